@@ -1,0 +1,63 @@
+# Compiler settings every target of this project shares, and the optional parts.
+
+option(SPIKELOOM_WERROR "Treat compiler warnings as errors" ON)
+option(SPIKELOOM_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(SPIKELOOM_FUZZ "Build the libFuzzer harnesses (clang only)" OFF)
+option(SPIKELOOM_CUDA "Look for a CUDA compiler and enable the language" OFF)
+set(SPIKELOOM_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them (address,undefined)")
+set(SPIKELOOM_MODULES "base;event;snn;sensors;models;mapping;energy;backends;cli" CACHE STRING
+    "Modules to build; narrow it to work on the lower layers alone")
+set(SPIKELOOM_TEST_FILTER ".*" CACHE STRING
+    "Regular expression over tests/<category>/<file>: which test files to build")
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif()
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(spikeloom_flags INTERFACE)
+target_compile_options(spikeloom_flags INTERFACE
+  -Wall -Wextra
+  $<$<BOOL:${SPIKELOOM_WERROR}>:-Werror>
+  # A fused multiply-add rounds once where the producers' traces round twice.
+  -ffp-contract=off)
+
+if(SPIKELOOM_SANITIZE)
+  target_compile_options(spikeloom_flags INTERFACE -fsanitize=${SPIKELOOM_SANITIZE}
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(spikeloom_flags INTERFACE -fsanitize=${SPIKELOOM_SANITIZE})
+endif()
+
+if(SPIKELOOM_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "SPIKELOOM_FUZZ needs clang (libFuzzer); this is ${CMAKE_CXX_COMPILER_ID}. "
+                        "Use the preset: cmake --preset fuzz")
+  endif()
+  target_compile_options(spikeloom_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# Optional parts: what is in, and why not.
+set(SPIKELOOM_WITH_CUDA 0)
+if(SPIKELOOM_CUDA)
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+      set(CMAKE_CUDA_ARCHITECTURES native)
+    endif()
+    enable_language(CUDA)
+    set(SPIKELOOM_WITH_CUDA 1)
+    set(SPIKELOOM_CUDA_REASON "nvcc ${CMAKE_CUDA_COMPILER_VERSION} found; no CUDA backend in this version")
+  else()
+    set(SPIKELOOM_CUDA_REASON "no CUDA compiler (nvcc) found; install the CUDA toolkit or set CUDACXX")
+  endif()
+else()
+  set(SPIKELOOM_CUDA_REASON "built without CUDA; configure with -DSPIKELOOM_CUDA=ON")
+endif()
+set(SPIKELOOM_WITH_MPI 0)
+set(SPIKELOOM_MPI_REASON "no MPI backend in this version")
