@@ -13,14 +13,14 @@ namespace spikeloom::test {
 
 /// One `#include` line: `path` as written between the quotes or brackets.
 struct Include {
-    std::string path;
-    bool angled = false;
-    int line = 0;
+  std::string path;
+  bool angled = false;
+  int line = 0;
 };
 
 struct SourceFile {
-    std::string path;  ///< relative to the repository root, e.g. "snn/network.hpp"
-    std::string text;
+  std::string path;  ///< relative to the repository root, e.g. "snn/network.hpp"
+  std::string text;
 };
 
 std::vector<Include> parse_includes(std::string_view text);

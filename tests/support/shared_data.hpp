@@ -35,11 +35,11 @@ std::filesystem::path source_dir();
 
 }  // namespace spikeloom::test
 
-#define REQUIRE_SHARED(relative)                                                               \
-    do {                                                                                       \
-        const std::string spikeloom_reason = spikeloom::test::shared_missing_reason(relative); \
-        if (!spikeloom_reason.empty()) {                                                       \
-            if (spikeloom::test::running_in_ci()) FAIL() << spikeloom_reason;                  \
-            GTEST_SKIP() << spikeloom_reason;                                                  \
-        }                                                                                      \
-    } while (false)
+#define REQUIRE_SHARED(relative)                                                           \
+  do {                                                                                     \
+    const std::string spikeloom_reason = spikeloom::test::shared_missing_reason(relative); \
+    if (!spikeloom_reason.empty()) {                                                       \
+      if (spikeloom::test::running_in_ci()) FAIL() << spikeloom_reason;                    \
+      GTEST_SKIP() << spikeloom_reason;                                                    \
+    }                                                                                      \
+  } while (false)

@@ -10,55 +10,54 @@ namespace spikeloom::test {
 namespace {
 
 std::string joined(const std::vector<std::string>& lines) {
-    std::string text;
-    for (const std::string& line : lines)
-        text += line + "\n";
-    return text;
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
 }
 
 TEST(IncludeGraph, TheSourceTreeKeepsTheRules) {
-    const std::vector<SourceFile> files = module_sources();
-    ASSERT_GE(files.size(), 8U) << "the module directories were not found";
-    EXPECT_EQ(joined(include_violations(files)), "");
+  const std::vector<SourceFile> files = module_sources();
+  ASSERT_GE(files.size(), 8U) << "the module directories were not found";
+  EXPECT_EQ(joined(include_violations(files)), "");
 }
 
 TEST(IncludeGraph, TheSourceTreeIsReallyRead) {
-    const auto graph = module_graph(module_sources());
-    ASSERT_TRUE(graph.contains("snn"));
-    EXPECT_TRUE(graph.at("snn").contains("base"));
-    EXPECT_FALSE(graph.contains("base")) << "base depends on nothing";
+  const auto graph = module_graph(module_sources());
+  ASSERT_TRUE(graph.contains("snn"));
+  EXPECT_TRUE(graph.at("snn").contains("base"));
+  EXPECT_FALSE(graph.contains("base")) << "base depends on nothing";
 }
 
 TEST(IncludeGraph, ParsesIncludeLinesAndNothingElse) {
-    const auto found = parse_includes(
-        "#pragma once\n"
-        "  #  include \"base/time.hpp\"  // why\n"
-        "#include <vector>\n"
-        "// #include \"base/not_this.hpp\"\n"
-        "const char* text = \"#include <nor_this>\";\n"
-        "#include \"unclosed\n"
-        "#include <last>");
-    ASSERT_EQ(found.size(), 3U);
-    EXPECT_EQ(found[0].path, "base/time.hpp");
-    EXPECT_FALSE(found[0].angled);
-    EXPECT_EQ(found[0].line, 2);
-    EXPECT_EQ(found[1].path, "vector");
-    EXPECT_TRUE(found[1].angled);
-    EXPECT_EQ(found[2].path, "last");
+  const auto found = parse_includes(
+      "#pragma once\n"
+      "  #  include \"base/time.hpp\"  // why\n"
+      "#include <vector>\n"
+      "// #include \"base/not_this.hpp\"\n"
+      "const char* text = \"#include <nor_this>\";\n"
+      "#include \"unclosed\n"
+      "#include <last>");
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[0].path, "base/time.hpp");
+  EXPECT_FALSE(found[0].angled);
+  EXPECT_EQ(found[0].line, 2);
+  EXPECT_EQ(found[1].path, "vector");
+  EXPECT_TRUE(found[1].angled);
+  EXPECT_EQ(found[2].path, "last");
 }
 
 // Each file here breaks exactly one rule, and must be caught for exactly that.
 struct BadCase {
-    std::string path, text, message;
+  std::string path, text, message;
 };
 
 class IncludeGraphCatches : public testing::TestWithParam<BadCase> {};
 
 TEST_P(IncludeGraphCatches, TheViolation) {
-    const auto violations = include_violations({{GetParam().path, GetParam().text}});
-    ASSERT_EQ(violations.size(), 1U) << joined(violations);
-    EXPECT_NE(violations[0].find(GetParam().message), std::string::npos) << violations[0];
-    EXPECT_NE(violations[0].find(GetParam().path), std::string::npos) << violations[0];
+  const auto violations = include_violations({{GetParam().path, GetParam().text}});
+  ASSERT_EQ(violations.size(), 1U) << joined(violations);
+  EXPECT_NE(violations[0].find(GetParam().message), std::string::npos) << violations[0];
+  EXPECT_NE(violations[0].find(GetParam().path), std::string::npos) << violations[0];
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -84,26 +83,26 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"base/args.hpp", "#include <CLI/CLI.hpp>\n", "third-party header"}));
 
 TEST(IncludeGraph, AllowsWhatDesignAllows) {
-    const std::vector<SourceFile> files = {
-        {"backends/a.cpp", "#include <fmt/core.h>\n#include \"mapping/plan.hpp\"\n"},
-        {"base/io/detail/h5.hpp", "#include <hdf5.h>\n"},
-        {"base/io/h5_private.hpp", "#include <hdf5.h>\n"},
-        {"models/motion/scene.cpp", "#include \"sensors/scene.hpp\"\n"},
-        {"cli/run.hpp", "#include <CLI/CLI.hpp>\n#include \"backends/registry.hpp\"\n"},
-    };
-    EXPECT_EQ(joined(include_violations(files)), "");
+  const std::vector<SourceFile> files = {
+      {"backends/a.cpp", "#include <fmt/core.h>\n#include \"mapping/plan.hpp\"\n"},
+      {"base/io/detail/h5.hpp", "#include <hdf5.h>\n"},
+      {"base/io/h5_private.hpp", "#include <hdf5.h>\n"},
+      {"models/motion/scene.cpp", "#include \"sensors/scene.hpp\"\n"},
+      {"cli/run.hpp", "#include <CLI/CLI.hpp>\n#include \"backends/registry.hpp\"\n"},
+  };
+  EXPECT_EQ(joined(include_violations(files)), "");
 }
 
 TEST(IncludeGraph, FindsACycle) {
-    EXPECT_EQ(find_cycle({{"a", {"b"}}, {"b", {"c"}}, {"c", {"a"}}}), "a -> b -> c -> a");
-    EXPECT_EQ(find_cycle({{"a", {"b", "c"}}, {"b", {"c"}}}), "");
-    const auto violations = include_violations({
-        {"sensors/a.cpp", "#include \"event/b.hpp\"\n"},
-        {"event/b.cpp", "#include \"sensors/a.hpp\"\n"},
-    });
-    EXPECT_TRUE(std::any_of(violations.begin(), violations.end(), [](const std::string& line) {
-        return line.find("in a cycle: event -> sensors -> event") != std::string::npos;
-    })) << joined(violations);
+  EXPECT_EQ(find_cycle({{"a", {"b"}}, {"b", {"c"}}, {"c", {"a"}}}), "a -> b -> c -> a");
+  EXPECT_EQ(find_cycle({{"a", {"b", "c"}}, {"b", {"c"}}}), "");
+  const auto violations = include_violations({
+      {"sensors/a.cpp", "#include \"event/b.hpp\"\n"},
+      {"event/b.cpp", "#include \"sensors/a.hpp\"\n"},
+  });
+  EXPECT_TRUE(std::any_of(violations.begin(), violations.end(), [](const std::string& line) {
+    return line.find("in a cycle: event -> sensors -> event") != std::string::npos;
+  })) << joined(violations);
 }
 
 }  // namespace
