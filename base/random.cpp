@@ -1,9 +1,9 @@
 #include "base/random.hpp"
 
-#include <Random123/philox.h>
-
 #include <cmath>
 #include <numbers>
+
+#include <Random123/philox.h>
 
 namespace spikeloom {
 namespace {
