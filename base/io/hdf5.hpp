@@ -37,123 +37,123 @@
 namespace spikeloom::io {
 
 struct Hdf5Limits {
-    std::uint64_t max_bytes = std::uint64_t{4} << 30;  ///< decoded size of one dataset
-    int max_depth = 64;  ///< nesting of groups; a cycle of hard links ends here
+  std::uint64_t max_bytes = std::uint64_t{4} << 30;  ///< decoded size of one dataset
+  int max_depth = 64;  ///< nesting of groups; a cycle of hard links ends here
 };
 
 enum class Hdf5Kind {
-    kMissing,  ///< no link of that name
-    kGroup,
-    kDataset,
-    kOther,  ///< a soft, external or user-defined link, or a named type
+  kMissing,  ///< no link of that name
+  kGroup,
+  kDataset,
+  kOther,  ///< a soft, external or user-defined link, or a named type
 };
 
 /// What a dataset claims to be, without reading it.
 struct Hdf5DatasetInfo {
-    bool is_string = false;
-    DType dtype = DType::kFloat64;  ///< what read_tensor gives; no meaning for strings
-    std::string type;  ///< in words: "float32", "string", "big-endian int64", "compound"
-    Shape shape;
-    std::vector<std::string> filters;  ///< in the order applied: "deflate", "lzf", "filter 32099"
-    std::uint64_t storage_bytes = 0;   ///< bytes in the file
+  bool is_string = false;
+  DType dtype = DType::kFloat64;  ///< what read_tensor gives; no meaning for strings
+  std::string type;               ///< in words: "float32", "string", "big-endian int64", "compound"
+  Shape shape;
+  std::vector<std::string> filters;  ///< in the order applied: "deflate", "lzf", "filter 32099"
+  std::uint64_t storage_bytes = 0;   ///< bytes in the file
 };
 
 /// A string dataset of any shape, in C order.
 struct Hdf5Strings {
-    Shape shape;
-    std::vector<std::string> values;
+  Shape shape;
+  std::vector<std::string> values;
 };
 
 /// A group of an open file; keeps the file open.
 class Hdf5Group {
-  public:
-    /// "/node/nodes/lif", for messages.
-    const std::string& path() const { return path_; }
+ public:
+  /// "/node/nodes/lif", for messages.
+  const std::string& path() const { return path_; }
 
-    /// Names of the links in alphabetical order (the order in which HDF5 stores them).
-    Result<std::vector<std::string>> children() const;
-    Hdf5Kind kind(std::string_view name) const;
-    bool has(std::string_view name) const { return kind(name) != Hdf5Kind::kMissing; }
+  /// Names of the links in alphabetical order (the order in which HDF5 stores them).
+  Result<std::vector<std::string>> children() const;
+  Hdf5Kind kind(std::string_view name) const;
+  bool has(std::string_view name) const { return kind(name) != Hdf5Kind::kMissing; }
 
-    Result<Hdf5Group> group(std::string_view name) const;
+  Result<Hdf5Group> group(std::string_view name) const;
 
-    Result<Hdf5DatasetInfo> info(std::string_view name) const;
-    /// Numbers and booleans (h5py's enumeration), any byte order; half precision becomes float32.
-    Result<Tensor> read_tensor(std::string_view name) const;
-    /// A string dataset of one element, of variable or fixed length; padding is removed.
-    Result<std::string> read_string(std::string_view name) const;
-    Result<Hdf5Strings> read_strings(std::string_view name) const;
+  Result<Hdf5DatasetInfo> info(std::string_view name) const;
+  /// Numbers and booleans (h5py's enumeration), any byte order; half precision becomes float32.
+  Result<Tensor> read_tensor(std::string_view name) const;
+  /// A string dataset of one element, of variable or fixed length; padding is removed.
+  Result<std::string> read_string(std::string_view name) const;
+  Result<Hdf5Strings> read_strings(std::string_view name) const;
 
-    /// Attributes of this group, or of its child `object`.
-    Result<std::vector<std::string>> attributes(std::string_view object = {}) const;
-    /// A scalar (bool, integer, real, text) or a list of them. Attributes of more than one
-    /// dimension are kUnsupported.
-    Result<Value> attribute(std::string_view name, std::string_view object = {}) const;
+  /// Attributes of this group, or of its child `object`.
+  Result<std::vector<std::string>> attributes(std::string_view object = {}) const;
+  /// A scalar (bool, integer, real, text) or a list of them. Attributes of more than one
+  /// dimension are kUnsupported.
+  Result<Value> attribute(std::string_view name, std::string_view object = {}) const;
 
-  private:
-    friend class Hdf5File;
-    struct Impl;
-    Hdf5Group(std::shared_ptr<const Impl> file, std::string path, int depth);
-    std::shared_ptr<const Impl> file_;
-    std::string path_;
-    int depth_ = 0;
+ private:
+  friend class Hdf5File;
+  struct Impl;
+  Hdf5Group(std::shared_ptr<const Impl> file, std::string path, int depth);
+  std::shared_ptr<const Impl> file_;
+  std::string path_;
+  int depth_ = 0;
 };
 
 class Hdf5File {
-  public:
-    static Result<Hdf5File> open(const std::string& path, Hdf5Limits limits = {});
-    /// The same for a file image in memory; `name` stands for the path in messages.
-    static Result<Hdf5File> open_bytes(std::span<const std::byte> bytes, const std::string& name,
-                                       Hdf5Limits limits = {});
-    Hdf5Group root() const { return root_; }
+ public:
+  static Result<Hdf5File> open(const std::string& path, Hdf5Limits limits = {});
+  /// The same for a file image in memory; `name` stands for the path in messages.
+  static Result<Hdf5File> open_bytes(std::span<const std::byte> bytes, const std::string& name,
+                                     Hdf5Limits limits = {});
+  Hdf5Group root() const { return root_; }
 
-  private:
-    explicit Hdf5File(Hdf5Group root) : root_(std::move(root)) {}
-    Hdf5Group root_;
+ private:
+  explicit Hdf5File(Hdf5Group root) : root_(std::move(root)) {}
+  Hdf5Group root_;
 };
 
 /// True when the bytes start like an HDF5 file (the signature at 0, 512, 1024, 2048, ...).
 bool looks_like_hdf5(std::span<const std::byte> bytes);
 
 enum class Hdf5Compression {
-    kNone,     ///< contiguous
-    kDeflate,  ///< one chunk, DEFLATE level 4, as `nir.write` does; scalars stay contiguous
+  kNone,     ///< contiguous
+  kDeflate,  ///< one chunk, DEFLATE level 4, as `nir.write` does; scalars stay contiguous
 };
 
 /// A group being written. Values are stored as h5py stores them: little endian, bool as its
 /// enumeration, text as UTF-8 of variable length.
 class Hdf5OutGroup {
-  public:
-    Result<Hdf5OutGroup> create_group(std::string_view name);
-    Status write_tensor(std::string_view name, const Tensor& tensor,
-                        Hdf5Compression compression = Hdf5Compression::kNone);
-    Status write_string(std::string_view name, std::string_view text);  ///< a scalar
-    Status write_strings(std::string_view name, const Shape& shape,
-                         std::span<const std::string> values);
-    /// Bool, integer, real, text, or a list of values of one of these kinds; of this group, or of
-    /// its child `object`.
-    Status write_attribute(std::string_view name, const Value& value, std::string_view object = {});
+ public:
+  Result<Hdf5OutGroup> create_group(std::string_view name);
+  Status write_tensor(std::string_view name, const Tensor& tensor,
+                      Hdf5Compression compression = Hdf5Compression::kNone);
+  Status write_string(std::string_view name, std::string_view text);  ///< a scalar
+  Status write_strings(std::string_view name, const Shape& shape,
+                       std::span<const std::string> values);
+  /// Bool, integer, real, text, or a list of values of one of these kinds; of this group, or of
+  /// its child `object`.
+  Status write_attribute(std::string_view name, const Value& value, std::string_view object = {});
 
-  private:
-    friend class Hdf5Writer;
-    struct Impl;
-    Hdf5OutGroup(std::shared_ptr<Impl> file, std::string path);
-    std::shared_ptr<Impl> file_;
-    std::string path_;
+ private:
+  friend class Hdf5Writer;
+  struct Impl;
+  Hdf5OutGroup(std::shared_ptr<Impl> file, std::string path);
+  std::shared_ptr<Impl> file_;
+  std::string path_;
 };
 
 /// A file being written. It has a temporary name beside `path` until commit(); without commit()
 /// it is removed again, so a file of that name is always whole.
 class Hdf5Writer {
-  public:
-    static Result<Hdf5Writer> create(const std::string& path);
-    Hdf5OutGroup root() const { return root_; }
-    /// Closes the file and gives it its name. Writing after that is kInvalidArgument.
-    Status commit();
+ public:
+  static Result<Hdf5Writer> create(const std::string& path);
+  Hdf5OutGroup root() const { return root_; }
+  /// Closes the file and gives it its name. Writing after that is kInvalidArgument.
+  Status commit();
 
-  private:
-    explicit Hdf5Writer(Hdf5OutGroup root) : root_(std::move(root)) {}
-    Hdf5OutGroup root_;
+ private:
+  explicit Hdf5Writer(Hdf5OutGroup root) : root_(std::move(root)) {}
+  Hdf5OutGroup root_;
 };
 
 }  // namespace spikeloom::io

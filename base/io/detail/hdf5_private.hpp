@@ -1,11 +1,11 @@
 #pragma once
 /// The HDF5 C API behind RAII, shared by the reading and the writing half. Not installed.
 
-#include <hdf5.h>
-
 #include <mutex>
 #include <string>
 #include <utility>
+
+#include <hdf5.h>
 
 #include "base/result.hpp"
 
@@ -20,28 +20,28 @@ std::string hdf5_message();
 
 /// An HDF5 identifier that closes itself.
 class Id {
-  public:
-    using Close = herr_t (*)(hid_t);
-    Id() = default;
-    Id(hid_t id, Close close) : id_(id), close_(close) {}
-    Id(Id&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
-    Id& operator=(Id&& other) noexcept {
-        std::swap(id_, other.id_);
-        std::swap(close_, other.close_);
-        return *this;
-    }
-    Id(const Id&) = delete;
-    Id& operator=(const Id&) = delete;
-    ~Id() {
-        if (id_ >= 0) close_(id_);
-    }
+ public:
+  using Close = herr_t (*)(hid_t);
+  Id() = default;
+  Id(hid_t id, Close close) : id_(id), close_(close) {}
+  Id(Id&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+  Id& operator=(Id&& other) noexcept {
+    std::swap(id_, other.id_);
+    std::swap(close_, other.close_);
+    return *this;
+  }
+  Id(const Id&) = delete;
+  Id& operator=(const Id&) = delete;
+  ~Id() {
+    if (id_ >= 0) close_(id_);
+  }
 
-    hid_t get() const { return id_; }
-    bool ok() const { return id_ >= 0; }
+  hid_t get() const { return id_; }
+  bool ok() const { return id_ >= 0; }
 
-  private:
-    hid_t id_ = -1;
-    Close close_ = nullptr;
+ private:
+  hid_t id_ = -1;
+  Close close_ = nullptr;
 };
 
 inline Id group_id(hid_t id) { return {id, &H5Gclose}; }
