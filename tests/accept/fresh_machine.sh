@@ -83,7 +83,7 @@ run_alone() {
     started=$SECONDS
     chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
         ${JOBS:+JOBS="$JOBS"} bash -euc \
-        "cd /root && git clone -q spikeloom.bundle spikeloom && cd spikeloom && ./dev $command" \
+        "cd /root && git -c advice.detachedHead=false clone -q spikeloom.bundle spikeloom && cd spikeloom && ./dev $command" \
         >"$roots/$command.log" 2>&1 || {
         tail -n 60 "$roots/$command.log"
         say "FAILED: ./dev $command after $((SECONDS - started)) s; log in $roots/$command.log"

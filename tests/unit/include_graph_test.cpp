@@ -1,6 +1,7 @@
 #include "tests/support/include_graph.hpp"
 
 #include <algorithm>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ TEST(IncludeGraph, ParsesIncludeLinesAndNothingElse) {
 struct BadCase {
   std::string path, text, message;
 };
+
+void PrintTo(const BadCase& bad, std::ostream* out) { *out << bad.path << " " << bad.text; }
 
 class IncludeGraphCatches : public testing::TestWithParam<BadCase> {};
 
