@@ -1,0 +1,59 @@
+#pragma once
+/// Discrete neuron parameters: the numbers a step needs, per neuron.
+///
+/// Every neuron kind is a case of (x: summed input, i: synaptic current, v: membrane)
+///
+///     i <- current_decay i + current_gain x          CubaLI, CubaLIF only
+///     v <- decay v + gain u + drive                  u = i (Cuba) or x
+///
+/// with, for a time constant tau, step dt, resistance r and leak potential v_leak
+///
+///     integrator    decay          gain                  drive
+///     euler         1 - dt/tau     r dt/tau              v_leak dt/tau
+///     exponential   exp(-dt/tau)   r (1 - exp(-dt/tau))  v_leak (1 - exp(-dt/tau))
+///     raw           exp(-dt/tau)   1                     v_leak (1 - decay)
+///     raw-euler     1 - dt/tau     1                     v_leak (1 - decay)
+///
+/// I and IF have decay 1, gain r (or r dt), drive 0. For a synaptic current w_in stands for r.
+/// `input_gain` and `weight_scale` multiply the gain on x; `decay_input` multiplies it by the
+/// decay; `threshold_scale` multiplies threshold, reset and drive; `membrane_unit` divides gain,
+/// drive, threshold and reset by the gain or by the threshold.
+///
+/// Fixed point (Loihi): decays are truncated to multiples of 2^-12; gains, drives and thresholds
+/// are rounded to integers. facts: NIR 01_lif traces, lava's bit-accurate LIF.
+
+#include <vector>
+
+#include "base/result.hpp"
+#include "snn/discretisation.hpp"
+#include "snn/node_kinds.hpp"
+
+namespace spikeloom {
+
+struct NeuronCoefficients {
+  bool has_current = false;  ///< CubaLI, CubaLIF
+  bool spiking = false;      ///< IF, LIF, CubaLIF
+  // One entry per neuron; the current's are empty without one, thresholds without spikes.
+  std::vector<double> current_decay, current_gain;
+  std::vector<double> decay, gain, drive;
+  std::vector<double> threshold, reset;
+  std::vector<double> clamp;  ///< lowest membrane value; empty without a clamp
+
+  std::size_t size() const { return decay.size(); }
+};
+
+/// True for I, IF, LI, LIF, CubaLI and CubaLIF: the kinds that hold a state.
+bool is_neuron(const NodeKind& kind);
+/// True for IF, LIF and CubaLIF.
+bool is_spiking_neuron(const NodeKind& kind);
+
+/// The shape a neuron's own parameters give it; {} when they are all single values.
+Shape parameter_shape(const NodeKind& kind);
+
+/// Coefficients of a neuron node of `shape`. Parameters are single values or have as many
+/// elements as the node. kAmbiguous: dt is needed and unknown. kShape: a parameter does not fit.
+/// kInvalidArgument: tau <= 0, a decay outside [-1, 1], a threshold <= 0 with multiple spikes.
+Result<NeuronCoefficients> neuron_coefficients(const NodeKind& kind, const Shape& shape,
+                                               const Discretisation& discretisation);
+
+}  // namespace spikeloom
