@@ -1,0 +1,43 @@
+#pragma once
+/// The backend contract, as implementers fill it in (docs/extending.md has a walk-through).
+///
+/// Derive from Backend, and add one line to registry.cpp. A backend that is not built in stays in
+/// the registry through UnavailableBackend, so that `devices` and `doctor` can say why.
+
+#include <memory>
+#include <string>
+
+#include "backends/backend.hpp"
+
+namespace spikeloom {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual BackendInfo info() const = 0;
+  virtual Support supports(const Program& program, const RunOptions& options) const = 0;
+  /// Called only for programs that supports() accepts.
+  virtual Result<std::shared_ptr<const Executable>> compile(const Program& program,
+                                                            const RunOptions& options) const = 0;
+};
+
+/// Entry for a backend that this build does not have.
+class UnavailableBackend : public Backend {
+ public:
+  UnavailableBackend(std::string name, std::string description, std::string reason);
+  BackendInfo info() const override;
+  Support supports(const Program& program, const RunOptions& options) const override;
+  Result<std::shared_ptr<const Executable>> compile(const Program& program,
+                                                    const RunOptions& options) const override;
+
+ private:
+  BackendInfo info_;
+};
+
+/// The step and time-step checks every backend shares: the time of one step, 1 s when the program
+/// needs no dt (its steps are then only numbered).
+Time session_step_time(const Discretisation& discretisation);
+
+std::unique_ptr<Backend> make_reference_backend();
+
+}  // namespace spikeloom

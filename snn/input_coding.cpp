@@ -1,0 +1,260 @@
+#include "snn/input_coding.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/random.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr std::array<const char*, 5> kCodingNames = {"count", "binary", "current", "rate",
+                                                     "latency"};
+constexpr std::int64_t kMaxSteps = std::int64_t{1} << 32;
+
+/// Axes of an input that takes address events.
+struct EventAxes {
+  std::int64_t polarities = 1, rows = 1, columns = 1;
+};
+
+Result<EventAxes> event_axes(const Shape& shape) {
+  EventAxes axes;
+  if (shape.size() == 1) {
+    axes.columns = shape[0];
+  } else if (shape.size() == 2) {
+    axes.rows = shape[0];
+    axes.columns = shape[1];
+  } else if (shape.size() == 3 && (shape[0] == 1 || shape[0] == 2)) {
+    axes = {shape[0], shape[1], shape[2]};
+  } else {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "this input does not take address events",
+                 .expected =
+                     "an input of shape (1 or 2 polarities, rows, columns), "
+                     "(rows, columns) or (channels)",
+                 .got = to_string(shape),
+                 .next = "give the input as a .npy array of shape (time, features...)"};
+  }
+  return axes;
+}
+
+Error outside(const EventPacket& events, std::size_t i, const Shape& shape) {
+  return Error{
+      .code = ErrorCode::kShape,
+      .what = "an event lies outside the network's input",
+      .where = fmt::format("event {}", i),
+      .expected = fmt::format("coordinates within {}", to_string(shape)),
+      .got = fmt::format("x {}, y {}, polarity {}", events.x[i], events.y[i], events.polarity[i]),
+      .next = "give a recording of the sensor size the network was trained with"};
+}
+
+/// Appends one step's entries; `elements` is scratch, zero on entry and on return.
+void append_step(std::vector<std::uint32_t>& touched, std::vector<double>& elements,
+                 const InputCoding& coding, CodedInput& coded) {
+  std::sort(touched.begin(), touched.end());
+  for (const std::uint32_t index : touched) {
+    double value = elements[index];
+    elements[index] = 0.0;
+    if (coding.coding == Coding::kBinary && value != 0.0) value = 1.0;
+    if (coding.clip) value = std::min(value, *coding.clip);
+    if (value == 0.0) continue;
+    coded.index.push_back(index);
+    coded.value.push_back(value);
+  }
+  coded.step_start.push_back(coded.index.size());
+  touched.clear();
+}
+
+Status check_count(const Tensor& tensor, std::int64_t steps, const Shape& shape) {
+  SPIKELOOM_TRY(const std::int64_t elements, element_count(shape));
+  if (tensor.size() != steps * elements) {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "the array does not fit the network's input",
+                 .expected = fmt::format("{} elements a step for {}", elements, to_string(shape)),
+                 .got = fmt::format("an array of shape {}", to_string(tensor.shape())),
+                 .next =
+                     "give an array of shape (time, features...), or --axes to say which "
+                     "axis is time"};
+  }
+  return {};
+}
+
+Error coding_error(Coding coding, const char* what) {
+  return Error{.code = ErrorCode::kUnsupported,
+               .what = fmt::format("the coding '{}' does not apply to {}", to_string(coding), what),
+               .next = "give another --coding"};
+}
+
+}  // namespace
+
+const char* to_string(Coding coding) { return kCodingNames[static_cast<std::size_t>(coding)]; }
+
+Result<Coding> parse_coding(std::string_view text) {
+  for (std::size_t i = 0; i < kCodingNames.size(); ++i) {
+    if (text == kCodingNames[i]) return static_cast<Coding>(i);
+  }
+  return Error{.what = "unknown input coding",
+               .expected = "count|binary|current|rate|latency",
+               .got = fmt::format("'{}'", text)};
+}
+
+Value to_value(const InputCoding& coding) {
+  Value value = Value::map();
+  value.set("coding", to_string(coding.coding));
+  value.set("origin", coding.origin == BinOrigin::kFirstEvent ? "first-event" : "zero");
+  value.set("clip", coding.clip ? Value(*coding.clip) : Value());
+  value.set("keep_incomplete_bin", coding.keep_incomplete_bin);
+  return value;
+}
+
+Result<InputCoding> input_coding_from_value(const Value& value) {
+  InputCoding coding;
+  if (const Value* name = value.find("coding"); name != nullptr && name->as_string() != nullptr) {
+    SPIKELOOM_TRY(coding.coding, parse_coding(*name->as_string()));
+  }
+  if (const Value* origin = value.find("origin");
+      origin != nullptr && origin->as_string() != nullptr) {
+    if (*origin->as_string() != "first-event" && *origin->as_string() != "zero") {
+      return Error{.code = ErrorCode::kFormat,
+                   .what = "unknown origin of the bins",
+                   .expected = "first-event|zero",
+                   .got = *origin->as_string()};
+    }
+    coding.origin = *origin->as_string() == "zero" ? BinOrigin::kZero : BinOrigin::kFirstEvent;
+  }
+  if (const Value* clip = value.find("clip"); clip != nullptr && clip->is_number()) {
+    coding.clip = clip->number();
+  }
+  if (const Value* keep = value.find("keep_incomplete_bin");
+      keep != nullptr && keep->as_bool() != nullptr) {
+    coding.keep_incomplete_bin = *keep->as_bool();
+  }
+  return coding;
+}
+
+Result<CodedInput> code_recording(const EventPacket& events, const Shape& shape, Time step,
+                                  const InputCoding& coding) {
+  if (coding.coding != Coding::kCount && coding.coding != Coding::kBinary) {
+    return coding_error(coding.coding, "address events");
+  }
+  if (step <= 0) {
+    return Error{.code = ErrorCode::kAmbiguous,
+                 .what = "events need bins, and the time step is unknown",
+                 .next = "give --dt SECONDS"};
+  }
+  SPIKELOOM_TRY(const EventAxes axes, event_axes(shape));
+  SPIKELOOM_TRY(const std::int64_t elements, element_count(shape));
+  CodedInput coded;
+  if (events.empty()) return coded;
+  const auto [first, last] = std::minmax_element(events.time.begin(), events.time.end());
+  const Time origin = coding.origin == BinOrigin::kFirstEvent ? *first : 0;
+  Time span = 0;
+  if (__builtin_sub_overflow(*last, origin, &span)) span = -1;
+  coded.steps = floor_div(span, step) + (coding.keep_incomplete_bin ? 1 : 0);
+  if (span < 0 || coded.steps > kMaxSteps) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "the recording does not fit into bins of this width",
+                 .expected = fmt::format("times from the origin on, at most {} bins", kMaxSteps),
+                 .got = fmt::format("times {} .. {} ns in bins of {} ns", *first, *last, step),
+                 .next = "check --dt and the recording's time unit"};
+  }
+  // Events by bin: counting sort keeps memory linear in events and bins.
+  std::vector<std::size_t> bin_start(static_cast<std::size_t>(coded.steps) + 1, 0);
+  const auto bin_of = [&](std::size_t i) { return floor_div(events.time[i] - origin, step); };
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (events.x[i] >= axes.columns || events.y[i] >= axes.rows || events.polarity[i] > 1) {
+      return outside(events, i, shape);
+    }
+    const std::int64_t bin = bin_of(i);
+    if (bin >= 0 && bin < coded.steps) ++bin_start[static_cast<std::size_t>(bin) + 1];
+  }
+  for (std::size_t b = 0; b + 1 < bin_start.size(); ++b) bin_start[b + 1] += bin_start[b];
+  std::vector<std::uint32_t> by_bin(bin_start.back());
+  std::vector<std::size_t> next(bin_start.begin(), bin_start.end() - 1);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const std::int64_t bin = bin_of(i);
+    if (bin < 0 || bin >= coded.steps) continue;
+    const std::int64_t channel = axes.polarities == 2 ? events.polarity[i] : 0;
+    by_bin[next[static_cast<std::size_t>(bin)]++] = static_cast<std::uint32_t>(
+        (channel * axes.rows + events.y[i]) * axes.columns + events.x[i]);
+  }
+  std::vector<double> sums(static_cast<std::size_t>(elements), 0.0);
+  std::vector<std::uint32_t> touched;
+  for (std::size_t b = 0; b + 1 < bin_start.size(); ++b) {
+    for (std::size_t i = bin_start[b]; i < bin_start[b + 1]; ++i) {
+      if (sums[by_bin[i]] == 0.0) touched.push_back(by_bin[i]);
+      sums[by_bin[i]] += 1.0;
+    }
+    append_step(touched, sums, coding, coded);
+  }
+  return coded;
+}
+
+Result<CodedInput> code_sequence(const Tensor& sequence, const Shape& shape,
+                                 const InputCoding& coding) {
+  if (coding.coding == Coding::kRate || coding.coding == Coding::kLatency) {
+    return coding_error(coding.coding, "an array that has a time axis");
+  }
+  CodedInput coded;
+  if (sequence.rank() == 0) return check_count(sequence, 0, shape).error();
+  coded.steps = sequence.dim(0);
+  SPIKELOOM_CHECK(check_count(sequence, coded.steps, shape));
+  const std::int64_t elements = coded.steps == 0 ? 0 : sequence.size() / coded.steps;
+  const std::vector<double> values = sequence.to_doubles();
+  for (std::int64_t t = 0; t < coded.steps; ++t) {
+    for (std::int64_t i = 0; i < elements; ++i) {
+      double value = values[static_cast<std::size_t>(t * elements + i)];
+      if (!std::isfinite(value)) {
+        return Error{.code = ErrorCode::kFormat,
+                     .what = "the array holds a value that is not finite",
+                     .where = fmt::format("step {}, element {}", t, i)};
+      }
+      if (coding.coding == Coding::kBinary && value != 0.0) value = 1.0;
+      if (coding.clip) value = std::min(value, *coding.clip);
+      if (value == 0.0) continue;
+      coded.index.push_back(static_cast<std::uint32_t>(i));
+      coded.value.push_back(value);
+    }
+    coded.step_start.push_back(coded.index.size());
+  }
+  return coded;
+}
+
+Result<CodedInput> code_static(const Tensor& values, const Shape& shape, std::int64_t steps,
+                               const InputCoding& coding, std::uint64_t seed) {
+  SPIKELOOM_CHECK(check_count(values, 1, shape));
+  if (steps < 0 || steps > kMaxSteps) {
+    return Error{.what = "the number of steps is out of range",
+                 .expected = fmt::format("0 to {}", kMaxSteps),
+                 .got = std::to_string(steps)};
+  }
+  const RandomStream random{seed, 0};
+  const std::vector<double> input = values.to_doubles();
+  CodedInput coded;
+  coded.steps = steps;
+  const auto put = [&](std::size_t i, double value) {
+    coded.index.push_back(static_cast<std::uint32_t>(i));
+    coded.value.push_back(value);
+  };
+  for (std::int64_t t = 0; t < steps; ++t) {
+    for (std::size_t i = 0; i < input.size(); ++i) {
+      const double value = std::clamp(input[i], 0.0, 1.0);
+      const auto draw = static_cast<std::uint64_t>(t) * input.size() + i;
+      if (coding.coding == Coding::kRate) {
+        if (random.uniform(draw) < value) put(i, 1.0);
+      } else if (coding.coding == Coding::kLatency) {
+        const double when = std::nearbyint((1.0 - value) * static_cast<double>(steps - 1));
+        if (input[i] > 0.0 && when == static_cast<double>(t)) put(i, 1.0);
+      } else if (input[i] != 0.0) {
+        put(i, coding.coding == Coding::kBinary ? 1.0 : input[i]);
+      }
+    }
+    coded.step_start.push_back(coded.index.size());
+  }
+  return coded;
+}
+
+}  // namespace spikeloom
