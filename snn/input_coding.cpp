@@ -41,7 +41,7 @@ Result<EventAxes> event_axes(const Shape& shape) {
   return axes;
 }
 
-Error outside(const EventPacket& events, std::size_t i, const Shape& shape) {
+Error outside(const AddressEvents& events, std::size_t i, const Shape& shape) {
   return Error{
       .code = ErrorCode::kShape,
       .what = "an event lies outside the network's input",
@@ -135,7 +135,7 @@ Result<InputCoding> input_coding_from_value(const Value& value) {
   return coding;
 }
 
-Result<CodedInput> code_recording(const EventPacket& events, const Shape& shape, Time step,
+Result<CodedInput> code_recording(const AddressEvents& events, const Shape& shape, Time step,
                                   const InputCoding& coding) {
   if (coding.coding != Coding::kCount && coding.coding != Coding::kBinary) {
     return coding_error(coding.coding, "address events");
@@ -148,7 +148,7 @@ Result<CodedInput> code_recording(const EventPacket& events, const Shape& shape,
   SPIKELOOM_TRY(const EventAxes axes, event_axes(shape));
   SPIKELOOM_TRY(const std::int64_t elements, element_count(shape));
   CodedInput coded;
-  if (events.empty()) return coded;
+  if (events.size() == 0) return coded;
   const auto [first, last] = std::minmax_element(events.time.begin(), events.time.end());
   const Time origin = coding.origin == BinOrigin::kFirstEvent ? *first : 0;
   Time span = 0;

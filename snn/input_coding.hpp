@@ -11,12 +11,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/result.hpp"
 #include "base/tensor.hpp"
+#include "base/time.hpp"
 #include "base/value.hpp"
-#include "event/events.hpp"
 
 namespace spikeloom {
 
@@ -28,6 +29,14 @@ struct InputCoding {
   BinOrigin origin = BinOrigin::kFirstEvent;
   std::optional<double> clip;        ///< largest value of an element in one step
   bool keep_incomplete_bin = false;  ///< keep the last bin although it is not full
+};
+
+/// A recording's events, as views of its arrays (one length; see event/events.hpp).
+struct AddressEvents {
+  std::span<const Time> time;
+  std::span<const std::uint16_t> x, y;
+  std::span<const std::uint8_t> polarity;
+  std::size_t size() const { return time.size(); }
 };
 
 /// Events by step, for one Input node: entries of step s are [step_start[s], step_start[s + 1]).
@@ -47,7 +56,7 @@ Result<InputCoding> input_coding_from_value(const Value& value);
 /// Bins a recording for an input of `shape`: (polarity, rows, columns) with 1 or 2 polarities,
 /// (rows, columns), or (channels). One polarity channel takes both polarities. kShape: an event
 /// outside the shape. kInvalidArgument: step <= 0, a coding for arrays, or no full bin.
-Result<CodedInput> code_recording(const EventPacket& events, const Shape& shape, Time step,
+Result<CodedInput> code_recording(const AddressEvents& events, const Shape& shape, Time step,
                                   const InputCoding& coding);
 
 /// Codes an array whose first axis is time and whose other axes have `shape`'s element count.
