@@ -1,0 +1,98 @@
+"""Weights as they ship: safetensors now; another container is one more function over `collect`.
+
+Tensors, in the shapes of the equations (h units, n inputs, G gates; EGRU order z r g):
+    embedding [V, E]                      the decoder's matrix too; stored once
+    decoder.bias [V]
+    layerI.kernel [G h, n]                row = one gate of one unit
+    layerI.recurrent [G h, h]
+    layerI.bias, layerI.recurrent_bias [G h]
+    layerI.threshold [h]                  EGRU only
+A quantised matrix X is X (int8) with X.scale (float32 per row). A matrix with at least half zeros
+is stored by source, the order in which events are delivered: X.row_begin (uint32, sources + 1),
+X.target (uint16, ascending within a source) and X.value (int8 or float, same order).
+Metadata: format, cell, sizes, rounding, run name, corpus digest; the words, one a line, stand in
+the file NAME.vocabulary.txt beside it, in id order.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .network import Rounding, State
+from .quantise import quantise_rows
+
+FLOATS = {"float32": torch.float32, "float16": torch.float16}
+
+
+def _by_source(name: str, matrix: Tensor) -> dict[str, Tensor]:
+    columns = matrix.t().contiguous()
+    if columns.shape[1] > 65536:
+        raise ValueError(f"{name}: {columns.shape[1]} targets do not fit uint16 indices")
+    source, target = torch.nonzero(columns, as_tuple=True)
+    counts = torch.bincount(source, minlength=columns.shape[0])
+    begin = torch.cat([counts.new_zeros(1), torch.cumsum(counts, 0)])
+    return {
+        f"{name}.row_begin": torch.from_numpy(begin.numpy().astype(np.uint32)),
+        f"{name}.target": torch.from_numpy(target.numpy().astype(np.uint16)),
+        f"{name}.value": columns[source, target].contiguous(),
+    }
+
+
+def collect(state: State, rounding: Rounding, float_type: str = "float32") -> dict[str, Tensor]:
+    """The tensors of the table above, on the CPU, without padding."""
+    result: dict[str, Tensor] = {}
+    kind_of_float = FLOATS[float_type]
+    for name, entry in state.layout.entries.items():
+        weights = entry.logical(state.flat).detach().float().cpu()
+        if len(entry.shape) < 3 and name != "embedding":
+            result[name] = weights.reshape(-1).contiguous()
+            continue
+        matrix = weights.reshape(-1, weights.shape[-1]).contiguous()
+        kind = rounding.stack if entry.prunable else rounding.embedding
+        if kind == "none":
+            matrix = matrix.to(kind_of_float)
+        else:
+            matrix, result[f"{name}.scale"] = quantise_rows(matrix, kind)
+        if entry.prunable and float((matrix == 0).float().mean()) >= 0.5:
+            result.update(_by_source(name, matrix))
+        else:
+            result[name] = matrix.contiguous()
+    if state.layout.model.cell == "egru":
+        for i, theta in enumerate(state.theta, 1):
+            width = state.layout.widths[i]
+            result[f"layer{i}.threshold"] = theta[:width].detach().float().cpu().contiguous()
+    return result
+
+
+def metadata(state: State, rounding: Rounding, run: str, digest: str) -> dict[str, str]:
+    model = state.layout.model
+    return {
+        "format": "spikeloom-language-1",
+        "cell": model.cell,
+        "embedding": str(model.embedding),
+        "hidden": json.dumps(list(model.hidden)),
+        "vocabulary": str(state.layout.words),
+        "gate_order": "z r g" if model.cell == "egru" else "i f g o",
+        "rounding_stack": rounding.stack,
+        "rounding_embedding": rounding.embedding,
+        "run": run,
+        "corpus_sha256": digest,
+    }
+
+
+def write_safetensors(
+    path: Path, tensors: dict[str, Tensor], information: dict[str, str], words: list[str]
+) -> int:
+    """Writes path and its vocabulary; returns the bytes of the weights file."""
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(path), metadata=information)
+    vocabulary = path.with_suffix(".vocabulary.txt")
+    vocabulary.write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+    return path.stat().st_size

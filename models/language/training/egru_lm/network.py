@@ -1,0 +1,247 @@
+"""The language model: embedding, recurrent layers, tied decoder, with hand-written gradients.
+
+    x_t = embedding[token_t]      layers 1..L      logits = embedding y_L + decoder.bias
+
+One object holds the static buffers for one (steps, rows) shape. The numbers live in the flat
+buffers of `State`; the same State serves a training network and any number of evaluating ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .config import Activity, Dropout, Model
+from .kernels import Kernels
+from .layer import Layer, Weights
+from .linalg import multiply
+from .masks import Masks
+from .parameters import Layout
+from .quantise import rounded
+
+
+@dataclass
+class State:
+    """The numbers of a model: flat weights (wide type) and the constant thresholds per layer."""
+
+    layout: Layout
+    flat: Tensor
+    theta: list[Tensor]
+
+    def view(self, name: str) -> Tensor:
+        return self.layout.entries[name].view(self.flat)
+
+    def logical(self, name: str) -> Tensor:
+        return self.layout.entries[name].logical(self.flat)
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """Kinds of quantise.py used in the forward pass."""
+
+    stack: str = "none"
+    embedding: str = "none"
+
+
+@dataclass
+class Computed:
+    """Weights in operand form, made once per window."""
+
+    embedding: Tensor
+    decoder_bias: Tensor
+    layers: list[Weights] = field(default_factory=list)
+
+
+def _matrix(weights: Tensor) -> Tensor:
+    return weights.view(-1, weights.shape[-1])
+
+
+class Network:
+    """Forward, and for training backward, over windows of one shape."""
+
+    def __init__(
+        self,
+        state: State,
+        steps: int,
+        rows: int,
+        operand: torch.dtype,
+        kernels: Kernels,
+        training: bool = False,
+        dropout: Dropout | None = None,
+        dropout_sparse: Dropout | None = None,
+    ) -> None:
+        layout = state.layout
+        device, wide = state.flat.device, state.flat.dtype
+        self.state, self.layout = state, layout
+        self.steps, self.rows, self.operand, self.kernels = steps, rows, operand, kernels
+        self.training = training
+        self.model: Model = layout.model
+        widths = layout.padded_widths
+        self.tokens = torch.zeros(steps, rows, dtype=torch.int32, device=device)
+        self.targets = torch.zeros(steps, rows, dtype=torch.int32, device=device)
+        surrogate = (self.model.gamma, self.model.beta)
+        self.layers = [
+            Layer(
+                self.model.cell,
+                (steps, rows, widths[i], widths[i + 1]),
+                operand,
+                wide,
+                device,
+                kernels,
+                training,
+                surrogate,
+            )
+            for i in range(len(widths) - 1)
+        ]
+        self.logits = torch.zeros(steps * rows, layout.padded_words, dtype=operand, device=device)
+        self.loss = torch.zeros(steps * rows, dtype=wide, device=device)
+        self.masks: Masks | None = None
+        if training:
+            self.gradient = torch.zeros_like(state.flat)
+            self.d_output = torch.zeros(steps * rows, widths[-1], dtype=wide, device=device)
+            sizes = [(layout.gates * n, n) for n in widths[1:]]
+            dropout = dropout or Dropout()
+            self.masks = Masks(
+                dropout, layout.padded_words, rows, widths, sizes, wide, device,
+                dropout_sparse or dropout,
+            )  # fmt: skip
+
+    def restart(self) -> None:
+        """State and output of every layer back to zero: the start of a text."""
+        for layer in self.layers:
+            layer.state.zero_()
+            layer.y.zero_()
+
+    def carry(self, keep_rows: Tensor | None = None, reset: bool = False) -> None:
+        """Last step becomes the first; h is zeroed everywhere (reset) or where keep_rows is 0."""
+        for layer in self.layers:
+            layer.carry()
+            if reset:
+                layer.state[0].zero_()
+            elif keep_rows is not None:
+                layer.state[0].mul_(keep_rows)
+
+    def compute_weights(self, rounding: Rounding) -> Computed:
+        """Rounds, drops connections and casts; without any of them these are views."""
+        state = self.state
+        embedding = rounded(state.view("embedding"), rounding.embedding).to(self.operand)
+        result = Computed(embedding, state.view("decoder.bias"))
+        for i in range(len(self.layers)):
+            kernel = rounded(_matrix(state.view(f"layer{i + 1}.kernel")), rounding.stack)
+            recurrent = rounded(_matrix(state.view(f"layer{i + 1}.recurrent")), rounding.stack)
+            if self.masks is not None and self.masks.recurrent[i] is not None:
+                recurrent = recurrent * self.masks.recurrent[i]
+            result.layers.append(
+                Weights(
+                    kernel.to(self.operand),
+                    recurrent.to(self.operand),
+                    state.view(f"layer{i + 1}.bias").view(-1),
+                    state.view(f"layer{i + 1}.recurrent_bias").view(-1),
+                    state.theta[i],
+                )
+            )
+        return result
+
+    def _embed(self, weights: Computed) -> Tensor:
+        x = weights.embedding[self.tokens]
+        masks = self.masks
+        if masks is not None and masks.words is not None:
+            x = x * masks.words[self.tokens].unsqueeze(-1)
+        if masks is not None and masks.embedding is not None:
+            x = x * masks.embedding
+        return x.to(self.operand).view(self.steps * self.rows, -1)
+
+    def _between(self, y: Tensor, mask: Tensor | None) -> Tensor:
+        if mask is not None:
+            y = (y * mask).to(self.operand)
+        return y.reshape(self.steps * self.rows, -1)
+
+    def _mask_after(self, i: int) -> Tensor | None:
+        if self.masks is None:
+            return None
+        return self.masks.output if i == len(self.layers) - 1 else self.masks.forward[i]
+
+    def forward(self, weights: Computed) -> None:
+        """Fills the layers and the logits from self.tokens; keeps what backward needs."""
+        self.inputs = [self._embed(weights)]
+        for i, layer in enumerate(self.layers):
+            y = layer.forward(self.inputs[i], weights.layers[i])
+            self.inputs.append(self._between(y, self._mask_after(i)))
+        torch.mm(self.inputs[-1], weights.embedding.t(), out=self.logits)
+
+    def score(self, weights: Computed, scale: float = 0.0) -> Tensor:
+        """Loss per position; with scale > 0 the logits become scale times their gradient."""
+        self.kernels.dense.softmax_loss(
+            self.logits,
+            weights.decoder_bias,
+            self.targets.view(-1),
+            self.layout.words,
+            scale,
+            self.loss,
+        )
+        return self.loss
+
+    def active_fraction(self) -> Tensor:
+        """Per layer, the share of units that emit, over the window; padding does not count."""
+        return torch.stack(
+            [
+                (layer.y[1:] != 0).sum(dtype=self.loss.dtype) / (self.steps * self.rows * width)
+                for layer, width in zip(self.layers, self.layout.widths[1:], strict=True)
+            ]
+        )
+
+    def backward(
+        self, weights: Computed, pulls: list[Tensor], skip_embedding: bool = False
+    ) -> None:
+        """Fills self.gradient from the logits' gradient left by score()."""
+        entries, flat, masks = self.layout.entries, self.gradient, self.masks
+        count = self.steps * self.rows
+        multiply(self.logits, weights.embedding, self.d_output)
+        d_embedding = entries["embedding"].view(flat)
+        if skip_embedding:
+            d_embedding.zero_()
+        else:
+            multiply(self.logits.t(), self.inputs[-1], d_embedding)
+        d_bias = entries["decoder.bias"].view(flat)
+        torch.sum(self.logits, dim=0, dtype=d_bias.dtype, out=d_bias)
+        d = self.d_output
+        for i in reversed(range(len(self.layers))):
+            dy = d.view(self.steps, self.rows, -1)
+            mask = self._mask_after(i)
+            if mask is not None:
+                dy = dy * mask
+            grad = Weights(
+                _matrix(entries[f"layer{i + 1}.kernel"].view(flat)),
+                _matrix(entries[f"layer{i + 1}.recurrent"].view(flat)),
+                entries[f"layer{i + 1}.bias"].view(flat).view(-1),
+                entries[f"layer{i + 1}.recurrent_bias"].view(flat).view(-1),
+                self.state.theta[i],
+            )
+            d = self.layers[i].backward(self.inputs[i], dy, pulls[i], weights.layers[i], grad)
+            if masks is not None and masks.recurrent[i] is not None:
+                grad.recurrent.mul_(masks.recurrent[i])
+        if not skip_embedding:
+            d = d.view(self.steps, self.rows, -1)
+            if masks is not None and masks.embedding is not None:
+                d = d * masks.embedding
+            if masks is not None and masks.words is not None:
+                d = d * masks.words[self.tokens].unsqueeze(-1)
+            d_embedding.index_add_(0, self.tokens.view(-1), d.view(count, -1))
+
+
+def activity_pulls(
+    active: Tensor, activity: Activity, positions: int, layers: int
+) -> list[Tensor]:
+    """Gradient of the activity term with respect to one o, per layer.
+
+    The term, added to the mean loss per token, is strength * units / 2 * max(0, a - target)^2 with
+    a the active fraction of the window, so d/do = strength * max(0, a - target) / positions.
+    """
+    if not activity.target:
+        return [active.new_zeros(()) for _ in range(layers)]
+    return [
+        (active[i] - activity.target[i]).clamp(min=0) * (activity.strength[i] / positions)
+        for i in range(layers)
+    ]
