@@ -124,12 +124,15 @@ enum class Hdf5Compression {
 /// enumeration, text as UTF-8 of variable length.
 class Hdf5OutGroup {
  public:
+  const std::string& path() const { return path_; }
   Result<Hdf5OutGroup> create_group(std::string_view name);
   Status write_tensor(std::string_view name, const Tensor& tensor,
                       Hdf5Compression compression = Hdf5Compression::kNone);
   Status write_string(std::string_view name, std::string_view text);  ///< a scalar
   Status write_strings(std::string_view name, const Shape& shape,
                        std::span<const std::string> values);
+  /// Another name (a hard link) for `object`, the whole path of something written before.
+  Status link(std::string_view name, const std::string& object);
   /// Bool, integer, real, text, or a list of values of one of these kinds; of this group, or of
   /// its child `object`.
   Status write_attribute(std::string_view name, const Value& value, std::string_view object = {});

@@ -244,6 +244,18 @@ Status Hdf5OutGroup::write_string(std::string_view name, std::string_view text) 
   return write_strings(name, {}, std::span(&copy, 1));
 }
 
+Status Hdf5OutGroup::link(std::string_view name, const std::string& object) {
+  const auto lock = hdf5_lock();
+  const std::string where = file_->path + ": " + joined(path_, name);
+  SPIKELOOM_CHECK(check_name(file_->file, where, name));
+  const Id links = link_names();
+  if (H5Lcreate_hard(file_->file, object.c_str(), file_->file, joined(path_, name).c_str(),
+                     links.get(), H5P_DEFAULT) < 0) {
+    return refused(where, "the link to " + object + " cannot be created");
+  }
+  return {};
+}
+
 Status Hdf5OutGroup::write_attribute(std::string_view name, const Value& value,
                                      std::string_view object) {
   const auto lock = hdf5_lock();
