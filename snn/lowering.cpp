@@ -174,7 +174,7 @@ Result<Program> lower(const Network& network, const Discretisation& discretisati
     node.out_shape = shapes[i].out;
     SPIKELOOM_TRY(node.in_size, element_count(node.in_shape));
     SPIKELOOM_TRY(node.out_size, element_count(node.out_shape));
-    node.early = emits_early(graph.nodes[i], discretisation);
+    node.early = breaks_cycles(graph.nodes[i], node.operation, discretisation);
     describe(node);
     program.nodes.push_back(std::move(node));
   }

@@ -4,7 +4,7 @@
 /// Nested graphs are inlined, shapes are known, parameters are discrete; nothing depends on a
 /// backend. One step of a Program: every operation, in `order`, adds up its links (a link of
 /// delay d carries its source's value of d steps ago) and computes its output; an operation
-/// listed in `early` publishes its output, which depends on its state only, before that.
+/// marked `early` publishes its output, which depends on its state only, before that.
 
 #include <cstdint>
 #include <string>
@@ -109,7 +109,8 @@ struct ProgramNode {
   Shape in_shape, out_shape;
   std::int64_t in_size = 0, out_size = 0;
   std::vector<Link> inputs;
-  /// Publishes its output before the step (spikes emitted one step after their crossing).
+  /// Publishes its output before the step: a neuron whose spikes are emitted one step after
+  /// their crossing, or a Delay of at least one step everywhere.
   bool early = false;
   // Static descriptors, per step.
   std::int64_t dense_macs = 0;  ///< in-bounds pairs of input element and weight (padding excluded)

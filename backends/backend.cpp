@@ -1,0 +1,69 @@
+#include "backends/backend.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "backends/backend_impl.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr std::array<const char*, 4> kArithmeticNames = {"double", "float32", "integer", "ring16"};
+constexpr std::array<const char*, 4> kVariableNames = {"spikes", "y", "v", "u"};
+
+}  // namespace
+
+const char* to_string(Arithmetic arithmetic) {
+  return kArithmeticNames[static_cast<std::size_t>(arithmetic)];
+}
+
+Result<Arithmetic> parse_arithmetic(std::string_view text) {
+  for (std::size_t i = 0; i < kArithmeticNames.size(); ++i) {
+    if (text == kArithmeticNames[i]) return static_cast<Arithmetic>(i);
+  }
+  return Error{.what = "unknown arithmetic",
+               .expected = "double|float32|integer|ring16",
+               .got = fmt::format("'{}'", text)};
+}
+
+const char* to_string(Variable variable) {
+  return kVariableNames[static_cast<std::size_t>(variable)];
+}
+
+Result<Variable> parse_variable(std::string_view text) {
+  for (std::size_t i = 0; i < kVariableNames.size(); ++i) {
+    if (text == kVariableNames[i]) return static_cast<Variable>(i);
+  }
+  return Error{.what = "unknown variable to record",
+               .expected = "spikes|y|v|u",
+               .got = fmt::format("'{}'", text)};
+}
+
+UnavailableBackend::UnavailableBackend(std::string name, std::string description,
+                                       std::string reason) {
+  info_.name = std::move(name);
+  info_.description = std::move(description);
+  info_.reason = std::move(reason);
+}
+
+BackendInfo UnavailableBackend::info() const { return info_; }
+
+Support UnavailableBackend::supports(const Program&, const RunOptions&) const {
+  return {false, {info_.reason}};
+}
+
+Result<std::shared_ptr<const Executable>> UnavailableBackend::compile(const Program&,
+                                                                      const RunOptions&) const {
+  return Error{.code = ErrorCode::kUnsupported,
+               .what = fmt::format("the backend '{}' is not available", info_.name),
+               .got = info_.reason,
+               .next = "see `spikeloom devices`"};
+}
+
+Time session_step_time(const Discretisation& discretisation) {
+  const Time step = discretisation.step_time();
+  return step > 0 ? step : kSecond;
+}
+
+}  // namespace spikeloom

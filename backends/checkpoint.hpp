@@ -1,0 +1,53 @@
+#pragma once
+/// Checkpoints: the state of a session in a form that every backend of one arithmetic can load.
+///
+/// Layout (docs/formats.md): "SLCKPT01", program fingerprint, arithmetic, then everything below in
+/// order, integers as 64-bit and reals as IEEE double, little endian, vectors with their length in
+/// front. Values of float32 runs are exact in double.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backends/backend.hpp"
+
+namespace spikeloom {
+
+/// A queued input event.
+struct CheckpointEvent {
+  std::int64_t step = 0;
+  std::uint32_t port = 0, index = 0;
+  double value = 0.0;
+};
+
+struct CheckpointNode {
+  std::vector<double> current, membrane;   ///< neurons; current is empty without one
+  std::vector<std::vector<double>> delay;  ///< a Delay's past inputs, oldest first
+  /// Per incoming link, values on their way, oldest first (as many as its delay).
+  std::vector<std::vector<std::vector<double>>> links;
+};
+
+struct CheckpointElement {
+  std::vector<CheckpointNode> nodes;
+  std::vector<CheckpointEvent> pending;
+  std::vector<Time> latest;  ///< latest time pushed, per input port
+};
+
+struct CheckpointState {
+  std::int64_t step = 0;
+  std::vector<CheckpointElement> elements;
+  RunStats stats;  ///< counts only; seconds start again
+};
+
+/// Identifies a program: names, sizes, delays and discretisation. Another value, another program.
+std::uint64_t program_fingerprint(const Program& program);
+
+Checkpoint write_checkpoint(const CheckpointState& state, const Program& program,
+                            Arithmetic arithmetic);
+
+/// kFormat: not a checkpoint, truncated or inconsistent. kInvalidArgument: of another program,
+/// arithmetic or batch size.
+Result<CheckpointState> read_checkpoint(std::span<const std::byte> bytes, const Program& program,
+                                        Arithmetic arithmetic, std::size_t batch);
+
+}  // namespace spikeloom

@@ -1,0 +1,92 @@
+#include "backends/reference/executable.hpp"
+
+#include <algorithm>
+
+#include "backends/reference/session.hpp"
+
+namespace spikeloom::reference {
+namespace {
+
+template <typename Real>
+std::vector<Real> convert(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
+
+template <typename Real>
+std::vector<NeuronParameters<Real>> convert(const NeuronCoefficients& c) {
+  std::vector<NeuronParameters<Real>> neurons(c.size());
+  for (std::size_t i = 0; i < neurons.size(); ++i) {
+    NeuronParameters<Real>& n = neurons[i];
+    n.has_current = c.has_current;
+    n.spiking = c.spiking;
+    n.decay = static_cast<Real>(c.decay[i]);
+    n.gain = static_cast<Real>(c.gain[i]);
+    n.drive = static_cast<Real>(c.drive[i]);
+    if (c.has_current) {
+      n.current_decay = static_cast<Real>(c.current_decay[i]);
+      n.current_gain = static_cast<Real>(c.current_gain[i]);
+    }
+    if (c.spiking) {
+      n.threshold = static_cast<Real>(c.threshold[i]);
+      n.reset = static_cast<Real>(c.reset[i]);
+    }
+    if (!c.clamp.empty()) n.clamp = static_cast<Real>(c.clamp[i]);
+  }
+  return neurons;
+}
+
+template <typename Real>
+PreparedNode<Real> prepare(const Operation& operation) {
+  PreparedNode<Real> node;
+  std::visit(
+      [&](const auto& o) {
+        using Op = std::decay_t<decltype(o)>;
+        if constexpr (std::is_same_v<Op, op::Sparse>) {
+          node.weights = {convert<Real>(o.value), convert<Real>(o.row_scale),
+                          convert<Real>(o.bias)};
+        } else if constexpr (requires { o.weight; }) {
+          node.weights = {convert<Real>(o.weight), convert<Real>(o.row_scale),
+                          convert<Real>(o.bias)};
+        } else if constexpr (std::is_same_v<Op, op::Scale>) {
+          node.factor = convert<Real>(o.factor);
+        } else if constexpr (std::is_same_v<Op, op::Threshold>) {
+          node.threshold = convert<Real>(o.threshold);
+        } else if constexpr (std::is_same_v<Op, op::Neuron>) {
+          node.neurons = convert<Real>(o.coefficients);
+        }
+      },
+      operation);
+  return node;
+}
+
+}  // namespace
+
+template <typename Real>
+ReferenceExecutable<Real>::ReferenceExecutable(Program program, RunOptions options)
+    : program_(std::move(program)), options_(std::move(options)) {
+  records_.resize(program_.nodes.size());
+  for (const std::uint32_t output : program_.outputs) records_[output] = {Variable::kOutput};
+  for (const RecordRequest& request : options_.record) {
+    auto& wanted = records_[request.node];
+    if (std::find(wanted.begin(), wanted.end(), request.variable) == wanted.end()) {
+      wanted.push_back(request.variable);
+    }
+  }
+  for (const ProgramNode& node : program_.nodes) {
+    prepared_.push_back(prepare<Real>(node.operation));
+  }
+}
+
+template <typename Real>
+Result<std::unique_ptr<Session>> ReferenceExecutable<Real>::open(std::uint32_t batch) const {
+  if (batch == 0) {
+    return Error{.what = "a session needs at least one batch element", .got = "batch 0"};
+  }
+  auto self = std::static_pointer_cast<const ReferenceExecutable<Real>>(this->shared_from_this());
+  return std::unique_ptr<Session>(std::make_unique<ReferenceSession<Real>>(std::move(self), batch));
+}
+
+template class ReferenceExecutable<float>;
+template class ReferenceExecutable<double>;
+
+}  // namespace spikeloom::reference
