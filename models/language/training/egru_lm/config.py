@@ -27,12 +27,20 @@ class Data:
 
 @dataclass(frozen=True)
 class Model:
-    """Sizes and constants. hidden[-1] equals embedding: the decoder is the embedding, tied."""
+    """Sizes and constants. hidden[-1] equals embedding: the decoder is the embedding, tied.
+
+    init_gain scales the initial kernels; 1 is the published value. Small models trained for a few
+    epochs need more, else the signal dies on its way through three thresholded layers.
+    unigram_bias starts the decoder's bias at the log frequency of the words instead of zero, which
+    saves a short training from spending constant events on it.
+    """
 
     cell: str = "egru"
     embedding: int = 750
     hidden: tuple[int, ...] = (1350, 1350, 750)
     threshold_mean: float = 0.01
+    init_gain: float = 1.0
+    unigram_bias: bool = False
     gamma: float = 3.6
     beta: float = 3.6
     pad: int = 1
@@ -97,10 +105,15 @@ class Prune:
 
 @dataclass(frozen=True)
 class Activity:
-    """Per layer: target fraction of units with an event, and strength of the pull towards it."""
+    """Per layer: target fraction of units with an event, and strength of the pull towards it.
+
+    The pull starts at the fraction `begin` of the run: from the first update on it silences units
+    before they carry anything.
+    """
 
     target: tuple[float, ...] = ()
     strength: tuple[float, ...] = ()
+    begin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,11 +127,15 @@ class Quantise:
 
 @dataclass(frozen=True)
 class Save:
-    """Seconds between checkpoints, updates between log lines and updates between validations."""
+    """Seconds between checkpoints, updates between log lines and updates between validations.
+
+    reset_every is the window of the evaluation with reset; 70 is the published protocol.
+    """
 
     every_seconds: float = 120.0
     log_every: int = 100
     validate_every: int = 0
+    reset_every: int = 70
     test_batch_one: bool = True
 
 

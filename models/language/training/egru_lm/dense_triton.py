@@ -19,20 +19,20 @@ SOFTMAX_BLOCK = 4096
 
 @triton.jit
 def _softmax_loss(
-    logits, bias, targets, loss, words, stride, scale,
-    GRADIENT: tl.constexpr, BLOCK: tl.constexpr,
+    logits, bias, targets, loss, scale,
+    WORDS: tl.constexpr, STRIDE: tl.constexpr, GRADIENT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
-    base = logits + row * stride
+    base = logits + row * STRIDE
     # Read before the reductions: their barrier keeps it ahead of every write of the second loop.
     target = tl.load(targets + row)
     at_target = tl.load(base + target).to(tl.float32) + tl.load(bias + target)
     at = tl.arange(0, BLOCK)
     largest = tl.full((BLOCK,), -1e30, tl.float32)
     total = tl.zeros((BLOCK,), tl.float32)
-    for begin in range(0, words, BLOCK):
+    for begin in range(0, WORDS, BLOCK):
         column = begin + at
-        ok = column < words
+        ok = column < WORDS
         x = tl.load(base + column, ok, 0.0).to(tl.float32) + tl.load(bias + column, ok, 0.0)
         x = tl.where(ok, x, -1e30)
         bigger = tl.maximum(largest, x)
@@ -42,12 +42,12 @@ def _softmax_loss(
     norm = top + tl.log(tl.sum(total * tl.exp(largest - top), 0))
     tl.store(loss + row, norm - at_target)
     if GRADIENT:
-        for begin in range(0, stride, BLOCK):
+        for begin in range(0, STRIDE, BLOCK):
             column = begin + at
-            ok = column < words
+            ok = column < WORDS
             x = tl.load(base + column, ok, 0.0).to(tl.float32) + tl.load(bias + column, ok, 0.0)
             p = tl.where(ok, tl.exp(x - norm), 0.0) - tl.where(column == target, 1.0, 0.0)
-            tl.store(base + column, (p * scale).to(logits.dtype.element_ty), column < stride)
+            tl.store(base + column, (p * scale).to(logits.dtype.element_ty), column < STRIDE)
 
 
 @triton.jit
@@ -82,8 +82,8 @@ def softmax_loss(
     """See dense_torch.softmax_loss."""
     rows, stride = logits.shape
     _softmax_loss[(rows,)](
-        logits, bias, targets, loss, words, stride, scale,
-        GRADIENT=scale > 0, BLOCK=min(SOFTMAX_BLOCK, triton.next_power_of_2(stride)), num_warps=8,
+        logits, bias, targets, loss, scale, WORDS=words, STRIDE=stride, GRADIENT=scale > 0,
+        BLOCK=min(SOFTMAX_BLOCK, triton.next_power_of_2(stride)), num_warps=8,
     )  # fmt: skip
 
 

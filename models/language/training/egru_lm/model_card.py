@@ -34,14 +34,14 @@ def _recipe(table: dict[str, Any], indent: str = "") -> list[str]:
 
 def render(run: Run, recipe: dict[str, Any], results: dict[str, Any]) -> str:
     """Markdown. results holds scores by the keys above and facts about corpus, time and size."""
-    window = run.train.window
+    window = run.save.reset_every
     lines = [f"# {run.name}", "", run.purpose or "(no purpose stated)", ""]
     facts = results["facts"]
     lines += [f"- {key}: {value}" for key, value in facts.items()]
     lines += [
         "",
         "Perplexity per token, `<eos>` included. Carried: the state goes on between windows.",
-        "Reset: h (LSTM: c) restarts from zero every window, y is carried.",
+        f"Reset: h (LSTM: c) restarts from zero every {window} tokens, y is carried.",
         "",
         "| protocol | perplexity | tokens | active units per layer | effective MACs per token |",
         "|---|---|---|---|---|",

@@ -232,16 +232,19 @@ class Network:
 
 
 def activity_pulls(
-    active: Tensor, activity: Activity, positions: int, layers: int
+    active: Tensor, activity: Activity, positions: int, switch: Tensor
 ) -> list[Tensor]:
     """Gradient of the activity term with respect to one o, per layer.
 
     The term, added to the mean loss per token, is strength * units / 2 * max(0, a - target)^2 with
     a the active fraction of the window, so d/do = strength * max(0, a - target) / positions.
+    switch (0 or 1, on the device) turns it off while the run has not reached its beginning.
     """
     if not activity.target:
-        return [active.new_zeros(()) for _ in range(layers)]
+        return [torch.zeros_like(switch) for _ in active.unbind()]
     return [
-        (active[i] - activity.target[i]).clamp(min=0) * (activity.strength[i] / positions)
-        for i in range(layers)
+        (share - target).clamp(min=0) * (strength / positions) * switch
+        for share, target, strength in zip(
+            active.unbind(), activity.target, activity.strength, strict=True
+        )
     ]

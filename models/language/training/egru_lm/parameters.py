@@ -115,7 +115,8 @@ def initialise(layout: Layout, generator: torch.Generator, dtype: torch.dtype) -
             draw.uniform_(-0.1, 0.1, generator=generator)
         elif entry.prunable and layout.model.cell == "egru":
             _, outputs, inputs = entry.shape
-            draw.normal_(0.0, math.sqrt(2.0 / (inputs + outputs)), generator=generator)
+            deviation = layout.model.init_gain * math.sqrt(2.0 / (inputs + outputs))
+            draw.normal_(0.0, deviation, generator=generator)
         elif entry.prunable or (layout.model.cell == "lstm" and entry.name != "decoder.bias"):
             bound = 1.0 / math.sqrt(entry.shape[1])
             draw.uniform_(-bound, bound, generator=generator)

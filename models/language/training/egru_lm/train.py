@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,6 +52,10 @@ class Session:
         self.corpus = corpus.load(data / run.data.corpus)
         self.kernels: Kernels = choose(device)
         self.state = new_state(run, len(self.corpus.words), device)
+        if run.model.unigram_bias:
+            counts = np.bincount(self.corpus.parts["train"], minlength=len(self.corpus.words))
+            share = torch.from_numpy((counts + 1.0) / (counts + 1.0).sum())
+            self.state.logical("decoder.bias").copy_(share.log())
         self.stop = False
         if run.init:
             self._start_from(out / run.init)
@@ -163,7 +168,7 @@ class Session:
         return True
 
     def _score(self, part: str, batch: int, reset: bool, rounding: Rounding) -> Score:
-        window = self.run.train.window
+        window = self.run.save.reset_every
         return evaluate(
             self.state, self._tokens(part), self.kernels, batch, window, reset, rounding
         )

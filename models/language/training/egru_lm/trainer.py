@@ -51,6 +51,7 @@ class Trainer:
         if self.pruned and run.init:
             pruning.mask_of_zeros(layout, flat, self.mask)
         self.scalars = torch.ones(4, dtype=flat.dtype, device=flat.device)
+        self.pull_switch = torch.ones((), dtype=flat.dtype, device=flat.device)
         self.keep_rows = torch.ones(train.batch, 1, dtype=flat.dtype, device=flat.device)
         layers = len(layout.widths) - 1
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=flat.device)
@@ -88,7 +89,7 @@ class Trainer:
         positions = train.window * train.batch
         loss = network.score(weights, 1.0 / positions)
         active = network.active_fraction()
-        pulls = activity_pulls(active, self.run.activity, positions, len(network.layers))
+        pulls = activity_pulls(active, self.run.activity, positions, self.pull_switch)
         network.backward(weights, pulls, train.freeze_embedding)
         gradient = network.gradient
         begin, end = layout.prunable_begin, layout.prunable_end
@@ -133,6 +134,7 @@ class Trainer:
         self.scalars[0].fill_(schedule.rate(train, self.updates, self.progress))
         self.scalars[1].fill_(1.0 - train.beta1**t)
         self.scalars[2].fill_(1.0 - train.beta2**t)
+        self.pull_switch.fill_(float(self.progress >= self.run.activity.begin))
         if self.graph is not None:
             self.graph.replay()
         else:

@@ -115,7 +115,7 @@ def check(run, rounding: Rounding = Rounding(), activity: Activity | None = None
     positions = run.train.window * run.train.batch
     loss = network.score(weights, 1 / positions).mean()
     active = network.active_fraction()
-    pulls = activity_pulls(active, activity or Activity(), positions, len(network.layers))
+    pulls = activity_pulls(active, activity or Activity(), positions, torch.ones_like(loss))
     network.backward(weights, pulls)
     if activity is None:
         assert float(loss) == pytest.approx(expected.item(), rel=1e-12)

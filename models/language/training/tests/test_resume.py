@@ -1,0 +1,123 @@
+"""A run that was stopped and resumed equals one that was not, bit for bit, in float64 on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from egru_lm import checkpoint
+from egru_lm.checkpoint import CheckpointError
+from egru_lm.train import Session
+from tests import support
+
+CPU = torch.device("cpu")
+
+# Everything that carries something from one update to the next is switched on.
+TABLES = {
+    "data": {"corpus": "text"},
+    "train": {"updates": 40, "h_reset": 0.5, "beta1": 0.5},
+    "dropout": support.DROPOUT,
+    "dropout_sparse": {"forward": 0.05, "recurrent": 0.1},
+    "prune": {"sparsity": 0.6, "begin": 0.1, "end": 0.7, "every": 4, "ease_dropout": True},
+    "activity": {"target": [0.1, 0.1, 0.1], "strength": [0.5, 0.5, 0.5], "begin": 0.3},
+    "quantise": {"stack": "ternary", "embedding": "int8", "begin": 0.5},
+}
+
+
+def session(folder: Path, out: str, **tables) -> Session:
+    return Session(support.run(**(tables or TABLES)), folder, folder / out, CPU)
+
+
+def advance(s: Session, updates: int) -> None:
+    while s.trainer.updates < updates:
+        s.trainer.step()
+
+
+@pytest.mark.parametrize("stop", [1, 15, 16, 27])
+def test_resumed_equals_uninterrupted(tmp_path: Path, stop: int) -> None:
+    support.write_corpus(tmp_path / "text")
+    whole = session(tmp_path, "whole")
+    epochs = whole.trainer.stream.windows
+    assert epochs < 40  # the run crosses an epoch's end
+    advance(whole, 40)
+
+    first = session(tmp_path, "parts")
+    advance(first, stop)
+    first.save()
+    torch.rand(17)  # the process that resumes has another random state
+    second = session(tmp_path, "parts")
+    assert second.trainer.updates == stop
+    advance(second, 40)
+
+    expected = whole.trainer.tensors()
+    for name, tensor in second.trainer.tensors().items():
+        assert torch.equal(tensor, expected[name]), name
+    assert second.trainer.counters() == whole.trainer.counters()
+    assert not torch.equal(expected["flat"], session(tmp_path, "fresh").trainer.tensors()["flat"])
+
+
+def test_signal_saves_and_resumes(tmp_path: Path) -> None:
+    """What SIGTERM sets off: the loop saves after the update and reports that it is not done."""
+    support.write_corpus(tmp_path / "text")
+    s = session(tmp_path, "out")
+    s.stop = True
+    assert s.train() is False
+    again = session(tmp_path, "out")
+    assert again.trainer.updates == 1
+    assert again.train() is True
+    assert again.trainer.updates == 40
+
+
+def test_another_run_file_is_refused(tmp_path: Path) -> None:
+    support.write_corpus(tmp_path / "text")
+    s = session(tmp_path, "out")
+    advance(s, 2)
+    s.save()
+    with pytest.raises(CheckpointError, match="another run file"):
+        session(tmp_path, "out", **{**TABLES, "seed": 4})
+
+
+def test_checkpoint_parts_and_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "PART_BYTES", 1000)
+    tensors = {
+        "a": torch.randn(300, dtype=torch.float64),
+        "b": torch.arange(7, dtype=torch.uint8),
+        "c": torch.randn(3, 5).bfloat16(),
+        "none": torch.zeros(0),
+        "number": torch.tensor(4.5),
+    }
+    checkpoint.save(tmp_path, 3, tensors, {"x": 1})
+    folder = checkpoint.save(tmp_path, 12, tensors, {"x": 2})
+    assert checkpoint.newest(tmp_path) == folder
+    assert [p.name for p in tmp_path.iterdir()] == ["00000012"]  # the older one is gone
+    assert all(p.stat().st_size <= 1000 for p in folder.glob("part-*"))
+    read, meta = checkpoint.read(folder)
+    assert meta == {"x": 2}
+    for name, tensor in tensors.items():
+        assert read[name].dtype == tensor.dtype and torch.equal(read[name], tensor), name
+    (tmp_path / "00000099.writing").mkdir()  # an interrupted write is not taken for a checkpoint
+    assert checkpoint.newest(tmp_path) == folder
+    part = folder / "part-01.bin"
+    content = part.read_bytes()
+    part.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(CheckpointError, match="part-01.bin"):
+        checkpoint.read(folder)
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    """The loss of a patterned text falls well below that of its word frequencies."""
+    support.write_corpus(tmp_path / "text")
+    tables = {
+        "data": {"corpus": "text"},
+        "model": {"embedding": 8, "hidden": [24, 24, 8], "threshold_mean": 0.01},
+        "train": {"updates": 300, "window": 8, "rate": 0.01, "clip": 1.0, "constant": 0.7},
+    }
+    s = Session(support.run(**tables), tmp_path, tmp_path / "out", CPU)
+    advance(s, 20)
+    early = s.trainer.averages()["loss"]
+    advance(s, 280)
+    s.trainer.averages()
+    advance(s, 300)
+    assert s.trainer.averages()["loss"] < 0.6 * early
