@@ -20,7 +20,11 @@
 /// kUnsupported (a type, filter or link this build does not read; the message names it),
 /// kResource (over a limit), kIo (the operating system refused).
 ///
-/// The HDF5 library is not thread-safe; every call here takes one process-wide lock.
+/// Reading does not use the HDF5 library, which is not made for hostile files; it follows the HDF5
+/// File Format Specification 3.0: superblocks 0 to 3, old and new groups, attributes, contiguous,
+/// compact and chunked layouts with each chunk index, DEFLATE, shuffle and Fletcher-32. It may run
+/// in several threads. Writing uses the library, which is not thread-safe: each call takes one
+/// process-wide lock.
 
 #include <cstddef>
 #include <cstdint>
@@ -55,7 +59,6 @@ struct Hdf5DatasetInfo {
   std::string type;               ///< in words: "float32", "string", "big-endian int64", "compound"
   Shape shape;
   std::vector<std::string> filters;  ///< in the order applied: "deflate", "lzf", "filter 32099"
-  std::uint64_t storage_bytes = 0;   ///< bytes in the file
 };
 
 /// A string dataset of any shape, in C order.
@@ -93,9 +96,10 @@ class Hdf5Group {
  private:
   friend class Hdf5File;
   struct Impl;
-  Hdf5Group(std::shared_ptr<const Impl> file, std::string path, int depth);
+  Hdf5Group(std::shared_ptr<const Impl> file, std::string path, std::uint64_t address, int depth);
   std::shared_ptr<const Impl> file_;
   std::string path_;
+  std::uint64_t address_ = 0;  ///< of the object header
   int depth_ = 0;
 };
 

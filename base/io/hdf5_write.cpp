@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "base/io/detail/hdf5_private.hpp"
+#include "base/io/detail/hdf5_library.hpp"
 #include "base/io/hdf5.hpp"
 
 namespace spikeloom::io {

@@ -1,5 +1,5 @@
 #pragma once
-/// The HDF5 C API behind RAII, shared by the reading and the writing half. Not installed.
+/// The HDF5 C API behind RAII, for the writing half. Not installed.
 
 #include <mutex>
 #include <string>

@@ -1,4 +1,4 @@
-#include "base/io/detail/hdf5_private.hpp"
+#include "base/io/detail/hdf5_library.hpp"
 
 namespace spikeloom::io::detail {
 
