@@ -130,6 +130,8 @@ class Save:
     """Seconds between checkpoints, updates between log lines and updates between validations.
 
     reset_every is the window of the evaluation with reset; 70 is the published protocol.
+    test_at_sparsity: the test text is scored when the ramp passes these values. compact_bits: 12
+    or 8, width of dense kernels in the checkpoint that travels.
     """
 
     every_seconds: float = 120.0
@@ -137,11 +139,13 @@ class Save:
     validate_every: int = 0
     reset_every: int = 70
     test_batch_one: bool = True
+    test_at_sparsity: tuple[float, ...] = ()
+    compact_bits: int = 12
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run. init names the run whose final weights this one starts from ("" for random)."""
+    """One run. init names the run whose last checkpoint this one starts from ("" for random)."""
 
     name: str = ""
     purpose: str = ""
@@ -205,6 +209,7 @@ def _check(run: Run, where: str) -> None:
     need(run.train.dtype in ("float64", "float32", "bfloat16"), "train.dtype is unknown")
     need(run.prune.scope in ("global", "matrix"), "prune.scope: global or matrix")
     need(0 <= run.prune.sparsity < 1, "prune.sparsity is outside [0, 1)")
+    need(run.save.compact_bits in (8, 12), "save.compact_bits: 8 or 12")
     need(0 <= run.train.h_reset <= 1, "train.h_reset is outside [0, 1]")
     for place in ("stack", "embedding"):
         kind = getattr(run.quantise, place)

@@ -7,6 +7,7 @@ The vocabulary is every token of train, then valid, then test, in order of first
 from __future__ import annotations
 
 import hashlib
+import lzma
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,15 @@ class Corpus:
     digest: str
 
 
-def _find(folder: Path, part: str) -> Path:
+def _content(folder: Path, part: str) -> bytes:
     for name in (f"{part}.tokens", f"wiki.{part}.tokens"):
         if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(f"{folder}: neither {part}.tokens nor wiki.{part}.tokens is there")
+            return (folder / name).read_bytes()
+        if (folder / f"{name}.xz").is_file():
+            return lzma.decompress((folder / f"{name}.xz").read_bytes())
+    raise FileNotFoundError(
+        f"{folder}: neither {part}.tokens nor wiki.{part}.tokens is there, plain or as .xz"
+    )
 
 
 def load(folder: Path) -> Corpus:
@@ -38,7 +43,7 @@ def load(folder: Path) -> Corpus:
     parts: dict[str, np.ndarray] = {}
     digest = hashlib.sha256()
     for part in PARTS:
-        content = _find(folder, part).read_bytes()
+        content = _content(folder, part)
         digest.update(content)
         ids: list[int] = []
         lines = content.decode("utf-8").split("\n")

@@ -1,8 +1,9 @@
 """Makes one run: trains or resumes, evaluates, exports and writes the model card.
 
 OUT/NAME/ receives log.jsonl, checkpoints/ (full, atomic), compact/ (small, to travel),
-NAME.safetensors with its vocabulary, and card.md. SIGTERM saves and ends with status 75 (try
-again); starting the same command again resumes.
+NAME.safetensors with its vocabulary, results.json and card.md. SIGTERM saves and ends with status
+75 (try again); the same command resumes: exactly from checkpoints/, or, where only compact/ came
+back from a lost machine, from its rounded weights and factored moments.
 """
 
 from __future__ import annotations
@@ -57,34 +58,41 @@ class Session:
             share = torch.from_numpy((counts + 1.0) / (counts + 1.0).sum())
             self.state.logical("decoder.bias").copy_(share.log())
         self.stop = False
-        if run.init:
-            self._start_from(out / run.init)
+        inherited = self._start_from(out / run.init) if run.init else None
         tokens = self._tokens("train")
         torch.manual_seed(run.seed)
         self.trainer = Trainer(run, self.state, tokens, self.kernels)
+        if inherited is not None:
+            self.trainer.take_moments(*inherited)
+        self.tested_at: set[float] = set()
         self._resume()
 
     def _tokens(self, part: str) -> Tensor:
         return torch.from_numpy(self.corpus.parts[part]).to(self.device)
 
-    def _start_from(self, folder: Path) -> None:
-        source = checkpoint.newest(folder / "compact") or checkpoint.newest(folder / "final")
-        full = checkpoint.newest(folder / "final")
+    def _start_from(self, folder: Path) -> tuple[Tensor, int]:
+        """Takes the weights of another run's last checkpoint; returns its moments and their age."""
+        full, small = (checkpoint.newest(folder / kind) for kind in ("checkpoints", "compact"))
+        second = torch.zeros_like(self.state.flat)
         if full is not None:
-            tensors, _ = checkpoint.read(full)
+            tensors, meta = checkpoint.read(full)
             self.state.flat.copy_(tensors["flat"])
+            second.copy_(tensors["second"])
             for i, theta in enumerate(self.state.theta, 1):
                 theta.copy_(tensors[f"theta{i}"])
-        elif source is not None:
-            tensors, _ = checkpoint.read(source)
-            compact.unpack(tensors, self.state)
+        elif small is not None:
+            tensors, meta = checkpoint.read(small)
+            compact.unpack(tensors, self.state, second)
         else:
             raise FileNotFoundError(
-                f"{folder}: neither final/ nor compact/ holds a checkpoint; make that run first"
+                f"{folder}: neither checkpoints/ nor compact/ holds anything; make that run first"
             )
+        return second, meta["counters"]["moment_age"]
 
     def _resume(self) -> None:
-        newest = checkpoint.newest(self.folder / "checkpoints")
+        kinds = ("checkpoints", "compact")
+        found = [(kind, checkpoint.newest(self.folder / kind)) for kind in kinds]
+        kind, newest = next((item for item in found if item[1] is not None), ("", None))
         if newest is None:
             return
         tensors, meta = checkpoint.read(newest)
@@ -92,8 +100,12 @@ class Session:
             raise checkpoint.CheckpointError(
                 f"{newest}: was made with another run file; rename the run or remove the folder"
             )
-        self.trainer.restore(tensors, meta["counters"])
-        self.log({"event": "resumed", "updates": self.trainer.updates})
+        if kind == "checkpoints":
+            self.trainer.restore(tensors, meta["counters"])
+        else:
+            compact.unpack(tensors, self.state, self.trainer.second)
+            self.trainer.set_counters(meta["counters"])
+        self.log({"event": "resumed", "from": kind, "updates": self.trainer.updates})
 
     def log(self, record: dict[str, Any]) -> None:
         record = {"time": round(time.time(), 1), **record}
@@ -103,16 +115,12 @@ class Session:
         print(line, flush=True)
 
     def save(self) -> None:
+        """Both kinds of checkpoint, each atomically."""
         trainer = self.trainer
         meta = {"run": config.to_table(self.run), "counters": trainer.counters()}
-        checkpoint.save(
-            self.folder / "checkpoints", trainer.updates, trainer.tensors(), meta
-        )
-
-    def save_compact(self) -> None:
-        meta = {"run": config.to_table(self.run), "updates": self.trainer.updates}
-        tensors = compact.pack(self.state, self.trainer.second)
-        checkpoint.save(self.folder / "compact", self.trainer.updates, tensors, meta)
+        small = compact.pack(self.state, trainer.second, self.run.save.compact_bits)
+        for kind, tensors in (("checkpoints", trainer.tensors()), ("compact", small)):
+            checkpoint.save(self.folder / kind, trainer.updates, tensors, meta)
 
     def _describe(self) -> dict[str, Any]:
         train = self.run.train
@@ -140,8 +148,12 @@ class Session:
         clock = saved = time.monotonic()
         while trainer.progress < 1.0:
             trainer.step()
+            now = time.monotonic()
+            trainer.elapsed += now - clock
+            clock = now
             if trainer.updates % save.log_every == 0:
-                averages = trainer.averages()  # waits for the device, so the clock below is true
+                averages = trainer.averages()  # waits for the device
+                trainer.elapsed += time.monotonic() - clock
                 record = {
                     "event": "train",
                     "updates": trainer.updates,
@@ -152,10 +164,9 @@ class Session:
                 }
                 if trainer.pruned:
                     record["sparsity"] = pruning.sparsity_of(self.state.layout, self.state.flat)
+                    self._test_on_the_way(record["sparsity"])
                 self.log(record)
-            now = time.monotonic()
-            trainer.elapsed += now - clock
-            clock = now
+                clock = time.monotonic()
             if save.validate_every and trainer.updates % save.validate_every == 0:
                 self._validate()
                 clock = time.monotonic()
@@ -167,33 +178,48 @@ class Session:
                 return False
         return True
 
-    def _score(self, part: str, batch: int, reset: bool, rounding: Rounding) -> Score:
+    def _score(
+        self,
+        part: str,
+        batch: int,
+        reset: bool,
+        rounding: Rounding,
+        operand: torch.dtype | None = None,
+    ) -> Score:
         window = self.run.save.reset_every
+        tokens = self._tokens(part)
         return evaluate(
-            self.state, self._tokens(part), self.kernels, batch, window, reset, rounding
+            self.state, tokens, self.kernels, batch, window, reset, rounding, operand
+        )
+
+    def _log_scores(self, event: str, part: str, operand: torch.dtype | None) -> None:
+        batch, rounding = self.run.train.batch, self.trainer.rounding
+        carried = self._score(part, batch, False, rounding, operand)
+        reset = self._score(part, batch, True, rounding, operand)
+        self.log(
+            {
+                "event": event,
+                "updates": self.trainer.updates,
+                "seconds": round(self.trainer.elapsed, 1),
+                "perplexity": carried.perplexity,
+                "perplexity_reset": reset.perplexity,
+                "active": carried.active,
+                "macs": carried.macs,
+            }
         )
 
     def _validate(self) -> None:
-        score = self._score("valid", self.run.train.batch, False, self.trainer.rounding)
-        self.log(
-            {
-                "event": "valid",
-                "updates": self.trainer.updates,
-                "seconds": round(self.trainer.elapsed, 1),
-                "perplexity": score.perplexity,
-                "active": score.active,
-                "macs": score.macs,
-            }
-        )
+        self._log_scores("valid", "valid", OPERANDS[self.run.train.dtype])
+
+    def _test_on_the_way(self, sparsity: float) -> None:
+        for level in self.run.save.test_at_sparsity:
+            if sparsity >= level and level not in self.tested_at:
+                self.tested_at.add(level)
+                self._log_scores(f"test at sparsity {sparsity:.4f}", "test", None)
 
     def finish(self) -> dict[str, Any]:
         """Final scores, weights in all forms, and the model card."""
         run, trainer = self.run, self.trainer
-        self.save_compact()
-        tensors = {"flat": self.state.flat}
-        tensors |= {f"theta{i}": t for i, t in enumerate(self.state.theta, 1)}
-        meta = {"run": config.to_table(run), "updates": trainer.updates}
-        checkpoint.save(self.folder / "final", trainer.updates, tensors, meta)
         rounding = Rounding(run.quantise.stack, run.quantise.embedding)
         wanted = [("valid", run.train.batch), ("test", run.train.batch)]
         if run.save.test_batch_one:

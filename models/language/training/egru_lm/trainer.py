@@ -59,6 +59,7 @@ class Trainer:
         self.active_sum = torch.zeros(layers, dtype=torch.float64, device=flat.device)
         self.summed = 0
         self.updates = 0
+        self.moment_age = 0  # updates that the moments have seen; more than `updates` after init
         self.elapsed = 0.0
         self.rounding = self._rounding_now()
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -131,9 +132,10 @@ class Trainer:
         self.network.tokens.copy_(inputs)
         self.network.targets.copy_(targets)
         t = self.updates + 1
+        self.moment_age += 1
         self.scalars[0].fill_(schedule.rate(train, self.updates, self.progress))
-        self.scalars[1].fill_(1.0 - train.beta1**t)
-        self.scalars[2].fill_(1.0 - train.beta2**t)
+        self.scalars[1].fill_(1.0 - train.beta1**self.moment_age)
+        self.scalars[2].fill_(1.0 - train.beta2**self.moment_age)
         self.pull_switch.fill_(float(self.progress >= self.run.activity.begin))
         if self.graph is not None:
             self.graph.replay()
@@ -147,16 +149,18 @@ class Trainer:
         if self.pruned and self.updates % prune.every == 0:
             sparsity = self.sparsity
             pruning.cut(self.state.layout, self.state.flat, self.mask, sparsity, prune.scope)
-            if prune.ease_dropout:
-                eased = interpolate(
-                    self.run.dropout, self.run.dropout_sparse, sparsity / prune.sparsity
-                )
-                self.network.masks.set(eased)
+            self._ease()
         rounding = self._rounding_now()
         if rounding != self.rounding:
             self.rounding = rounding
             if self.graph is not None:
                 self.capture()
+
+    def _ease(self) -> None:
+        run = self.run
+        if run.prune.ease_dropout:
+            fraction = self.sparsity / run.prune.sparsity
+            self.network.masks.set(interpolate(run.dropout, run.dropout_sparse, fraction))
 
     def _mutable(self) -> list[Tensor]:
         tensors = [self.state.flat, self.second, self.loss_sum, self.norm_sum, self.active_sum]
@@ -226,6 +230,7 @@ class Trainer:
     def counters(self) -> dict[str, Any]:
         return {
             "updates": self.updates,
+            "moment_age": self.moment_age,
             "summed": self.summed,
             "elapsed": self.elapsed,
             "stream": self.stream.state(),
@@ -234,14 +239,27 @@ class Trainer:
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
         """Continues from what tensors() and counters() gave."""
+        self.set_counters(counters)
+        self.summed = counters["summed"]
         for name, tensor in self.tensors().items():
             if not name.startswith("rng."):
                 tensor.copy_(tensors[name])
         torch.set_rng_state(tensors["rng.cpu"])
         if self.state.flat.is_cuda and "rng.cuda" in tensors:
             torch.cuda.set_rng_state(tensors["rng.cuda"])
+
+    def set_counters(self, counters: dict[str, Any]) -> None:
+        """Position in the run without its numbers: all that a compact checkpoint knows."""
         self.updates = counters["updates"]
-        self.summed = counters["summed"]
+        self.moment_age = counters["moment_age"]
         self.elapsed = counters["elapsed"]
         self.stream.restore(counters["stream"])
+        if self.pruned:
+            pruning.mask_of_zeros(self.state.layout, self.state.flat, self.mask)
+            self._ease()
         self.rounding = self._rounding_now()
+
+    def take_moments(self, second: Tensor, age: int) -> None:
+        """Second moments of the run that this one starts from; the first moments start at zero."""
+        self.second.copy_(second)
+        self.moment_age = age

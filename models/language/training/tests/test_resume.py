@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 from egru_lm import checkpoint
 from egru_lm.checkpoint import CheckpointError
-from egru_lm.train import Session
+from egru_lm.train import Session, make
 from tests import support
 
 CPU = torch.device("cpu")
@@ -68,6 +70,69 @@ def test_signal_saves_and_resumes(tmp_path: Path) -> None:
     assert again.trainer.updates == 1
     assert again.train() is True
     assert again.trainer.updates == 40
+
+
+def test_compact_checkpoint_resumes_approximately(tmp_path: Path) -> None:
+    """A lost machine leaves compact/ only: same place in the run, same zeros, close weights."""
+    support.write_corpus(tmp_path / "text")
+    tables = {**TABLES, "train": {**TABLES["train"], "dtype": "float32"}}
+    first = session(tmp_path, "out", **tables)
+    advance(first, 31)
+    first.save()
+    shutil.rmtree(tmp_path / "out" / "tiny" / "checkpoints")
+    second = session(tmp_path, "out", **tables)
+    assert second.trainer.counters() | {"summed": 31} == first.trainer.counters()
+    a, b = first.trainer.state.flat, second.trainer.state.flat
+    assert float((a - b).norm() / a.norm()) < 0.01
+    begin, end = first.state.layout.prunable_begin, first.state.layout.prunable_end
+    assert torch.equal(a[begin:end] == 0, b[begin:end] == 0)
+    masks = [t.tensors()["mask"] for t in (first.trainer, second.trainer)]
+    assert torch.equal(*masks)
+    advance(second, 40)
+
+
+def test_init_takes_weights_thresholds_and_moments(tmp_path: Path) -> None:
+    support.write_corpus(tmp_path / "text")
+    base = session(tmp_path, "out")
+    advance(base, 40)
+    base.save()
+    later = session(tmp_path, "out", **{**TABLES, "name": "later", "init": "tiny", "seed": 9})
+    assert torch.equal(later.state.flat, base.state.flat)
+    assert torch.equal(later.state.theta[0], base.state.theta[0])
+    assert torch.equal(later.trainer.second, base.trainer.second)
+    assert torch.equal(later.trainer.mask, base.trainer.mask)
+    assert (later.trainer.updates, later.trainer.moment_age) == (0, 40)
+
+
+def test_frozen_embedding_stays(tmp_path: Path) -> None:
+    support.write_corpus(tmp_path / "text")
+    s = session(tmp_path, "out", data={"corpus": "text"}, train={"freeze_embedding": True})
+    before = {n: s.state.logical(n).clone() for n in s.state.layout.entries}
+    advance(s, 5)
+    for name, tensor in before.items():
+        assert torch.equal(tensor, s.state.logical(name)) == (name == "embedding"), name
+
+
+def test_finished_run_leaves_scores_card_and_weights(tmp_path: Path) -> None:
+    support.write_corpus(tmp_path / "text")
+    tables = {**TABLES, "save": {"log_every": 5, "validate_every": 20, "test_at_sparsity": [0.5]}}
+    assert make(support.run(**tables), tmp_path, tmp_path / "out", CPU) == 0
+    folder = tmp_path / "out" / "tiny"
+    results = json.loads((folder / "results.json").read_text())
+    assert set(results["scores"]) == {
+        f"{part}_{protocol}{suffix}"
+        for part, suffix in (("valid", ""), ("test", ""), ("test", "_b1"))
+        for protocol in ("carried", "reset")
+    }
+    card = (folder / "card.md").read_text()
+    shown = results["scores"]["test_carried_b1"]["perplexity"]
+    assert f"| carried, batch 1 | {shown:.2f} |" in card
+    events = [json.loads(line)["event"] for line in (folder / "log.jsonl").open()]
+    assert events[0] == "start" and events[-1] == "finished"
+    assert events.count("train") == 8 and events.count("valid") == 2
+    assert sum(event.startswith("test at sparsity 0.") for event in events) == 1
+    assert (folder / "tiny.safetensors").is_file()
+    assert make(support.run(**tables), tmp_path, tmp_path / "out", CPU) == 0  # nothing to do
 
 
 def test_another_run_file_is_refused(tmp_path: Path) -> None:
