@@ -39,7 +39,7 @@ Status parse_old_layout(const Source& source, Cursor& cursor, Hdf5Storage& stora
   return {};
 }
 
-/// Chunked storage of layout version 4 (HDF5 1.10): one of five indexes.
+/// Chunked storage of layout versions 4 (HDF5 1.10) and 5 (2.0): one of five indexes.
 Status parse_new_chunks(const Source& source, Cursor& cursor, Hdf5Storage& storage) {
   const unsigned flags = cursor.u8();
   storage.plain_edges = (flags & 1) != 0;
@@ -82,7 +82,7 @@ Status parse_new_chunks(const Source& source, Cursor& cursor, Hdf5Storage& stora
 Status parse_layout(const Source& source, std::span<const std::byte> body, Hdf5Storage& storage) {
   Cursor cursor(body);
   const unsigned version = cursor.u8();
-  if (version < 1 || version > 4) {
+  if (version < 1 || version > 5) {
     return Error{.code = ErrorCode::kUnsupported,
                  .what = fmt::format("HDF5 layout version {} is not read", version),
                  .next = "rewrite the file with h5repack"};
@@ -100,7 +100,7 @@ Status parse_layout(const Source& source, std::span<const std::byte> body, Hdf5S
     } else if (storage.layout == Hdf5Storage::Layout::kContiguous) {
       storage.address = cursor.address(source.offset_size());
       storage.bytes = cursor.uint(source.length_size());
-    } else if (version == 4) {
+    } else if (version >= 4) {
       SPIKELOOM_CHECK(parse_new_chunks(source, cursor, storage));
     } else {
       const std::size_t rank = cursor.u8();
