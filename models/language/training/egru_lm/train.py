@@ -9,7 +9,6 @@ back from a lost machine, from its rounded weights and factored moments.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import signal
 import sys
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checkpoint, compact, config, corpus, export, model_card, pruning
+from . import checkpoint, compact, config, corpus, pruning, results
 from .config import Run
 from .evaluate import Score, evaluate
 from .kernels import Kernels, choose
@@ -217,48 +216,20 @@ class Session:
                 self.tested_at.add(level)
                 self._log_scores(f"test at sparsity {sparsity:.4f}", "test", None)
 
-    def finish(self) -> dict[str, Any]:
-        """Final scores, weights in all forms, and the model card."""
-        run, trainer = self.run, self.trainer
+    def finish(self) -> None:
+        """Final scores, weights and the model card."""
+        run, trainer, stream = self.run, self.trainer, self.trainer.stream
         rounding = Rounding(run.quantise.stack, run.quantise.embedding)
-        wanted = [("valid", run.train.batch), ("test", run.train.batch)]
-        if run.save.test_batch_one:
-            wanted.append(("test", 1))
-        scores: dict[str, Any] = {}
-        for part, batch in wanted:
-            for reset in (False, True):
-                name = f"{part}_{'reset' if reset else 'carried'}{'_b1' if batch == 1 else ''}"
-                score = self._score(part, batch, reset, rounding)
-                scores[name] = {**dataclasses.asdict(score), "perplexity": score.perplexity}
-                self.log({"event": "score", "name": name, **scores[name]})
-        path = self.folder / f"{run.name}.safetensors"
-        size = export.write_safetensors(
-            path,
-            export.collect(self.state, rounding),
-            export.metadata(self.state, rounding, run.name, self.corpus.digest),
-            self.corpus.words,
+        scores = results.score_all(
+            run, self.state, self.corpus, self.kernels, rounding, self.log
         )
-        facts = {
-            "data": run.data.description or run.data.corpus,
-            "corpus sha256": self.corpus.digest,
-            "vocabulary": len(self.corpus.words),
-            "training tokens": int(self.corpus.parts["train"].size),
-            "seed": run.seed,
+        training = {
             "updates": trainer.updates,
-            "epochs": trainer.stream.epoch + round(
-                trainer.stream.next_window / trainer.stream.windows, 2),
+            "epochs": round(stream.epoch + stream.next_window / stream.windows, 2),
             "training seconds": round(trainer.elapsed),
-            "zero weights in the recurrent stack":
-                f"{pruning.sparsity_of(self.state.layout, self.state.flat):.4f}",
-            "rounding, stack / embedding": f"{rounding.stack} / {rounding.embedding}",
-            "weights file": f"{size} bytes",
-        }  # fmt: skip
-        results = {"scores": scores, "facts": facts}
-        card = model_card.render(run, config.to_table(run), results)
-        (self.folder / "card.md").write_text(card, encoding="utf-8")
-        (self.folder / "results.json").write_text(json.dumps(results, indent=1))
+        }
+        results.write(self.folder, run, self.state, self.corpus, rounding, scores, training)
         self.log({"event": "finished"})
-        return results
 
 
 def make(run: Run, data: Path, out: Path, device: torch.device) -> int:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from egru_lm import checkpoint
+from egru_lm import checkpoint, export
 from egru_lm.checkpoint import CheckpointError
+from egru_lm.network import Rounding
+from egru_lm.ship import load_state, store_as
 from egru_lm.train import Session, make
 from tests import support
 
@@ -133,6 +135,20 @@ def test_finished_run_leaves_scores_card_and_weights(tmp_path: Path) -> None:
     assert sum(event.startswith("test at sparsity 0.") for event in events) == 1
     assert (folder / "tiny.safetensors").is_file()
     assert make(support.run(**tables), tmp_path, tmp_path / "out", CPU) == 0  # nothing to do
+
+
+def test_shipped_file_is_scored_as_stored(tmp_path: Path) -> None:
+    """float16 is coarse for these weights: the loss moves, and the state equals the file."""
+    support.write_corpus(tmp_path / "text")
+    run = support.run(data={"corpus": "text"}, train={"dtype": "float32"})
+    assert make(run, tmp_path, tmp_path / "out", CPU) == 0
+    state = load_state(run, tmp_path / "out" / "tiny", 7, CPU)
+    trained = state.flat.clone()
+    store_as(state, "float16")
+    tensors = export.collect(state, Rounding(), "float16")
+    assert not torch.equal(trained, state.flat)
+    assert tensors["embedding"].dtype == torch.float16
+    assert torch.equal(tensors["embedding"].float(), state.logical("embedding"))
 
 
 def test_another_run_file_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Makes the files that ship from a run's last checkpoint, and measures exactly what they hold.
+
+The weights are first rounded to the form in which they are stored (float16, int8 or ternary rows)
+and then scored, so the card states the perplexity of the file and not of the model it came from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from . import checkpoint, compact, config, corpus, export, results
+from .config import Run
+from .kernels import choose
+from .network import Rounding, State
+from .quantise import KINDS
+from .train import new_state
+
+
+def load_state(run: Run, folder: Path, words: int, device: torch.device) -> State:
+    """The model of the last full or, failing that, compact checkpoint of a run's folder."""
+    state = new_state(run, words, torch.device("cpu"))
+    full = checkpoint.newest(folder / "checkpoints")
+    small = checkpoint.newest(folder / "compact")
+    if full is not None:
+        tensors, _ = checkpoint.read(full)
+        state.flat.copy_(tensors["flat"])
+        for i, theta in enumerate(state.theta, 1):
+            theta.copy_(tensors[f"theta{i}"])
+    elif small is not None:
+        compact.unpack(checkpoint.read(small)[0], state)
+    else:
+        raise FileNotFoundError(f"{folder}: neither checkpoints/ nor compact/ holds anything")
+    return State(state.layout, state.flat.to(device), [t.to(device) for t in state.theta])
+
+
+def store_as(state: State, float_type: str) -> None:
+    """Rounds every matrix to the float type of the file; biases and thresholds stay float32."""
+    for name, entry in state.layout.entries.items():
+        if entry.prunable or name == "embedding":
+            view = entry.logical(state.flat)
+            view.copy_(view.to(export.FLOATS[float_type]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="the --out of the training")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--float", choices=sorted(export.FLOATS), default="float16")
+    parser.add_argument("--stack", choices=KINDS, default="none")
+    parser.add_argument("--embedding", choices=KINDS, default="none")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    run = config.load(arguments.run)
+    text = corpus.load(arguments.data / run.data.corpus)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    folder = arguments.work / run.name
+    state = load_state(run, folder, len(text.words), device)
+    store_as(state, arguments.float)
+    rounding = Rounding(arguments.stack, arguments.embedding)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad():
+        scores = results.score_all(
+            run, state, text, choose(device), rounding, lambda record: print(json.dumps(record))
+        )
+    kept = ("updates", "epochs", "training seconds")
+    known = json.loads((folder / "results.json").read_text())["facts"]
+    training = {key: known[key] for key in kept}
+    results.write(
+        arguments.out, run, state, text, rounding, scores, training, arguments.float
+    )
+
+
+if __name__ == "__main__":
+    main()
