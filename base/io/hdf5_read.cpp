@@ -185,9 +185,9 @@ Result<ObjectHeader> open_child(const Impl& file, std::uint64_t group, std::stri
                      : wanted == Hdf5Kind::kDataset ? "dataset"
                                                     : "object";
   SPIKELOOM_TRY(const auto links, file.links(group));
-  const auto found =
-      std::lower_bound(links->begin(), links->end(), name,
-                       [](const Link& link, std::string_view key) { return link.name < key; });
+  const auto found = std::lower_bound(
+      links->begin(), links->end(), name,
+      [](const Link& link, std::string_view key) { return link.name.compare(key) < 0; });
   if (found == links->end() || found->name != name) {
     return Error{.code = ErrorCode::kNotFound, .what = fmt::format("there is no such {}", word)};
   }
