@@ -162,7 +162,7 @@ class Run:
     save: Save = field(default_factory=Save)
 
 
-def _build(kind: type, table: dict[str, Any], where: str) -> Any:
+def _build(kind: Any, table: dict[str, Any], where: str) -> Any:
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for key, value in table.items():

@@ -96,3 +96,35 @@ def write_safetensors(
     vocabulary = path.with_suffix(".vocabulary.txt")
     vocabulary.write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
     return path.stat().st_size
+
+
+def _matrix(name: str, tensors: dict[str, Tensor], rows: int, columns: int) -> Tensor:
+    if f"{name}.value" in tensors:
+        begin = tensors[f"{name}.row_begin"].to(torch.int64)
+        target = tensors[f"{name}.target"].to(torch.int64)
+        source = torch.repeat_interleave(torch.arange(columns), begin[1:] - begin[:-1])
+        matrix = torch.zeros(rows, columns)
+        matrix[target, source] = tensors[f"{name}.value"].float()
+    else:
+        matrix = tensors[name].float()
+    scale = tensors.get(f"{name}.scale")
+    return matrix if scale is None else matrix * scale.unsqueeze(1)
+
+
+@torch.no_grad()
+def read_safetensors(path: Path, state: State) -> None:
+    """Fills a state from a file of write_safetensors, whatever form its matrices have."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(str(path))
+    for name, entry in state.layout.entries.items():
+        if entry.prunable or name == "embedding":
+            columns = entry.shape[-1]
+            rows = entry.logical(state.flat).numel() // columns
+            weights = _matrix(name, tensors, rows, columns)
+        else:
+            weights = tensors[name]
+        entry.logical(state.flat).copy_(weights.reshape(entry.shape))
+    for i, theta in enumerate(state.theta, 1):
+        if f"layer{i}.threshold" in tensors:
+            theta[: state.layout.widths[i]].copy_(tensors[f"layer{i}.threshold"])

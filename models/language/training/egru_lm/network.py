@@ -131,8 +131,9 @@ class Network:
         for i in range(len(self.layers)):
             kernel = rounded(_matrix(state.view(f"layer{i + 1}.kernel")), rounding.stack)
             recurrent = rounded(_matrix(state.view(f"layer{i + 1}.recurrent")), rounding.stack)
-            if self.masks is not None and self.masks.recurrent[i] is not None:
-                recurrent = recurrent * self.masks.recurrent[i]
+            connected = self.masks.recurrent[i] if self.masks is not None else None
+            if connected is not None:
+                recurrent = recurrent * connected
             result.layers.append(
                 Weights(
                     kernel.to(self.operand),
@@ -220,8 +221,9 @@ class Network:
                 self.state.theta[i],
             )
             d = self.layers[i].backward(self.inputs[i], dy, pulls[i], weights.layers[i], grad)
-            if masks is not None and masks.recurrent[i] is not None:
-                grad.recurrent.mul_(masks.recurrent[i])
+            connected = masks.recurrent[i] if masks is not None else None
+            if connected is not None:
+                grad.recurrent.mul_(connected)
         if not skip_embedding:
             d = d.view(self.steps, self.rows, -1)
             if masks is not None and masks.embedding is not None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from . import config, export, model_card, pruning
+from .batching import Stream
 from .config import Run
 from .corpus import Corpus
 from .evaluate import evaluate
@@ -38,6 +40,17 @@ def score_all(
     return scores
 
 
+def progress_of(run: Run, counters: dict[str, Any], tokens: Tensor) -> dict[str, Any]:
+    """How far the training had come, for the card."""
+    train, stream = run.train, counters["stream"]
+    windows = Stream(tokens, train.batch, train.window, run.seed, train.shift).windows
+    return {
+        "updates": counters["updates"],
+        "epochs": round(stream["epoch"] + stream["next_window"] / windows, 2),
+        "training seconds": round(counters["elapsed"]),
+    }
+
+
 def write(
     folder: Path,
     run: Run,
@@ -56,6 +69,7 @@ def write(
         corpus.words,
     )
     stored = {"stack": rounding.stack, "embedding": rounding.embedding}
+    sparsity = pruning.sparsity_of(state.layout, state.flat)
     facts = {
         "data": run.data.description or run.data.corpus,
         "corpus sha256": corpus.digest,
@@ -63,7 +77,7 @@ def write(
         "training tokens": int(corpus.parts["train"].size),
         "seed": run.seed,
         **training,
-        "zero weights in the recurrent stack": f"{pruning.sparsity_of(state.layout, state.flat):.4f}",
+        "zero weights in the recurrent stack": f"{sparsity:.4f}",
         **{
             f"{part} stored as": float_type if kind == "none" else f"{kind} rows with a scale"
             for part, kind in stored.items()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,21 +21,25 @@ from .quantise import KINDS
 from .train import new_state
 
 
-def load_state(run: Run, folder: Path, words: int, device: torch.device) -> State:
-    """The model of the last full or, failing that, compact checkpoint of a run's folder."""
+def load_state(
+    run: Run, folder: Path, words: int, device: torch.device
+) -> tuple[State, dict[str, Any]]:
+    """Model and meta of the last full or, failing that, compact checkpoint of a run's folder."""
     state = new_state(run, words, torch.device("cpu"))
     full = checkpoint.newest(folder / "checkpoints")
     small = checkpoint.newest(folder / "compact")
     if full is not None:
-        tensors, _ = checkpoint.read(full)
+        tensors, meta = checkpoint.read(full)
         state.flat.copy_(tensors["flat"])
         for i, theta in enumerate(state.theta, 1):
             theta.copy_(tensors[f"theta{i}"])
     elif small is not None:
-        compact.unpack(checkpoint.read(small)[0], state)
+        tensors, meta = checkpoint.read(small)
+        compact.unpack(tensors, state)
     else:
         raise FileNotFoundError(f"{folder}: neither checkpoints/ nor compact/ holds anything")
-    return State(state.layout, state.flat.to(device), [t.to(device) for t in state.theta])
+    moved = [t.to(device) for t in state.theta]
+    return State(state.layout, state.flat.to(device), moved), meta
 
 
 def store_as(state: State, float_type: str) -> None:
@@ -61,7 +66,7 @@ def main() -> None:
     text = corpus.load(arguments.data / run.data.corpus)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = arguments.work / run.name
-    state = load_state(run, folder, len(text.words), device)
+    state, meta = load_state(run, folder, len(text.words), device)
     store_as(state, arguments.float)
     rounding = Rounding(arguments.stack, arguments.embedding)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -69,9 +74,7 @@ def main() -> None:
         scores = results.score_all(
             run, state, text, choose(device), rounding, lambda record: print(json.dumps(record))
         )
-    kept = ("updates", "epochs", "training seconds")
-    known = json.loads((folder / "results.json").read_text())["facts"]
-    training = {key: known[key] for key in kept}
+    training = results.progress_of(run, meta["counters"], torch.from_numpy(text.parts["train"]))
     results.write(
         arguments.out, run, state, text, rounding, scores, training, arguments.float
     )

@@ -8,7 +8,6 @@ absolute value, because the interpreter used by the tests has no device tanh.
 
 from __future__ import annotations
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checkpoint, compact, config, corpus, pruning, results
+from . import checkpoint, compact, config, corpus, export, pruning, results
 from .config import Run
 from .evaluate import Score, evaluate
 from .kernels import Kernels, choose
@@ -70,8 +70,12 @@ class Session:
         return torch.from_numpy(self.corpus.parts[part]).to(self.device)
 
     def _start_from(self, folder: Path) -> tuple[Tensor, int]:
-        """Takes the weights of another run's last checkpoint; returns its moments and their age."""
+        """Takes the weights of another run's last checkpoint; returns its moments and their age.
+
+        Where only the weights file that ships is there, the moments start anew.
+        """
         full, small = (checkpoint.newest(folder / kind) for kind in ("checkpoints", "compact"))
+        weights = folder / f"{folder.name}.safetensors"
         second = torch.zeros_like(self.state.flat)
         if full is not None:
             tensors, meta = checkpoint.read(full)
@@ -82,9 +86,12 @@ class Session:
         elif small is not None:
             tensors, meta = checkpoint.read(small)
             compact.unpack(tensors, self.state, second)
+        elif weights.is_file():
+            export.read_safetensors(weights, self.state)
+            return second, 0
         else:
             raise FileNotFoundError(
-                f"{folder}: neither checkpoints/ nor compact/ holds anything; make that run first"
+                f"{folder}: no checkpoints/, compact/ or {weights.name}; make that run first"
             )
         return second, meta["counters"]["moment_age"]
 
@@ -218,16 +225,13 @@ class Session:
 
     def finish(self) -> None:
         """Final scores, weights and the model card."""
-        run, trainer, stream = self.run, self.trainer, self.trainer.stream
+        run = self.run
         rounding = Rounding(run.quantise.stack, run.quantise.embedding)
         scores = results.score_all(
             run, self.state, self.corpus, self.kernels, rounding, self.log
         )
-        training = {
-            "updates": trainer.updates,
-            "epochs": round(stream.epoch + stream.next_window / stream.windows, 2),
-            "training seconds": round(trainer.elapsed),
-        }
+        tokens = torch.from_numpy(self.corpus.parts["train"])
+        training = results.progress_of(run, self.trainer.counters(), tokens)
         results.write(self.folder, run, self.state, self.corpus, rounding, scores, training)
         self.log({"event": "finished"})
 

@@ -41,6 +41,8 @@ class Trainer:
             dropout=run.dropout,
             dropout_sparse=run.dropout_sparse if run.prune.ease_dropout else run.dropout,
         )  # fmt: skip
+        assert self.network.masks is not None
+        self.masks = self.network.masks
         self.constants = AdamConstants(
             train.beta1, train.beta2, train.epsilon, train.weight_decay
         )
@@ -84,7 +86,7 @@ class Trainer:
 
     def _update(self) -> None:
         train, network, layout = self.run.train, self.network, self.state.layout
-        network.masks.draw()
+        self.masks.draw()
         weights = network.compute_weights(self.rounding)
         network.forward(weights)
         positions = train.window * train.batch
@@ -160,7 +162,7 @@ class Trainer:
         run = self.run
         if run.prune.ease_dropout:
             fraction = self.sparsity / run.prune.sparsity
-            self.network.masks.set(interpolate(run.dropout, run.dropout_sparse, fraction))
+            self.masks.set(interpolate(run.dropout, run.dropout_sparse, fraction))
 
     def _mutable(self) -> list[Tensor]:
         tensors = [self.state.flat, self.second, self.loss_sum, self.norm_sum, self.active_sum]
@@ -220,7 +222,7 @@ class Trainer:
             result[f"theta{i}"] = theta
         for name in ("loss_sum", "norm_sum", "active_sum"):
             result[name] = getattr(self, name)
-        for name, probability in self.network.masks.probability.items():
+        for name, probability in self.masks.probability.items():
             result[f"dropout.{name}"] = probability
         result["rng.cpu"] = torch.get_rng_state()
         if self.state.flat.is_cuda:

@@ -27,7 +27,8 @@ def slow(state: State, tokens: list[int], window: int, reset: bool) -> tuple[flo
             h = [torch.zeros_like(v) for v in h]
         x = embedding[tokens[t]]
         for i in range(len(h)):
-            kernel, recurrent = (state.logical(f"layer{i + 1}.{k}") for k in ("kernel", "recurrent"))
+            kernel = state.logical(f"layer{i + 1}.kernel")
+            recurrent = state.logical(f"layer{i + 1}.recurrent")
             wx = kernel @ x + state.logical(f"layer{i + 1}.bias")
             rh = recurrent @ y[i] + state.logical(f"layer{i + 1}.recurrent_bias")
             if model.cell == "egru":

@@ -87,8 +87,9 @@ def reference_loss(
     return loss + term
 
 
-def check(run, rounding: Rounding = Rounding(), activity: Activity | None = None) -> float:
+def check(run, rounding: Rounding | None = None, activity: Activity | None = None) -> float:
     """Largest relative deviation over all parameters; also asserts that the losses agree."""
+    rounding = rounding or Rounding()
     state: State = support.state(run)
     layout = state.layout
     network = Network(

@@ -1,4 +1,4 @@
-"""A run that was stopped and resumed equals one that was not, bit for bit, in float64 on the CPU."""
+"""A resumed run equals an uninterrupted one, bit for bit, in float64 on the CPU."""
 
 from __future__ import annotations
 
@@ -142,7 +142,8 @@ def test_shipped_file_is_scored_as_stored(tmp_path: Path) -> None:
     support.write_corpus(tmp_path / "text")
     run = support.run(data={"corpus": "text"}, train={"dtype": "float32"})
     assert make(run, tmp_path, tmp_path / "out", CPU) == 0
-    state = load_state(run, tmp_path / "out" / "tiny", 7, CPU)
+    state, meta = load_state(run, tmp_path / "out" / "tiny", 7, CPU)
+    assert meta["counters"]["updates"] == 12
     trained = state.flat.clone()
     store_as(state, "float16")
     tensors = export.collect(state, Rounding(), "float16")

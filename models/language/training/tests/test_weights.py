@@ -155,3 +155,11 @@ def test_exported_file_holds_the_model(
         assert torch.equal(got, quantise.rounded(matrix, kind)), name
     for i, width in enumerate(state.layout.widths[1:], 1):
         assert torch.equal(tensors[f"layer{i}.threshold"], state.theta[i - 1][:width])
+    other = new_state(support.run(model={"pad": 4}, train={"dtype": "float32"}), support.WORDS,
+                      torch.device("cpu"))  # fmt: skip
+    export.read_safetensors(path, other)
+    for name, entry in state.layout.entries.items():
+        kind = rounding.stack if entry.prunable else rounding.embedding
+        kind = kind if entry.prunable or name == "embedding" else "none"
+        assert torch.equal(other.logical(name), quantise.rounded(state.logical(name), kind))
+    assert torch.equal(other.theta[1][: state.layout.widths[2]], tensors["layer2.threshold"])
