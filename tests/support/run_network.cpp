@@ -1,0 +1,92 @@
+#include "tests/support/run_network.hpp"
+
+#include <algorithm>
+
+#include "snn/lowering.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+class Collector : public Sink {
+ public:
+  Collector(const Program& program, RunResult& result) : program_(program), result_(result) {}
+
+  void events(std::uint32_t node, Variable, std::uint32_t, std::int64_t step,
+              std::span<const std::uint32_t> index, std::span<const double> value) override {
+    auto& list = result_.events[program_.nodes[node].name];
+    for (std::size_t i = 0; i < index.size(); ++i) list.push_back({step, index[i], value[i]});
+  }
+
+  void state(std::uint32_t node, Variable variable, std::uint32_t, std::int64_t,
+             std::span<const double> value) override {
+    result_.state[program_.nodes[node].name + ":" + to_string(variable)].emplace_back(value.begin(),
+                                                                                      value.end());
+  }
+
+ private:
+  const Program& program_;
+  RunResult& result_;
+};
+
+}  // namespace
+
+std::vector<double> RunResult::sums(const std::string& node, std::size_t size) const {
+  std::vector<double> sums(size, 0.0);
+  const auto found = events.find(node);
+  if (found == events.end()) return sums;
+  for (const Recorded& event : found->second) sums.at(event.index) += event.value;
+  return sums;
+}
+
+Status push_coded(Session& session, std::uint32_t element, const CodedInput& input,
+                  std::int64_t first) {
+  std::vector<Time> time;
+  for (std::int64_t s = 0; s < input.steps; ++s) {
+    const auto begin = input.step_start[static_cast<std::size_t>(s)];
+    const auto end = input.step_start[static_cast<std::size_t>(s) + 1];
+    time.insert(time.end(), end - begin, (first + s) * session.step_time());
+  }
+  return session.push(element, 0, {time, input.index, input.value});
+}
+
+Result<RunResult> run_network(const Network& network, const CodedInput& input,
+                              const RunRequest& request) {
+  DiscretisationRequest wanted;
+  if (!request.preset.empty()) wanted.preset = request.preset;
+  wanted.options = request.options;
+  SPIKELOOM_TRY(const auto resolved, resolve_discretisation(network, wanted));
+  SPIKELOOM_TRY(const Program program, lower(network, resolved.discretisation));
+  RunOptions options;
+  options.arithmetic = request.arithmetic;
+  for (const auto& [name, variable] : request.record) {
+    const auto node = program.find(name);
+    if (!node) return Error{.code = ErrorCode::kNotFound, .what = "no node " + name};
+    options.record.push_back({*node, variable});
+  }
+  SPIKELOOM_TRY(const auto executable, compile(request.backend, program, options));
+  SPIKELOOM_TRY(const auto session, executable->open(1));
+  if (!program.inputs.empty()) SPIKELOOM_CHECK(push_coded(*session, 0, input));
+  RunResult result;
+  result.steps = std::max(input.steps, request.steps);
+  SPIKELOOM_CHECK(session->advance(result.steps * session->step_time()));
+  Collector collector(program, result);
+  SPIKELOOM_CHECK(session->read(collector));
+  result.stats = session->stats();
+  result.discretisation = resolved.discretisation;
+  return result;
+}
+
+CodedInput one_per_step(const std::vector<double>& values) {
+  CodedInput input;
+  input.steps = static_cast<std::int64_t>(values.size());
+  for (const double value : values) {
+    if (value != 0.0) {
+      input.index.push_back(0);
+      input.value.push_back(value);
+    }
+    input.step_start.push_back(input.index.size());
+  }
+  return input;
+}
+
+}  // namespace spikeloom::test
