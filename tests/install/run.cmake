@@ -32,8 +32,8 @@ run(${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${WORK_DIR}/build -G ${GENERATOR}
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/outside)
 message(STATUS "outside project said: ${output}")
-if(NOT output MATCHES "spikeloom ${VERSION}")
-  message(FATAL_ERROR "the outside project did not print the version it was linked against")
+if(NOT output STREQUAL "spikeloom ${VERSION}: spikes at 2 5 8\n")
+  message(FATAL_ERROR "expected spikes at 2 5 8 from version ${VERSION}")
 endif()
 
 # The check above must be able to fail: the same project refuses a prefix it did not ask for.
