@@ -1,0 +1,72 @@
+#include "cli/app.hpp"
+
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/build_info.hpp"
+#include "cli/commands/commands.hpp"
+#include "cli/exit_codes.hpp"
+
+namespace spikeloom::cli {
+namespace {
+
+std::string footer() {
+  std::string text = "Data goes to stdout, messages to stderr. Exit codes:\n";
+  for (const ExitCodeInfo& info : exit_codes()) {
+    text += fmt::format("  {:>3}  {}\n", info.code, info.meaning);
+  }
+  return text;
+}
+
+int run_chosen(const Chosen& chosen) {
+  Console console(chosen.common);
+  const Result<int> done = chosen.action(console);
+  if (done.ok()) return *done;
+  console.error(done.error().message());
+  return exit_code(done.error().code);
+}
+
+int parse_and_run(int argc, const char* const* argv) {
+  CLI::App app("Runs spiking neural networks that other tools trained.", "spikeloom");
+  app.set_version_flag(
+      "--version", fmt::format("spikeloom {} ({})", build_info::version, build_info::git_revision));
+  app.require_subcommand(1);
+  app.footer(footer());
+  Chosen chosen;
+  for (const auto add :
+       {add_run, add_info, add_convert, add_compare, add_plot, add_devices, add_doctor, add_demo}) {
+    add(app, chosen);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, std::cout, std::cerr);
+    return code == 0 ? kExitOk : kExitUsage;
+  }
+  return run_chosen(chosen);
+}
+
+}  // namespace
+
+int run_app(int argc, const char* const* argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::cerr << "spikeloom: error: out of memory\n";
+    return kExitResource;
+  } catch (const std::exception& error) {
+    std::cerr << "spikeloom: error: " << error.what() << "; please report this\n";
+    return kExitInternal;
+  }
+}
+
+Status printed(bool ok) {
+  if (ok) return {};
+  return Error{.code = ErrorCode::kIo, .what = "stdout does not take the output"};
+}
+
+}  // namespace spikeloom::cli

@@ -1,0 +1,284 @@
+/// `spikeloom convert`: networks, recordings and tensors from one format into another.
+
+#include <algorithm>
+#include <array>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/io/npy.hpp"
+#include "cli/commands/commands.hpp"
+#include "cli/exit_codes.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/network_file.hpp"
+#include "cli/run_flags.hpp"
+#include "cli/table.hpp"
+#include "models/apply_weights.hpp"
+#include "models/model_file/model_file.hpp"
+#include "models/nir/nir_writer.hpp"
+#include "models/tensors/safetensors.hpp"
+#include "models/tensors/tensor_file.hpp"
+#include "sensors/recording_io.hpp"
+#include "snn/resolve.hpp"
+
+namespace spikeloom::cli {
+namespace {
+
+struct ConvertCommand {
+  std::string in, out;
+  std::string to;  ///< format of `out`; empty: by its ending
+  std::string weights;
+  std::vector<std::string> map;  ///< TENSOR=NODE.FIELD
+  bool ignore_unused = false, keep_unmatched = false;
+  bool dequantise = false;
+  std::string input_format, columns;
+  std::string event_time_unit = "auto";
+  bool lenient = false, unsorted = false;
+  RunFlags run;
+  CommonOptions common;
+};
+
+/// What was written, for the last line and for --json.
+struct Written {
+  std::string kind, format;
+  std::uint64_t count = 0;          ///< nodes, events or tensors
+  std::vector<std::string> losses;  ///< what the format could not hold
+};
+
+std::string ending(const std::string& path) {
+  const std::size_t dot = path.find_last_of('.');
+  const std::size_t slash = path.find_last_of('/');
+  if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) return "";
+  std::string text = path.substr(dot + 1);
+  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return text;
+}
+
+Result<Network> with_weights(const ConvertCommand& command, const Network& network) {
+  if (command.weights.empty()) return network;
+  SPIKELOOM_TRY(const TensorFile file, read_tensor_file(command.weights));
+  WeightMapping mapping;
+  for (const std::string& entry : command.map) {
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string::npos) {
+      return Error{.what = "an entry of --map is not TENSOR=NODE.FIELD", .got = entry};
+    }
+    mapping.entries.emplace_back(entry.substr(0, equals), entry.substr(equals + 1));
+  }
+  mapping.ignore_unused_tensors = command.ignore_unused;
+  mapping.keep_unmatched_parameters = command.keep_unmatched;
+  auto applied = apply_weights(network, file.tensors, mapping);
+  if (!applied.ok()) return std::move(applied).error().in(command.weights);
+  return applied;
+}
+
+bool has_run_flags(const RunFlags& run) {
+  return run.preset || !run.discretisation.empty() || run.coding || run.bin_origin || run.clip ||
+         run.keep_last_bin || run.read_out;
+}
+
+/// The model's own settings with those of the flags on top.
+Result<Value> run_settings(const ConvertCommand& command, const LoadedModel& model) {
+  if (!has_run_flags(command.run)) return model.run_settings;
+  Value settings = model.run_settings;
+  if (settings.is_null()) settings = Value::map();
+  DiscretisationRequest request;
+  request.preset = command.run.preset;
+  request.options = command.run.discretisation;
+  if (const Value* declared = model.run_settings.find("discretisation")) {
+    SPIKELOOM_TRY(request.declared, discretisation_from_value(*declared));
+  }
+  SPIKELOOM_TRY(const auto resolved, resolve_discretisation(model.network, request));
+  settings.set("discretisation", to_value(resolved.discretisation));
+  InputCoding declared;
+  if (const Value* coding = model.run_settings.find("input_coding")) {
+    SPIKELOOM_TRY(declared, input_coding_from_value(*coding));
+  }
+  SPIKELOOM_TRY(const InputCoding coding, input_coding(command.run, declared));
+  settings.set("input_coding", to_value(coding));
+  if (command.run.read_out) settings.set("read_out", *command.run.read_out);
+  return settings;
+}
+
+Result<Written> convert_model(const ConvertCommand& command, const std::string& to) {
+  SPIKELOOM_TRY(const LoadedModel model, load_network_file(command.in));
+  SPIKELOOM_TRY(const Network network, with_weights(command, model.network));
+  Written written{"model", to, network.nodes().size(), {}};
+  if (to == "sloom") {
+    ModelFileWriteOptions options;
+    SPIKELOOM_TRY(options.run_settings, run_settings(command, model));
+    options.model_card = model.model_card;
+    SPIKELOOM_CHECK(write_model_file(network, command.out, options));
+    return written;
+  }
+  if (has_run_flags(command.run)) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "NIR has no place for how a network is run",
+                 .where = command.out,
+                 .next = "write a .sloom file, or leave these flags out"};
+  }
+  SPIKELOOM_CHECK(write_nir(network, command.out, {.dequantise = command.dequantise}));
+  if (!model.run_settings.is_null()) {
+    written.losses.emplace_back("how the network is run: NIR has no place for it");
+  }
+  if (!model.model_card.empty()) written.losses.emplace_back("the model card");
+  return written;
+}
+
+Result<Written> convert_tensors(const ConvertCommand& command, const std::string& to) {
+  SPIKELOOM_TRY(const TensorFile file, read_tensor_file(command.in));
+  Written written{"tensors", to, file.tensors.size(), {}};
+  if (to == "safetensors") {
+    SPIKELOOM_CHECK(write_safetensors(command.out, file));
+    return written;
+  }
+  if (to == "npy") {
+    if (file.tensors.size() != 1) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .what = "a .npy holds one array",
+                   .where = command.in,
+                   .got = fmt::format("{} tensors", file.tensors.size()),
+                   .next = "write .npz or .safetensors"};
+    }
+    SPIKELOOM_CHECK(io::write_npy(command.out, file.tensors.front().tensor));
+  } else {
+    io::NamedTensors tensors;
+    for (const NamedTensor& tensor : file.tensors) tensors.emplace_back(tensor.name, tensor.tensor);
+    SPIKELOOM_CHECK(io::write_npz(command.out, tensors));
+  }
+  if (file.metadata.as_map() != nullptr && !file.metadata.as_map()->empty()) {
+    written.losses.emplace_back("values that are no arrays");
+  }
+  return written;
+}
+
+Result<Written> convert_recording(const ConvertCommand& command, const std::string& to) {
+  ReadOptions options;
+  options.format = command.input_format;
+  options.columns = command.columns;
+  options.lenient = command.lenient;
+  options.unsorted = command.unsorted;
+  SPIKELOOM_TRY(options.time_unit, parse_event_time_unit(command.event_time_unit));
+  SPIKELOOM_TRY(auto stream, RecordingStream::open(command.in, options));
+  EventPacket packet;
+  // The first packet comes before the writer: the size may stand at the head of the file.
+  SPIKELOOM_TRY(bool more, stream.next(packet));
+  const StreamFacts& facts = stream.report().facts;
+  SPIKELOOM_TRY(auto writer, RecordingWriter::create(command.out, to, {facts.width, facts.height}));
+  Written written{"recording", to, 0, {}};
+  while (more) {
+    if (interrupted()) return interrupted_error();
+    SPIKELOOM_CHECK(writer.write(packet));
+    written.count += packet.size();
+    SPIKELOOM_TRY(more, stream.next(packet));
+  }
+  SPIKELOOM_TRY(written.losses, writer.commit());
+  const auto warnings = stream.report().warnings();
+  written.losses.insert(written.losses.end(), warnings.begin(), warnings.end());
+  if (written.format.empty()) written.format = ending(command.out);
+  return written;
+}
+
+/// Name of the event format with this name or ending; empty when there is none.
+std::string event_format(const std::string& name) {
+  for (const EventCodec& codec : event_codecs()) {
+    const bool known =
+        codec.name == name ||
+        std::find(codec.extensions.begin(), codec.extensions.end(), name) != codec.extensions.end();
+    if (known && codec.make_encoder != nullptr) return std::string(codec.name);
+  }
+  return "";
+}
+
+Result<Written> convert_any(const ConvertCommand& command) {
+  const std::string to = command.to.empty() ? ending(command.out) : command.to;
+  const bool is_model = to == "nir" || to == "sloom";
+  if (!is_model && (!command.weights.empty() || command.dequantise)) {
+    return Error{.what = "--weights and --dequantise are for networks",
+                 .where = command.out,
+                 .expected = "an output that ends in .nir or .sloom"};
+  }
+  if (is_model) return convert_model(command, to);
+  constexpr std::array<std::string_view, 3> kTensorFormats = {"npz", "safetensors", "npy"};
+  if (std::find(kTensorFormats.begin(), kTensorFormats.end(), to) != kTensorFormats.end()) {
+    return convert_tensors(command, to);
+  }
+  if (const std::string codec = event_format(to); !codec.empty()) {
+    return convert_recording(command, codec);
+  }
+  std::string names = "nir, sloom, npz, npy, safetensors";
+  for (const EventCodec& codec : event_codecs()) {
+    if (codec.make_encoder == nullptr) continue;
+    for (const std::string_view extension : codec.extensions)
+      names += fmt::format(", {}", extension);
+  }
+  return Error{.code = ErrorCode::kAmbiguous,
+               .what = "the output's name does not say which format it is to be",
+               .where = command.out,
+               .expected = names,
+               .next = "give it one of these endings, or --to FORMAT"};
+}
+
+Result<int> convert(const ConvertCommand& command, Console& console) {
+  SPIKELOOM_TRY(const Written written, convert_any(command));
+  for (const std::string& loss : written.losses) console.warn("not kept: " + loss);
+  const char* unit = written.kind == "model"       ? "nodes"
+                     : written.kind == "recording" ? "events"
+                                                   : "tensors";
+  if (command.common.json) {
+    Value value = Value::map();
+    value.set("kind", written.kind).set("in", command.in).set("out", command.out);
+    value.set("format", written.format).set(unit, written.count);
+    Value losses = Value::list();
+    for (const std::string& loss : written.losses) losses.push(loss);
+    value.set("not_kept", std::move(losses));
+    SPIKELOOM_CHECK(printed(console.print_json(value)));
+  } else {
+    SPIKELOOM_CHECK(printed(console.print(fmt::format(
+        "{}: {} {}, format {}\n", command.out, with_commas(written.count), unit, written.format))));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, Chosen& chosen) {
+  const auto command = std::make_shared<ConvertCommand>();
+  CLI::App* sub = app.add_subcommand("convert", "Turn a file into another format");
+  sub->add_option("IN", command->in, "network, recording or tensor file")->required();
+  sub->add_option("OUT", command->out, "file to write; its ending is the format")->required();
+  sub->add_option("--to", command->to, "format of OUT, whatever its ending");
+  constexpr const char* kModels = "Networks";
+  sub->add_option("--weights", command->weights, "take the weights from this tensor file")
+      ->group(kModels);
+  sub->add_option("--map", command->map, "TENSOR=NODE.FIELD, where names and shapes do not tell")
+      ->group(kModels);
+  sub->add_flag("--ignore-unused", command->ignore_unused, "tensors without a place are left out")
+      ->group(kModels);
+  sub->add_flag("--keep-unmatched", command->keep_unmatched, "parameters without a tensor stay")
+      ->group(kModels);
+  sub->add_flag("--dequantise", command->dequantise, "plain weights, for formats without scales")
+      ->group(kModels);
+  constexpr const char* kRecordings = "Recordings";
+  sub->add_option("--input-format", command->input_format, "event format of IN")
+      ->group(kRecordings);
+  sub->add_option("--columns", command->columns, "event columns of text, CSV and .npy, e.g. txyp")
+      ->group(kRecordings);
+  sub->add_option("--event-time-unit", command->event_time_unit, "unit of times in IN")
+      ->check(CLI::IsMember({"auto", "s", "ms", "us", "ns"}))
+      ->group(kRecordings);
+  sub->add_flag("--lenient", command->lenient, "keep the events before the first error")
+      ->group(kRecordings);
+  sub->add_flag("--unsorted", command->unsorted, "accept times that run backwards")
+      ->group(kRecordings);
+  add_run_flags(*sub, command->run);
+  add_common_flags(*sub, command->common);
+  sub->callback([command, &chosen] {
+    chosen.common = command->common;
+    chosen.action = [command](Console& console) { return convert(*command, console); };
+  });
+}
+
+}  // namespace spikeloom::cli

@@ -1,0 +1,91 @@
+#include "cli/raster.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cli/table.hpp"
+
+namespace spikeloom::cli {
+namespace {
+
+constexpr std::int64_t kDotsAcross = 2;
+constexpr std::int64_t kDotsDown = 4;
+
+/// Spikes per dot, row-major.
+struct Dots {
+  std::int64_t rows = 0, columns = 0;
+  std::vector<std::uint32_t> count;
+  std::uint32_t at(std::int64_t row, std::int64_t column) const {
+    if (row >= rows || column >= columns) return 0;
+    return count[static_cast<std::size_t>(row * columns + column)];
+  }
+};
+
+/// UTF-8 of U+2800 + bits. Dots 1-3 and 7 go down the left, 4-6 and 8 down the right.
+std::string braille(const Dots& dots, std::int64_t row, std::int64_t column) {
+  constexpr unsigned kBit[kDotsDown][kDotsAcross] = {
+      {0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
+  unsigned bits = 0;
+  for (std::int64_t r = 0; r < kDotsDown; ++r) {
+    for (std::int64_t c = 0; c < kDotsAcross; ++c) {
+      if (dots.at(row * kDotsDown + r, column * kDotsAcross + c) > 0) bits |= kBit[r][c];
+    }
+  }
+  if (bits == 0) return " ";
+  const unsigned code = 0x2800U + bits;
+  return {static_cast<char>(0xE0U | code >> 12U), static_cast<char>(0x80U | (code >> 6U & 0x3FU)),
+          static_cast<char>(0x80U | (code & 0x3FU))};
+}
+
+std::string character(const Dots& dots, std::int64_t row, std::int64_t column) {
+  const std::uint32_t spikes = dots.at(row, column);
+  if (spikes == 0) return " ";
+  return spikes == 1 ? "." : spikes < 4 ? ":" : "#";
+}
+
+std::string time_text(std::int64_t step, double step_seconds) {
+  if (step_seconds <= 0.0) return fmt::format("step {}", step);
+  return seconds_text(static_cast<double>(step) * step_seconds);
+}
+
+}  // namespace
+
+std::string draw_raster(std::span<const std::int64_t> step, std::span<const std::int64_t> index,
+                        std::int64_t neurons, std::int64_t steps, const RasterOptions& options) {
+  if (neurons <= 0 || steps <= 0) return "(nothing to draw)\n";
+  const std::int64_t across = options.ascii ? 1 : kDotsAcross;
+  const std::int64_t down = options.ascii ? 1 : kDotsDown;
+  Dots dots;
+  dots.rows = std::min<std::int64_t>(neurons, std::max(options.height, 1) * down);
+  dots.columns = std::min<std::int64_t>(steps, std::max(options.width, 1) * across);
+  dots.count.assign(static_cast<std::size_t>(dots.rows * dots.columns), 0);
+  for (std::size_t i = 0; i < step.size(); ++i) {
+    if (step[i] < 0 || step[i] >= steps || index[i] < 0 || index[i] >= neurons) continue;
+    const std::int64_t row = index[i] * dots.rows / neurons;
+    const std::int64_t column = step[i] * dots.columns / steps;
+    ++dots.count[static_cast<std::size_t>(row * dots.columns + column)];
+  }
+  const std::int64_t cell_rows = (dots.rows + down - 1) / down;
+  const std::int64_t cell_columns = (dots.columns + across - 1) / across;
+  const std::size_t label_width = std::to_string(neurons - 1).size();
+  std::string text;
+  for (std::int64_t r = 0; r < cell_rows; ++r) {
+    // The first neuron of the row of cells: the smallest index that falls into its first dot.
+    const std::int64_t first = (r * down * neurons + dots.rows - 1) / dots.rows;
+    text += fmt::format("{:>{}} |", first, label_width);
+    for (std::int64_t c = 0; c < cell_columns; ++c) {
+      text += options.ascii ? character(dots, r, c) : braille(dots, r, c);
+    }
+    text += "|\n";
+  }
+  const std::string start = time_text(0, options.step_seconds);
+  const std::string end = time_text(steps, options.step_seconds);
+  const auto inner = static_cast<std::size_t>(cell_columns);
+  const std::size_t gap = inner > start.size() + end.size() ? inner - start.size() - end.size() : 1;
+  text += fmt::format("{:{}}  {}{}{}\n", "", label_width, start, std::string(gap, ' '), end);
+  return text;
+}
+
+}  // namespace spikeloom::cli

@@ -1,0 +1,153 @@
+#include "cli/run_flags.hpp"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "snn/discretisation.hpp"
+
+namespace spikeloom::cli {
+namespace {
+
+void set_discretisation(RunFlags& flags, std::string_view name, const std::string& text) {
+  const auto same = [&](const auto& option) { return option.first == name; };
+  const auto old = std::find_if(flags.discretisation.begin(), flags.discretisation.end(), same);
+  if (old != flags.discretisation.end()) {
+    old->second = text;
+  } else {
+    flags.discretisation.emplace_back(name, text);
+  }
+}
+
+/// A check of CLI11: empty when the text is right.
+template <typename Parse>
+auto check_with(Parse parse) {
+  return [parse](const std::string& text) {
+    const auto parsed = parse(text);
+    return parsed.ok() ? std::string() : parsed.error().message();
+  };
+}
+
+/// "zero|subtract|once|none" as help shows it, in the place of the type's name.
+void show_values(CLI::Option* option, std::string_view values) {
+  option->type_name(std::string(values))->type_size(1);
+}
+
+void add_discretisation_flags(CLI::App& command, RunFlags& flags) {
+  for (const OptionInfo& info : discretisation_options()) {
+    CLI::Option* option = command.add_option_function<std::string>(
+        fmt::format("--{}", info.name),
+        [&flags, name = info.name](const std::string& text) {
+          set_discretisation(flags, name, text);
+        },
+        std::string(info.meaning));
+    option->check([name = info.name](const std::string& text) {
+      Discretisation scratch;
+      const Status set = set_option(scratch, name, text);
+      return set.ok() ? std::string() : set.error().message();
+    });
+    show_values(option, info.values);
+    option->group("Discretisation (overrides the preset)");
+  }
+}
+
+}  // namespace
+
+void add_run_flags(CLI::App& command, RunFlags& flags) {
+  constexpr const char* kGroup = "How the network is run";
+  std::string presets;
+  for (const std::string_view name : preset_names()) {
+    presets += fmt::format("{}{}", presets.empty() ? "" : "|", name);
+  }
+  CLI::Option* preset = command.add_option("--preset", flags.preset, "conventions of a producer");
+  preset->check(check_with(make_preset))->group(kGroup);
+  show_values(preset, presets);
+  CLI::Option* coding = command.add_option("--coding", flags.coding, "how input becomes spikes");
+  coding->check(check_with(parse_coding))->group(kGroup);
+  show_values(coding, "count|binary|current|rate|latency");
+  command.add_option("--bin-origin", flags.bin_origin, "where bins begin: first event, or time 0")
+      ->check(CLI::IsMember({"first", "zero"}))
+      ->group(kGroup);
+  command.add_option("--clip", flags.clip, "largest input value of an element in a step")
+      ->group(kGroup);
+  command.add_flag("--keep-last-bin", flags.keep_last_bin, "keep the last, incomplete bin")
+      ->group(kGroup);
+  CLI::Option* read_out = command.add_option("--read-out", flags.read_out, "what decides");
+  read_out->check(check_with(parse_read_out))->group(kGroup);
+  show_values(read_out, "count|first|last|max|mean");
+  CLI::Option* steps =
+      command.add_option("--steps", flags.steps, "run this many steps: cut or pad the input");
+  steps->check(CLI::NonNegativeNumber)->group(kGroup);
+  command.add_option("--duration", flags.duration, "the same as a time, in the unit of dt")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(steps)
+      ->group(kGroup);
+  CLI::Option* arithmetic =
+      command.add_option("--arithmetic", flags.arithmetic, "class of the run");
+  arithmetic->check(check_with(parse_arithmetic))->group(kGroup);
+  show_values(arithmetic, "double|float32|integer|ring16");
+  command.add_option("--backend", flags.backend, "what runs it (see `spikeloom devices`)")
+      ->group(kGroup);
+  command.add_option("--port", flags.port, "Input node that gets the files, if there are several")
+      ->group(kGroup);
+  add_discretisation_flags(command, flags);
+}
+
+void add_input_flags(CLI::App& command, InputFlags& flags) {
+  constexpr const char* kGroup = "Input";
+  command.add_option("--input", flags.files, "recordings or arrays, one or more")->group(kGroup);
+  command.add_option("--labels", flags.labels, "right answers: lines 'name label', or .npy")
+      ->group(kGroup);
+  command.add_option("--input-format", flags.format, "auto, events, array, or an event format")
+      ->group(kGroup);
+  command.add_option("--axes", flags.axes, "axes of an array, e.g. tchw (default: time first)")
+      ->group(kGroup);
+  command.add_flag("--samples", flags.samples, "an array's first axis is samples")->group(kGroup);
+  command.add_option("--columns", flags.columns, "event columns (txyp) or table columns (0,2)")
+      ->group(kGroup);
+  command.add_option("--event-time-unit", flags.event_time_unit, "unit of times in event files")
+      ->check(CLI::IsMember({"auto", "s", "ms", "us", "ns"}))
+      ->group(kGroup);
+  command.add_flag("--lenient", flags.lenient, "keep the events before a file's first error")
+      ->group(kGroup);
+  command.add_flag("--unsorted", flags.unsorted, "accept times that run backwards")->group(kGroup);
+}
+
+Status apply_run_flags(std::string_view text, RunFlags& flags) {
+  try {
+    CLI::App parser;
+    parser.set_help_flag();
+    add_run_flags(parser, flags);
+    parser.parse(std::string(text), false);
+  } catch (const CLI::Error& error) {
+    return Error{.what = error.what(),
+                 .where = fmt::format("flags '{}'", text),
+                 .next = "give flags as for `run`, e.g. '--reset subtract --arithmetic double'"};
+  }
+  return {};
+}
+
+Result<InputCoding> input_coding(const RunFlags& flags, InputCoding declared) {
+  InputCoding coding = declared;
+  if (flags.coding) {
+    SPIKELOOM_TRY(coding.coding, parse_coding(*flags.coding));
+  }
+  if (flags.bin_origin) {
+    coding.origin = *flags.bin_origin == "zero" ? BinOrigin::kZero : BinOrigin::kFirstEvent;
+  }
+  if (flags.clip) coding.clip = flags.clip;
+  if (flags.keep_last_bin) coding.keep_incomplete_bin = true;
+  return coding;
+}
+
+RecordFlag parse_record_flag(std::string_view text) {
+  if (const std::size_t colon = text.rfind(':'); colon != std::string_view::npos) {
+    if (const auto variable = parse_variable(text.substr(colon + 1)); variable.ok()) {
+      return {std::string(text.substr(0, colon)), *variable};
+    }
+  }
+  return {std::string(text), Variable::kSpikes};
+}
+
+}  // namespace spikeloom::cli
