@@ -209,7 +209,9 @@ Status write_safetensors(const std::string& path, const TensorFile& file) {
   std::unordered_set<std::string_view> names;
   for (std::size_t i = 0; i < file.tensors.size(); ++i) {
     const auto& [name, tensor] = file.tensors[i];
-    if (name == kMetadata || !names.insert(name).second) {
+    const auto as_read = io::parse_json(io::to_json(Value(name)));
+    const bool is_utf8 = as_read.ok() && *as_read == Value(name);
+    if (name == kMetadata || !is_utf8 || !names.insert(name).second) {
       return Error{.code = ErrorCode::kInvalidArgument,
                    .what = fmt::format("a tensor cannot be called '{}' here", name),
                    .where = path};

@@ -25,7 +25,7 @@ static_assert(std::endian::native == std::endian::little, "storages are read as 
 
 constexpr int kMaxDepth = 100;
 /// Aliases let a small pickle describe a huge tree; a file with more leaves than this is refused.
-constexpr std::size_t kMaxVisits = 1'000'000;
+constexpr std::size_t kMaxVisits = 200'000;
 constexpr std::size_t kMaxPath = 1024;
 constexpr std::size_t kMaxText = 64 << 20;
 constexpr std::uint64_t kMaxPickle = 16 << 20;
@@ -80,6 +80,10 @@ class Reader {
       return bad("containers are nested too deeply, or in a cycle", "", ErrorCode::kResource);
     }
     const PickleNode& node = pickle_[index];
+    text_ += path.size() + node.text.size();
+    if (path.size() > kMaxPath || text_ > kMaxText) {
+      return bad("the names are too long", "", ErrorCode::kResource);
+    }
     const auto inside = [&](const std::string& key) {
       return path.empty() ? key : path + "." + key;
     };
@@ -283,6 +287,7 @@ class Reader {
   std::uint64_t left_;
   const bool big_endian_;
   std::size_t visits_ = 0;
+  std::size_t text_ = 0;
   std::unordered_map<std::string, std::vector<std::byte>> storages_;
   TensorFile file_;
 };
@@ -311,6 +316,13 @@ Result<TensorFile> parse(std::span<const std::byte> bytes, const std::string& na
                  .what = "not a PyTorch file",
                  .where = name,
                  .expected = "an entry data.pkl in the archive"};
+  }
+  if (description->bytes > kMaxPickle) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "the pickle is larger than a description of tensors can be",
+                 .where = name,
+                 .expected = fmt::format("at most {} bytes", kMaxPickle),
+                 .got = fmt::format("{}", description->bytes)};
   }
   const std::string prefix = description->name.substr(0, description->name.size() - kPickle.size());
   bool big_endian = false;

@@ -99,6 +99,7 @@ class Machine {
   }
 
   bool push(PickleNode node) {
+    if (pickle_.nodes.size() >= kMaxNodes) return refuse("the pickle holds too many objects");
     pickle_.nodes.push_back(std::move(node));
     stack_.push_back(static_cast<PickleIndex>(pickle_.nodes.size() - 1));
     return true;
@@ -168,6 +169,12 @@ class Machine {
   }
   const PickleNode& node(PickleIndex index) const { return pickle_.nodes[index]; }
 
+  /// Calls copy lists that the memo can bring back any number of times, so copies are counted.
+  bool spend(std::size_t items) {
+    copied_ += items;
+    return copied_ <= 16 * kMaxNodes || refuse("the pickle copies its lists too often");
+  }
+
   /// callable(*arguments) for the few callables that make data.
   bool reduce() {
     PickleIndex argument_index = 0, callable_index = 0;
@@ -176,12 +183,14 @@ class Machine {
         node(argument_index).kind != PickleKind::kTuple) {
       return fail("a call of something that is not a known name");
     }
+    if (!spend(node(argument_index).items.size())) return false;
     const std::string callable = node(callable_index).text;
     const std::vector<PickleIndex> arguments = node(argument_index).items;
     if (callable == kOrderedDict) return make_dict(arguments);
     if (callable == "torch.Size" && arguments.size() == 1) {
       const PickleKind kind = node(arguments[0]).kind;
       if (kind != PickleKind::kTuple && kind != PickleKind::kList) return fail("bad Size");
+      if (!spend(node(arguments[0]).items.size())) return false;
       return push_items(PickleKind::kTuple, node(arguments[0]).items);
     }
     if (callable == "torch._utils._rebuild_parameter" && !arguments.empty()) {
@@ -199,6 +208,7 @@ class Machine {
     if (!arguments.empty()) {
       const PickleNode& pairs = node(arguments[0]);
       if (arguments.size() != 1 || pairs.kind != PickleKind::kList) return fail("bad dict");
+      if (!spend(2 * pairs.items.size())) return false;
       for (const PickleIndex pair : pairs.items) {
         const PickleKind kind = node(pair).kind;
         if ((kind != PickleKind::kTuple && kind != PickleKind::kList) ||
@@ -280,6 +290,7 @@ class Machine {
   const std::string& name_;
   std::size_t at_ = 0;
   std::size_t start_ = 0;
+  std::size_t copied_ = 0;
   bool done_ = false;
   bool unsupported_ = false;
   std::string problem_;
