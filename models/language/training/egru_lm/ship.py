@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--stack", choices=KINDS, default="none")
     parser.add_argument("--embedding", choices=KINDS, default="none")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--note", default="", help="a line for the card")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     run = config.load(arguments.run)
@@ -75,6 +76,8 @@ def main() -> None:
             run, state, text, choose(device), rounding, lambda record: print(json.dumps(record))
         )
     training = results.progress_of(run, meta["counters"], torch.from_numpy(text.parts["train"]))
+    if arguments.note:
+        training["note"] = arguments.note
     results.write(
         arguments.out, run, state, text, rounding, scores, training, arguments.float
     )
