@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -11,6 +12,31 @@ namespace spikeloom::io {
 namespace {
 
 constexpr std::size_t kMaxDepth = 100;
+
+/// Walks the text and counts, so that errors of our own have a place too.
+struct Characters {
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  const char* at;
+  std::size_t* consumed;
+
+  reference operator*() const { return *at; }
+  Characters& operator++() {
+    ++at;
+    ++*consumed;
+    return *this;
+  }
+  Characters operator++(int) {
+    const Characters before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const Characters& other) const { return at == other.at; }
+};
 
 /// Builds a Value from the parser's events. The tree grows in `open_`, one frame a level, so no
 /// pointer into a growing vector is kept.
@@ -40,9 +66,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     frame.key = std::move(name);
     return true;
   }
-  bool parse_error(std::size_t position, const std::string& token,
+  bool parse_error(std::size_t, const std::string& token,
                    const nlohmann::json::exception&) override {
-    position_ = position;
     problem_ = token.empty() || token == "<U+0000>"
                    ? "unexpected end or character"
                    : fmt::format("unexpected '{}'", token.substr(0, 40));
@@ -51,7 +76,6 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 
   Value take() { return std::move(root_); }
   const std::string& problem() const { return problem_; }
-  std::size_t position() const { return position_; }
 
  private:
   struct Frame {
@@ -92,7 +116,6 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   Value root_;
   std::vector<Frame> open_;
   std::string problem_;
-  std::size_t position_ = 0;
 };
 
 void write_text(const std::string& text, std::string& out) {
@@ -154,16 +177,18 @@ Result<Value> parse_json(std::string_view text, const std::string& name) {
   Builder builder;
   bool parsed = false;
   std::string problem;
+  std::size_t consumed = 0;
   try {
-    parsed = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+    parsed = nlohmann::json::sax_parse(Characters{text.data(), &consumed},
+                                       Characters{text.data() + text.size(), &consumed}, &builder);
     problem = builder.problem();
   } catch (const std::exception& failure) {
     problem = failure.what();
   }
   if (parsed) return builder.take();
   std::string where = name;
-  if (builder.position() > 0) {
-    const std::string_view before = text.substr(0, builder.position() - 1);
+  if (consumed > 0) {
+    const std::string_view before = text.substr(0, consumed - 1);
     const auto lines = std::count(before.begin(), before.end(), '\n');
     const std::size_t start = before.rfind('\n') + 1;  // npos + 1 is 0
     where += fmt::format("{}line {}, column {}", name.empty() ? "" : ": ", lines + 1,

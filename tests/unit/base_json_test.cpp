@@ -33,7 +33,8 @@ TEST(Json, ErrorsNameLineAndColumn) {
   const auto value = parse_json("{\n  \"a\": 1,\n  \"b\": tru\n}", "run.json");
   ASSERT_FALSE(value.ok());
   EXPECT_EQ(value.error().code, ErrorCode::kFormat);
-  EXPECT_EQ(value.error().where.substr(0, 16), "run.json: line 3");
+  EXPECT_EQ(value.error().where, "run.json: line 3, column 11");
+  EXPECT_EQ(parse_json("{\"a\": 1,\n \"a\": 2}").error().where, "line 2, column 4");
 }
 
 TEST(Json, RefusesWhatIsNotJson) {
