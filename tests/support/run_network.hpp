@@ -24,7 +24,7 @@ struct Recorded {
 };
 
 struct RunRequest {
-  std::string preset;  ///< empty: none
+  std::string preset = {};  ///< empty: none
   std::vector<std::pair<std::string, std::string>> options = {};
   Arithmetic arithmetic = Arithmetic::kDouble;
   std::string backend = "reference";
