@@ -66,7 +66,10 @@ std::string place(const std::string& file, const io::Hdf5Group& group, std::stri
 
 Result<Tensor> read_tensor(const io::Hdf5Group& group, std::string_view name, ReadBudget& budget) {
   SPIKELOOM_TRY(const auto info, group.info(name));
-  if (!info.is_string) SPIKELOOM_CHECK(budget.take_bytes(info));
+  if (info.is_string) return group.read_tensor(name);  // which refuses it
+  if (auto status = budget.take_bytes(info); !status.ok()) {
+    return std::move(status).error().in(group.path() + "/" + std::string(name));
+  }
   return group.read_tensor(name);
 }
 

@@ -30,6 +30,13 @@ class Reader {
       : file_(std::move(file)), options_(options), budget_(file_size, options.max_bytes) {}
 
   Result<LoadedModel> read(const Hdf5Group& root) {
+    auto model = read_root(root);
+    if (model.ok() || model.error().where.starts_with(file_)) return model;
+    return std::move(model).error().in(file_);
+  }
+
+ private:
+  Result<LoadedModel> read_root(const Hdf5Group& root) {
     SPIKELOOM_CHECK(check_format(root));
     LoadedModel model;
     report_.file = file_;
@@ -51,7 +58,6 @@ class Reader {
     return model;
   }
 
- private:
   Error wrong(const Hdf5Group& group, std::string_view name, std::string what, std::string expected,
               std::string got, ErrorCode code = ErrorCode::kFormat) const {
     return Error{.code = code,

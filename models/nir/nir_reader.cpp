@@ -148,6 +148,7 @@ class Reader {
   }
 
   void refuse(ImportEntry* entry, Error error) {
+    if (!error.where.starts_with(file_)) error = std::move(error).in(file_);
     if (entry != nullptr) entry->note(ImportStatus::kRefused, error.message());
     refusals_.push_back(std::move(error));
   }

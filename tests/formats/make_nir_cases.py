@@ -90,7 +90,7 @@ def dtypes(file):
 
 
 def storage(file):
-    """Compact storage, several chunks, shuffle and checksums, in the file version of HDF5 1.10."""
+    """Compact storage, several chunks, shuffle and checksums, in the newest file version."""
     nodes = chain(file.create_group("node"))
     weights = np.arange(12, dtype=np.float32).reshape(3, 4)
     linear = nodes.create_group("linear")
@@ -106,7 +106,7 @@ def plain(file):
 
 def main(folder):
     for case in (bare, no_edges, two_deep, metadata, dtypes, storage, plain):
-        libver = "v110" if case is storage else None
+        libver = "latest" if case is storage else None
         path = pathlib.Path(folder) / f"{case.__name__}.nir"
         with h5py.File(path, "w", libver=libver) as file:
             file.create_dataset("version", data="1.0.7", dtype=TEXT)

@@ -159,6 +159,26 @@ TEST(ModelFile, PythonReadsOursAndWeReadPythons) {
   EXPECT_EQ(differences(*std::move(builder).build(), model->network), NoDifferences());
 }
 
+TEST(ModelFile, TheExampleOfTheDocumentationWorks) {
+  REQUIRE_PYTHON(script("model_file_h5py.py"));
+  const auto bytes = file_bytes((source_dir() / "docs/formats.md").string());
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string opening = "```python\n";
+  const std::size_t begin = text.find(opening);
+  ASSERT_NE(begin, std::string::npos);
+  const TemporaryFolder folder;
+  write_text(folder.file("example.py"),
+             text.substr(begin + opening.size(),
+                         text.find("```\n", begin + opening.size()) - begin - opening.size()));
+  const Ran ran = run("cd " + quoted(folder.file("")) + " && " + quoted(python()) + " example.py");
+  ASSERT_EQ(ran.status, 0) << ran.output;
+  const auto model = load_model(folder.file("model.sloom"));
+  ASSERT_TRUE(model.ok()) << model.error().message();
+  EXPECT_EQ(model->network.nodes().size(), 3U);
+  EXPECT_EQ(model->run_settings.find("discretisation")->find("dt")->number(), 1e-3);
+  EXPECT_EQ(model->report.status(), ImportStatus::kRead);
+}
+
 // --- refusals ------------------------------------------------------------------------------------
 
 /// A small valid file, with one thing changed.

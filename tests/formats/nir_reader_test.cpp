@@ -324,7 +324,9 @@ void write_nested(const std::string& path, int levels, const std::vector<std::st
     auto nodes = graph->create_group("nodes");
     ASSERT_TRUE(nodes.ok());
     if (level + 1 == levels) {
-      if (cycle) ASSERT_TRUE(nodes->link("again", "/node").ok());
+      if (cycle) {
+        ASSERT_TRUE(nodes->link("again", "/node").ok());
+      }
       break;
     }
     auto next = nodes->create_group(names[0]);
