@@ -116,13 +116,15 @@ Value as_value(const Tensor& tensor) {
   return list;
 }
 
+/// The type and the space may be references to where they lie.
 struct Attribute {
   std::string name;
   Bytes type, space, data;
+  bool shared_type = false, shared_space = false;
 };
 
 /// Attribute messages, versions 1 to 3; version 1 pads its parts to 8 bytes.
-Result<Attribute> parse_attribute(const Source& source, std::span<const std::byte> body) {
+Result<Attribute> parse_attribute(std::span<const std::byte> body) {
   Cursor cursor(body);
   const unsigned version = cursor.u8();
   const unsigned flags = cursor.u8();
@@ -142,19 +144,22 @@ Result<Attribute> parse_attribute(const Source& source, std::span<const std::byt
   const auto end = std::find(name.begin(), name.end(), std::byte{0});
   attribute.name.assign(reinterpret_cast<const char*>(name.data()),
                         static_cast<std::size_t>(end - name.begin()));
-  const auto resolve = [&](std::span<const std::byte> field, bool shared,
-                           MessageType kind) -> Result<Bytes> {
-    if (version > 1 && shared) return shared_body(source, field, kind);
-    return Bytes(field.begin(), field.end());
-  };
-  SPIKELOOM_TRY(attribute.type, resolve(type, (flags & 1) != 0, MessageType::kDatatype));
-  SPIKELOOM_TRY(attribute.space, resolve(space, (flags & 2) != 0, MessageType::kDataspace));
+  attribute.type.assign(type.begin(), type.end());
+  attribute.space.assign(space.begin(), space.end());
+  attribute.shared_type = version > 1 && (flags & 1) != 0;
+  attribute.shared_space = version > 1 && (flags & 2) != 0;
   const auto data = cursor.take(cursor.left());
   attribute.data.assign(data.begin(), data.end());
   return attribute;
 }
 
 Result<Value> attribute_value(const Source& source, Attribute attribute, std::uint64_t limit) {
+  if (attribute.shared_type) {
+    SPIKELOOM_TRY(attribute.type, shared_body(source, attribute.type, MessageType::kDatatype));
+  }
+  if (attribute.shared_space) {
+    SPIKELOOM_TRY(attribute.space, shared_body(source, attribute.space, MessageType::kDataspace));
+  }
   SPIKELOOM_TRY(const Hdf5Type type, parse_type(attribute.type));
   SPIKELOOM_TRY(const Hdf5Space space, parse_dataspace(attribute.space, source.length_size()));
   if (space.shape.size() > 1) {
@@ -350,7 +355,7 @@ Result<std::vector<std::string>> Hdf5Group::attributes(std::string_view object) 
     SPIKELOOM_TRY(const auto bodies, read_attribute_messages(*file_->source, header));
     std::vector<std::string> names;
     for (const Bytes& body : bodies) {
-      SPIKELOOM_TRY(Attribute attribute, parse_attribute(*file_->source, body));
+      SPIKELOOM_TRY(Attribute attribute, parse_attribute(body));
       names.push_back(std::move(attribute.name));
     }
     std::sort(names.begin(), names.end());
@@ -364,7 +369,7 @@ Result<Value> Hdf5Group::attribute(std::string_view name, std::string_view objec
     SPIKELOOM_TRY(const ObjectHeader header, open_object(*file_, address_, object));
     SPIKELOOM_TRY(const auto bodies, read_attribute_messages(*file_->source, header));
     for (const Bytes& body : bodies) {
-      SPIKELOOM_TRY(Attribute attribute, parse_attribute(*file_->source, body));
+      SPIKELOOM_TRY(Attribute attribute, parse_attribute(body));
       if (attribute.name == name) {
         return attribute_value(*file_->source, std::move(attribute), file_->plausible_bytes());
       }

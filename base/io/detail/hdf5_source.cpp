@@ -109,7 +109,14 @@ Status Source::read(std::uint64_t address, std::span<std::byte> out) const {
 }
 
 Result<Bytes> Source::fetch(std::uint64_t address, std::uint64_t size) const {
-  if (size > size_) return hdf5_damaged("a structure is larger than the file");
+  if (size > size_ || address > size_ - size) {  // before the bytes are allocated
+    return Error{
+        .code = ErrorCode::kFormat,
+        .what = "the HDF5 file points beyond its end",
+        .expected = fmt::format("at most {} bytes", size_),
+        .got = address == kUndefined ? "no address" : fmt::format("{} bytes at {}", size, address),
+        .next = "the file is damaged or truncated; get it again"};
+  }
   Bytes bytes(static_cast<std::size_t>(size));
   SPIKELOOM_CHECK(read(address, bytes));
   return bytes;

@@ -258,19 +258,18 @@ Result<Bytes> read_elements(const Source& source, const Hdf5Storage& storage,
                             filter_name(filter.id)),
         .next = "rewrite the file with gzip or no compression"};
   }
-  Bytes out(static_cast<std::size_t>(bytes));
-  if (bytes == 0) return out;
+  if (bytes == 0) return Bytes();
   if (storage.layout == Hdf5Storage::Layout::kCompact) {
-    if (storage.compact.size() < out.size()) return hdf5_damaged("compact data are cut off");
-    std::copy_n(storage.compact.begin(), out.size(), out.begin());
-    return out;
+    if (storage.compact.size() < bytes) return hdf5_damaged("compact data are cut off");
+    return Bytes(storage.compact.begin(),
+                 storage.compact.begin() + static_cast<std::ptrdiff_t>(bytes));
   }
   const bool contiguous = storage.layout == Hdf5Storage::Layout::kContiguous;
   if (contiguous && storage.address != kUndefined) {
     if (storage.bytes < bytes) return hdf5_damaged("contiguous data are cut off");
-    SPIKELOOM_CHECK(source.read(storage.address, out));
-    return out;
+    return source.fetch(storage.address, bytes);
   }
+  Bytes out(static_cast<std::size_t>(bytes));
   for (std::size_t at = 0; !storage.fill.empty() && at < out.size(); at += element_size) {
     std::copy(storage.fill.begin(), storage.fill.end(),
               out.begin() + static_cast<std::ptrdiff_t>(at));
