@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <type_traits>
 #include <utility>
@@ -249,6 +251,19 @@ struct Checker {
   }
 };
 
+/// Walks the bytes, because a copy as doubles of a large weight would triple the memory.
+template <typename T>
+std::int64_t not_finite(const Tensor& tensor) {
+  std::int64_t count = 0;
+  const auto bytes = tensor.bytes();
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(T)) {
+    T value;
+    std::memcpy(&value, bytes.data() + at, sizeof(T));
+    if (!std::isfinite(value)) ++count;
+  }
+  return count;
+}
+
 template <typename Kind>
 void warn_not_finite(const Kind& kind, std::vector<std::string>& warnings) {
   for_each_field(kind, [&](std::string_view name, const auto& member, bool) {
@@ -260,13 +275,12 @@ void warn_not_finite(const Kind& kind, std::vector<std::string>& warnings) {
       tensor = &member;
     }
     if (tensor == nullptr) return;
-    if (tensor->dtype() != DType::kFloat32 && tensor->dtype() != DType::kFloat64) return;
-    const auto values = tensor->to_doubles();
-    const auto count = std::count_if(values.begin(), values.end(),
-                                     [](double value) { return !std::isfinite(value); });
+    const std::int64_t count = tensor->dtype() == DType::kFloat32   ? not_finite<float>(*tensor)
+                               : tensor->dtype() == DType::kFloat64 ? not_finite<double>(*tensor)
+                                                                    : 0;
     if (count > 0) {
       warnings.push_back(
-          fmt::format("{} has {} of {} values that are not finite", name, count, values.size()));
+          fmt::format("{} has {} of {} values that are not finite", name, count, tensor->size()));
     }
   });
 }

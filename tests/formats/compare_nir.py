@@ -1,6 +1,6 @@
 """Are two NIR files equal, for the Python reader and dataset by dataset?
 
-    compare_nir.py LEFT RIGHT        prints every difference; exit status 1 if there is one
+    compare_nir.py LEFT RIGHT ...    prints every difference of each pair; status 1 if there is one
     compare_nir.py --check-modules   exit status 77, with the reason, without h5py or numpy
 
 Left is what somebody else wrote, right what this project wrote from it. Two comparisons:
@@ -95,7 +95,7 @@ def read(path):
         return nir.read(path, type_check=False), False
 
 
-def main(left_path, right_path):
+def compare(left_path, right_path):
     found = []
     if nir is None:
         print("no package nir: comparing the trees alone")
@@ -109,11 +109,13 @@ def main(left_path, right_path):
     with h5py.File(left_path, "r") as a, h5py.File(right_path, "r") as b:
         compare_trees(a, b, "", found)
     for line in found:
-        print(line)
+        print(f"{left_path} and {right_path}: {line}")
     if not found:
         print(f"equal: {right_path}")
-    return 1 if found else 0
+    return not found
 
 
 if __name__ == "__main__":
-    sys.exit(0 if sys.argv[1:] == ["--check-modules"] else main(*sys.argv[1:]))
+    if sys.argv[1:] != ["--check-modules"]:
+        results = [compare(*pair) for pair in zip(sys.argv[1::2], sys.argv[2::2])]
+        sys.exit(0 if results and all(results) else 1)

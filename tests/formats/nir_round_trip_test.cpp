@@ -65,14 +65,16 @@ TEST(NirRoundTrip, PythonFindsTheFilesEqual) {
   const std::string compare = script("compare_nir.py");
   REQUIRE_PYTHON(compare);
   const TemporaryFolder folder;
+  std::string pairs;
   for (const std::string& path : acceptance_files().readable) {
     const auto original = read_nir(path);
     ASSERT_TRUE(original.ok());
     const std::string copy = folder.file(std::filesystem::path(path).filename().string());
     ASSERT_TRUE(write_nir(original->network, copy).ok());
-    const Ran equal = run(compare + " " + quoted(path) + " " + quoted(copy));
-    EXPECT_EQ(equal.status, 0) << path << "\n" << equal.output;
+    pairs += " " + quoted(path) + " " + quoted(copy);
   }
+  const Ran equal = run(compare + pairs);
+  EXPECT_EQ(equal.status, 0) << equal.output;
   // The comparison is able to fail: the rewritten file has a v_reset that the original lacks.
   const std::string original = shared_path("acceptance/nir/01_lif/lif_norse.nir").string();
   const std::string rewritten =
@@ -90,20 +92,19 @@ TEST(NirRoundTrip, FilesThatPythonWroteForTheOddCases) {
   REQUIRE_PYTHON(compare);
   const Ran made = run(make + " " + quoted(folder.file("")));
   ASSERT_EQ(made.status, 0) << made.output;
-  std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.file(""))) {
-    const std::string path = entry.path().string();
-    if (entry.path().extension() != ".nir") continue;
+  std::string pairs;
+  for (const char* name :
+       {"bare", "no_edges", "two_deep", "metadata", "dtypes", "storage", "plain"}) {
+    const std::string path = folder.file(std::string(name) + ".nir");
     const auto model = read_nir(path);
     ASSERT_TRUE(model.ok()) << model.error().message();
     const std::string copy = path + ".copy";
     const Status written = write_nir(model->network, copy);
     ASSERT_TRUE(written.ok()) << path << ": " << written.error().message();
-    const Ran equal = run(compare + " " + quoted(path) + " " + quoted(copy));
-    EXPECT_EQ(equal.status, 0) << path << "\n" << equal.output;
-    ++count;
+    pairs += " " + quoted(path) + " " + quoted(copy);
   }
-  EXPECT_EQ(count, 7U);
+  const Ran equal = run(compare + pairs);
+  EXPECT_EQ(equal.status, 0) << equal.output;
 }
 
 }  // namespace
