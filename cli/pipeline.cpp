@@ -105,7 +105,9 @@ Result<Pipeline> make_pipeline(const LoadedModel& model, const PipelineRequest& 
   if (!declared.ok()) return std::move(declared).error().in(model.report.file);
 
   if (model.report.status() != ImportStatus::kRead || !model.report.warnings.empty()) {
-    pipeline.notes = model.report.lines();
+    for (const std::string& line : model.report.lines()) {
+      pipeline.notes.push_back(line.substr(std::min(line.find_first_not_of(' '), line.size())));
+    }
   }
   DiscretisationRequest wanted;
   wanted.preset = request.flags.preset;

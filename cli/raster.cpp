@@ -39,6 +39,13 @@ std::string braille(const Dots& dots, std::int64_t row, std::int64_t column) {
           static_cast<char>(0x80U | (code & 0x3FU))};
 }
 
+/// Two dots across, each as tall as the row: for rows of one neuron.
+std::string bar(const Dots& dots, std::int64_t row, std::int64_t column) {
+  const bool left = dots.at(row, column * kDotsAcross) > 0;
+  const bool right = dots.at(row, column * kDotsAcross + 1) > 0;
+  return left ? (right ? "█" : "▌") : right ? "▐" : " ";
+}
+
 std::string character(const Dots& dots, std::int64_t row, std::int64_t column) {
   const std::uint32_t spikes = dots.at(row, column);
   if (spikes == 0) return " ";
@@ -56,9 +63,10 @@ std::string draw_raster(std::span<const std::int64_t> step, std::span<const std:
                         std::int64_t neurons, std::int64_t steps, const RasterOptions& options) {
   if (neurons <= 0 || steps <= 0) return "(nothing to draw)\n";
   const std::int64_t across = options.ascii ? 1 : kDotsAcross;
-  const std::int64_t down = options.ascii ? 1 : kDotsDown;
+  const bool named = !options.names.empty();
+  const std::int64_t down = options.ascii || named ? 1 : kDotsDown;
   Dots dots;
-  dots.rows = std::min<std::int64_t>(neurons, std::max(options.height, 1) * down);
+  dots.rows = named ? neurons : std::min<std::int64_t>(neurons, std::max(options.height, 1) * down);
   dots.columns = std::min<std::int64_t>(steps, std::max(options.width, 1) * across);
   dots.count.assign(static_cast<std::size_t>(dots.rows * dots.columns), 0);
   for (std::size_t i = 0; i < step.size(); ++i) {
@@ -69,14 +77,23 @@ std::string draw_raster(std::span<const std::int64_t> step, std::span<const std:
   }
   const std::int64_t cell_rows = (dots.rows + down - 1) / down;
   const std::int64_t cell_columns = (dots.columns + across - 1) / across;
-  const std::size_t label_width = std::to_string(neurons - 1).size();
+  const auto label = [&](std::int64_t neuron) {
+    const auto at = static_cast<std::size_t>(neuron);
+    return at < options.names.size() ? options.names[at] : std::to_string(neuron);
+  };
+  std::size_t label_width = named ? 0 : std::to_string(neurons - 1).size();
+  for (const std::string& name : options.names) {
+    label_width = std::max(label_width, display_width(name));
+  }
   std::string text;
   for (std::int64_t r = 0; r < cell_rows; ++r) {
     // The first neuron of the row of cells: the smallest index that falls into its first dot.
     const std::int64_t first = (r * down * neurons + dots.rows - 1) / dots.rows;
-    text += fmt::format("{:>{}} |", first, label_width);
+    const std::string name = label(first);
+    text +=
+        std::string(label_width - std::min(label_width, display_width(name)), ' ') + name + " |";
     for (std::int64_t c = 0; c < cell_columns; ++c) {
-      text += options.ascii ? character(dots, r, c) : braille(dots, r, c);
+      text += options.ascii ? character(dots, r, c) : named ? bar(dots, r, c) : braille(dots, r, c);
     }
     text += "|\n";
   }

@@ -8,10 +8,13 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace spikeloom::cli {
 
 struct RasterOptions {
+  /// Names of the neurons: then each has a row of its own, whatever `height` says.
+  std::vector<std::string> names = {};
   int width = 72;             ///< columns of the drawing
   int height = 8;             ///< most rows
   bool ascii = false;         ///< '.', ':' and '#' by how many spikes a cell holds

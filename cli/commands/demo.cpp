@@ -95,14 +95,20 @@ std::string rasters_text(const Pipeline& pipeline, const MotionRun& run, bool as
   for (const RecordedEvents& events : run.outcome.events) {
     const ProgramNode& node = pipeline.program().nodes[events.node];
     if (node.kind == "Output") continue;
-    const std::vector<std::int64_t> index(events.index.begin(), events.index.end());
-    RasterOptions options;
-    options.ascii = ascii;
-    options.height = node.out_size <= 8 ? (ascii ? 8 : 2) : 4;
-    options.step_seconds = to_seconds(kMotionStep);
     text += fmt::format("\n{}: {} neurons, {} spikes\n", node.name,
                         with_commas(static_cast<std::uint64_t>(node.out_size)),
                         with_commas(events.step.size()));
+    if (events.step.empty()) continue;
+    const std::vector<std::int64_t> index(events.index.begin(), events.index.end());
+    RasterOptions options;
+    options.ascii = ascii;
+    options.height = 4;
+    options.step_seconds = to_seconds(kMotionStep);
+    if (node.name == "directions") {
+      for (int k = 0; k < static_cast<int>(kMotionDirections); ++k) {
+        options.names.emplace_back(direction_arrow(k, ascii));
+      }
+    }
     text += draw_raster(events.step, index, node.out_size, run.outcome.steps, options);
   }
   return text;

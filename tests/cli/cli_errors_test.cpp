@@ -1,0 +1,187 @@
+/// Every failure the issue names: its exit code, a message that says what to do, and no leftovers.
+
+#include "base/io/hdf5.hpp"
+#include "cli/exit_codes.hpp"
+#include "tests/cli/cli_models.hpp"
+#include "tests/cli/cli_process.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+class CliErrors : public CliTest {
+ protected:
+  void SetUp() override {
+    CliTest::SetUp();
+    save(two_if_network(), path("net.nir"));
+    save(polarity_network(), path("polarity.nir"));
+    save(lif_network(), path("lif.nir"));
+    save_array(path("ones.npy"), {8, 2}, std::vector<float>(16, 1.0F));
+  }
+
+  /// Runs, and expects this exit code, all of `parts` on stderr, nothing on stdout, no new file.
+  void expect(const std::vector<std::string>& arguments, int code,
+              const std::vector<std::string>& parts) {
+    const auto count = entries().size();
+    const auto result = run(arguments);
+    EXPECT_EQ(result.code, code) << result.err;
+    EXPECT_EQ(result.out, "");
+    for (const std::string& part : parts) {
+      EXPECT_TRUE(contains(result.err, part)) << "no '" << part << "' in: " << result.err;
+    }
+    EXPECT_EQ(entries().size(), count) << "something was left behind";
+  }
+};
+
+TEST_F(CliErrors, MissingFiles) {
+  expect({"run", "nowhere.nir", "--steps", "1"}, 3, {"nowhere.nir", "no such file"});
+  expect({"run", "net.nir", "--input", "nowhere.npy", "--out", "r"}, 3, {"nowhere.npy"});
+  expect({"info", "nowhere"}, 3, {"nowhere"});
+  expect({"run", "net.nir", "--input", "ones.npy", "--labels", "nowhere.txt"}, 3, {"nowhere.txt"});
+}
+
+TEST_F(CliErrors, TruncatedFiles) {
+  const std::string whole = read_whole(path("net.nir"));
+  for (const std::size_t part : {whole.size() / 4, whole.size() / 2, whole.size() - 100}) {
+    write_whole(path("cut.nir"), whole.substr(0, part));
+    expect({"run", "cut.nir", "--steps", "1", "--out", "r"}, 4, {"cut.nir"});
+    expect({"convert", "cut.nir", "out.sloom"}, 4, {"cut.nir"});
+  }
+  const std::string array = read_whole(path("ones.npy"));
+  write_whole(path("cut.npy"), array.substr(0, array.size() - 3));
+  expect({"run", "net.nir", "--input", "cut.npy", "--out", "r"}, 4, {"cut.npy"});
+  save_recording(one_event_per_ms(6, true), path("cut.bs2"));
+  write_whole(path("cut.bs2"), read_whole(path("cut.bs2")) + "xy");
+  expect({"run", "polarity.nir", "--dt", "1e-3", "--input", "cut.bs2", "--out", "r"}, 4,
+         {"cut.bs2", "byte"});
+  expect({"convert", "cut.bs2", "out.csv"}, 4, {"cut.bs2"});
+}
+
+TEST_F(CliErrors, NotHdf5) {
+  write_whole(path("junk.nir"), std::string("\x01\x02\x03\x04 junk \x7f\x00", 12));
+  expect({"run", "junk.nir", "--steps", "1"}, 4, {"junk.nir", "not a network", "NIR"});
+  expect({"run", "ones.npy", "--steps", "1"}, 4, {"ones.npy", ".npy"});
+  write_whole(path("empty.nir"), "");
+  expect({"run", "empty.nir", "--steps", "1"}, 4, {"empty.nir"});
+}
+
+TEST_F(CliErrors, TextModelsAreNamedByTheirKeys) {
+  write_whole(path("chip.yaml"), "# a chip\narchitecture:\n  name: mesh\n");
+  write_whole(path("net.yaml"), "network:\n  name: x\nmappings:\n- a\n");
+  write_whole(path("net.json"), R"({"populations": ["E", "I"], "sizes": [80, 20]})");
+  expect({"run", "chip.yaml", "--steps", "1"}, 7, {"YAML", "chip description", "architecture"});
+  expect({"run", "net.yaml", "--steps", "1"}, 7, {"mapped to a chip", "network, mappings"});
+  expect({"info", "net.json"}, 7, {"JSON", "populations"});
+}
+
+TEST_F(CliErrors, UnknownNodeKind) {
+  {
+    auto file = io::Hdf5Writer::create(path("odd.nir"));
+    ASSERT_TRUE(file.ok());
+    auto node = file->root().create_group("node");
+    ASSERT_TRUE(node.ok());
+    ASSERT_TRUE(node->write_string("type", "NIRGraph").ok());
+    auto nodes = node->create_group("nodes");
+    ASSERT_TRUE(nodes.ok());
+    auto odd = nodes->create_group("strange");
+    ASSERT_TRUE(odd.ok());
+    ASSERT_TRUE(odd->write_string("type", "Hodgkin").ok());
+    ASSERT_TRUE(node->write_strings("edges", {0, 2}, {}).ok());
+    ASSERT_TRUE(file->commit().ok());
+  }
+  expect({"run", "odd.nir", "--steps", "1", "--out", "r"}, 7, {"odd.nir", "strange", "Hodgkin"});
+  expect({"convert", "odd.nir", "out.sloom"}, 7, {"Hodgkin"});
+}
+
+TEST_F(CliErrors, MismatchedShapes) {
+  NetworkBuilder builder;
+  builder.add("in", node::Input{shape_tensor({3})});
+  node::Linear weights;
+  weights.weight = floats({2, 2}, {1, 0, 0, 2});
+  builder.add("weights", weights);
+  builder.add("out", node::Output{shape_tensor({2})});
+  builder.connect("in", "weights");
+  builder.connect("weights", "out");
+  auto network = std::move(builder).build();
+  ASSERT_TRUE(network.ok());
+  save(*network, path("bad.nir"));
+  expect({"run", "bad.nir", "--steps", "1", "--out", "r"}, 5, {"bad.nir", "weights"});
+  save_array(path("wide.npy"), {8, 3}, std::vector<float>(24, 1.0F));
+  expect({"run", "net.nir", "--input", "wide.npy", "--out", "r"}, 5, {"wide.npy", "(8, 3)"});
+}
+
+TEST_F(CliErrors, RecordingOfTheWrongSize) {
+  Recording recording = one_event_per_ms(6, true);
+  recording.events.x[3] = 200;
+  save_recording(recording, path("large.bs2"));
+  expect({"run", "polarity.nir", "--dt", "1e-3", "--input", "large.bs2", "--out", "r"}, 5,
+         {"large.bs2", "200", "(2, 4, 4)"});
+  Recording sized = one_event_per_ms(6, true);
+  sized.width = 240;
+  sized.height = 180;
+  save_recording(sized, path("sized.txt"));
+  expect({"run", "polarity.nir", "--dt", "1e-3", "--input", "sized.txt", "--out", "r"}, 5,
+         {"sized.txt", "240 x 180"});
+}
+
+TEST_F(CliErrors, TimeStepMissing) {
+  expect({"run", "lif.nir", "--steps", "5", "--out", "r"}, 6, {"lif.nir", "--dt"});
+  save_recording(one_event_per_ms(6, true), path("clip.bs2"));
+  expect({"run", "polarity.nir", "--input", "clip.bs2", "--out", "r"}, 6, {"clip.bs2", "--dt"});
+  expect({"run", "net.nir", "--duration", "1"}, 6, {"--dt"});
+}
+
+TEST_F(CliErrors, WrongCommandLines) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"frobnicate"},
+                                             {"run"},
+                                             {"run", "net.nir", "--reset", "maybe"},
+                                             {"run", "net.nir", "--preset", "nobody"},
+                                             {"run", "net.nir", "--no-such-flag"},
+                                             {"run", "net.nir", "--steps", "-4"},
+                                             {"compare", "net.nir", "--left", ""}}) {
+    const auto result = run(arguments);
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_NE(result.err, "");
+  }
+  expect({"run", "net.nir"}, 2, {"nothing to run", "--input"});
+  const auto reset = run({"run", "net.nir", "--reset", "maybe"});
+  EXPECT_TRUE(contains(reset.err, "zero|subtract|once|none")) << reset.err;
+}
+
+TEST_F(CliErrors, BackendsAndArithmeticsThatAreNotThere) {
+  expect({"run", "net.nir", "--steps", "1", "--backend", "cuda"}, 7, {"cuda"});
+  expect({"run", "net.nir", "--steps", "1", "--backend", "abacus"}, 3, {"abacus", "reference"});
+  expect({"run", "net.nir", "--steps", "1", "--arithmetic", "ring16"}, 7, {"ring16"});
+  expect({"run", "net.nir", "--steps", "1", "--record", "nobody", "--json"}, 3,
+         {"nobody", "neurons"});
+  expect({"run", "net.nir", "--steps", "1", "--record", "weights:v", "--json"}, 7, {"weights"});
+}
+
+TEST_F(CliErrors, FoldersThatCannotBeMade) {
+  expect({"run", "net.nir", "--steps", "1", "--out", "no/such/parent"}, 3, {"no/such/parent"});
+  expect({"convert", "net.nir", "no/such/parent.sloom"}, 3, {"no/such"});
+  expect({"convert", "net.nir", "net.xyz"}, 6, {"--to"});
+}
+
+TEST(CliExitCodes, EveryErrorHasOneAndTheTableIsWhole) {
+  using cli::exit_code;
+  EXPECT_EQ(exit_code(ErrorCode::kInvalidArgument), 2);
+  EXPECT_EQ(exit_code(ErrorCode::kNotFound), 3);
+  EXPECT_EQ(exit_code(ErrorCode::kIo), 3);
+  EXPECT_EQ(exit_code(ErrorCode::kFormat), 4);
+  EXPECT_EQ(exit_code(ErrorCode::kShape), 5);
+  EXPECT_EQ(exit_code(ErrorCode::kAmbiguous), 6);
+  EXPECT_EQ(exit_code(ErrorCode::kUnsupported), 7);
+  EXPECT_EQ(exit_code(ErrorCode::kResource), 8);
+  EXPECT_EQ(exit_code(ErrorCode::kCancelled), 130);
+  int last = -1;
+  for (const cli::ExitCodeInfo& info : cli::exit_codes()) {
+    EXPECT_GT(info.code, last);
+    last = info.code;
+  }
+}
+
+}  // namespace
+}  // namespace spikeloom::test

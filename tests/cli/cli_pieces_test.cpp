@@ -1,0 +1,128 @@
+/// The pieces the commands are made of, without a process.
+
+#include <gtest/gtest.h>
+
+#include "cli/network_file.hpp"
+#include "cli/raster.hpp"
+#include "cli/run_flags.hpp"
+#include "cli/run_report.hpp"
+#include "cli/sample.hpp"
+#include "cli/table.hpp"
+
+namespace spikeloom::cli {
+namespace {
+
+TEST(CliRecordFlag, AVariableCountsOnlyBehindTheLastColon) {
+  EXPECT_EQ(parse_record_flag("lif1").node, "lif1");
+  EXPECT_EQ(parse_record_flag("lif1").variable, Variable::kSpikes);
+  EXPECT_EQ(parse_record_flag("lif1:v").variable, Variable::kMembrane);
+  EXPECT_EQ(parse_record_flag("lif1:u").variable, Variable::kCurrent);
+  EXPECT_EQ(parse_record_flag("a:b").node, "a:b");
+  EXPECT_EQ(parse_record_flag("a:b:y").node, "a:b");
+  EXPECT_EQ(parse_record_flag("a:b:y").variable, Variable::kOutput);
+}
+
+TEST(CliRunFlags, TextFlagsComeOnTopAndTheLastOneWins) {
+  RunFlags flags;
+  flags.discretisation = {{"reset", "zero"}, {"dt", "1e-3"}};
+  ASSERT_TRUE(apply_run_flags("--reset subtract --arithmetic double", flags).ok());
+  EXPECT_EQ(flags.arithmetic, "double");
+  ASSERT_EQ(flags.discretisation.size(), 2U);
+  EXPECT_EQ(flags.discretisation[0].second, "subtract");
+  EXPECT_EQ(flags.discretisation[1].second, "1e-3");
+  ASSERT_TRUE(apply_run_flags("--clamp -1 --input-gain=-0.5", flags).ok()) << "negative numbers";
+  EXPECT_EQ(flags.discretisation[2].second, "-1");
+  const Status wrong = apply_run_flags("--nonsense", flags);
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_EQ(wrong.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST(CliTextModels, AreKnownByTheirTopLevelKeys) {
+  EXPECT_EQ(identify_text_model("network:\n  a: 1\nmappings:\n").format, "YAML");
+  EXPECT_EQ(identify_text_model("network:\n  a: 1\nmappings:\n").keys,
+            (std::vector<std::string>{"network", "mappings"}));
+  EXPECT_NE(identify_text_model("# c\narchitecture:\n  x: 2\n").meaning.find("chip"),
+            std::string::npos);
+  EXPECT_NE(identify_text_model("simulation:\n Ts: 1\nneuron:\n type: A\ntraining:\n")
+                .meaning.find("SLAYER"),
+            std::string::npos);
+  EXPECT_EQ(identify_text_model(R"({"populations": []})").format, "JSON");
+  EXPECT_EQ(identify_text_model("1 2 3\n4 5 6\n").format, "");
+  EXPECT_EQ(identify_text_model("{ broken").format, "");
+  EXPECT_EQ(identify_text_model("").format, "");
+}
+
+TEST(CliTables, HeadsAndColumns) {
+  EXPECT_EQ(table_head("t,x,y,p\n0,1,2,1\n").names, (std::vector<std::string>{"t", "x", "y", "p"}));
+  EXPECT_EQ(table_head("# note\n0.5; 1; 2\n").columns, 3U);
+  EXPECT_TRUE(table_head("0.5 1 2\n").names.empty());
+  EXPECT_EQ(table_head("").columns, 0U);
+}
+
+TEST(CliTables, PadCellsAndKeepNumbersToTheRight) {
+  Table table({"name", "n"}, 1);
+  table.row({"a", "1"});
+  table.row({"→b", "200"});
+  table.total({"all", "201"});
+  EXPECT_EQ(table.text(), "name    n\na       1\n→b    200\n---------\nall   201\n");
+  EXPECT_EQ(with_commas(0), "0");
+  EXPECT_EQ(with_commas(999), "999");
+  EXPECT_EQ(with_commas(1000), "1,000");
+  EXPECT_EQ(with_commas(1234567), "1,234,567");
+  EXPECT_EQ(number_text(3.0), "3");
+  EXPECT_EQ(number_text(0.25), "0.25");
+  EXPECT_EQ(seconds_text(0.001), "1 ms");
+  EXPECT_EQ(seconds_text(2.5), "2.5 s");
+}
+
+TEST(CliRaster, DotsStandWhereSpikesAre) {
+  // Two neurons, four steps: neuron 0 at steps 0 and 3, neuron 1 at step 1.
+  const std::vector<std::int64_t> step = {0, 3, 1};
+  const std::vector<std::int64_t> index = {0, 0, 1};
+  RasterOptions options;
+  options.ascii = true;
+  EXPECT_EQ(draw_raster(step, index, 2, 4, options), "0 |.  .|\n1 | .  |\n   step 0 step 4\n");
+  // As Braille: one cell has two steps and four neurons. Cell 0: dot 1 (neuron 0, step 0) and dot
+  // 5 (neuron 1, step 1) = U+2811; cell 1: dot 4 (neuron 0, step 3) = U+2808.
+  options.ascii = false;
+  EXPECT_EQ(draw_raster(step, index, 2, 4, options), "0 |⠑⠈|\n   step 0 step 4\n");
+  EXPECT_EQ(draw_raster({}, {}, 0, 4, options), "(nothing to draw)\n");
+}
+
+TEST(CliRaster, ManyStepsShareADot) {
+  std::vector<std::int64_t> step, index;
+  for (std::int64_t s = 0; s < 100; ++s) {
+    step.push_back(s);
+    index.push_back(0);
+  }
+  RasterOptions options;
+  options.ascii = true;
+  options.width = 10;
+  const std::string text = draw_raster(step, index, 1, 100, options);
+  EXPECT_EQ(text.substr(0, text.find('\n')), "0 |##########|");
+}
+
+RecordingResult answer(std::int64_t label, std::int64_t prediction) {
+  RecordingResult result;
+  result.label = label;
+  OutputResult output;
+  output.counts = {0, 0, 0};
+  output.prediction = prediction;
+  result.outcome.outputs.push_back(output);
+  return result;
+}
+
+TEST(CliConfusion, CountsRightAnswersByClass) {
+  const Confusion confusion =
+      confusion_of({answer(0, 0), answer(0, 1), answer(2, 2), answer(4, 1)});
+  EXPECT_EQ(confusion.classes, 5U) << "as many as the largest label needs";
+  EXPECT_EQ(confusion.labelled, 4U);
+  EXPECT_EQ(confusion.right, 2U);
+  EXPECT_EQ(confusion.accuracy(), 0.5);
+  EXPECT_EQ(confusion.counts[0 * 5 + 1], 1U);
+  EXPECT_EQ(confusion.counts[4 * 5 + 1], 1U);
+  EXPECT_EQ(confusion_of({}).accuracy(), 0.0);
+}
+
+}  // namespace
+}  // namespace spikeloom::cli
