@@ -286,7 +286,7 @@ class Matcher {
                             to_string(shape)),
         .expected = listed(slots, [&](std::size_t s) { return slots_[s].name(); }),
         .got = listed(tensors, [&](std::size_t t) { return tensors_[t].name; }),
-        .next = "map these tensors by name"};
+        .next = "map these tensors by name (--map TENSOR=NODE.FIELD)"};
   }
 
   Status check_complete(const WeightMapping& mapping) const {
@@ -302,7 +302,9 @@ class Matcher {
                                    return tensors_[t].name + " " +
                                           to_string(tensors_[t].tensor.shape());
                                  }),
-                   .next = "map them to parameters, or leave them out explicitly"};
+                   .next =
+                       "map them to parameters (--map TENSOR=NODE.FIELD), or leave them out "
+                       "(--ignore-unused)"};
     }
     std::vector<std::size_t> unmatched;
     for (std::size_t s = 0; s < slots_.size(); ++s) {
@@ -316,7 +318,9 @@ class Matcher {
                                  [&](std::size_t s) {
                                    return slots_[s].name() + " " + to_string(*slots_[s].shape);
                                  }),
-                   .next = "map tensors to them, or keep the network's own values explicitly"};
+                   .next =
+                       "map tensors to them (--map TENSOR=NODE.FIELD), or keep the network's "
+                       "own values (--keep-unmatched)"};
     }
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       if (target_[t] >= kLeftOut) continue;

@@ -151,7 +151,8 @@ Error not_a_network(const std::string& path, FileKind kind) {
     case FileKind::kNpz:
       error.next =
           "such files hold weights only, without the graph: export the network to NIR with its "
-          "training framework, or load a network and replace its weights by these";
+          "training framework, or put them into a network with spikeloom convert NETWORK OUT "
+          "--weights FILE";
       break;
     case FileKind::kPickle:
       error.next =
