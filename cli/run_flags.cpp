@@ -20,13 +20,18 @@ void set_discretisation(RunFlags& flags, std::string_view name, const std::strin
   }
 }
 
-/// A check of CLI11: empty when the text is right.
+/// What a check of CLI11 returns: empty when the text is right. CLI11 names the flag itself.
+template <typename T>
+std::string complaint(const Result<T>& parsed) {
+  if (parsed.ok()) return {};
+  Error error = parsed.error();
+  error.where.clear();
+  return error.message();
+}
+
 template <typename Parse>
 auto check_with(Parse parse) {
-  return [parse](const std::string& text) {
-    const auto parsed = parse(text);
-    return parsed.ok() ? std::string() : parsed.error().message();
-  };
+  return [parse](const std::string& text) { return complaint(parse(text)); };
 }
 
 /// "zero|subtract|once|none" as help shows it, in the place of the type's name.
@@ -44,8 +49,7 @@ void add_discretisation_flags(CLI::App& command, RunFlags& flags) {
         std::string(info.meaning));
     option->check([name = info.name](const std::string& text) {
       Discretisation scratch;
-      const Status set = set_option(scratch, name, text);
-      return set.ok() ? std::string() : set.error().message();
+      return complaint(set_option(scratch, name, text));
     });
     show_values(option, info.values);
     option->group("Discretisation (overrides the preset)");

@@ -70,8 +70,11 @@ Result<Network> with_weights(const ConvertCommand& command, const Network& netwo
   mapping.ignore_unused_tensors = command.ignore_unused;
   mapping.keep_unmatched_parameters = command.keep_unmatched;
   auto applied = apply_weights(network, file.tensors, mapping);
-  if (!applied.ok()) return std::move(applied).error().in(command.weights);
-  return applied;
+  if (applied.ok()) return applied;
+  Error error = std::move(applied).error().in(command.weights);
+  error.next += error.next.empty() ? "" : ": ";
+  error.next += "--map TENSOR=NODE.FIELD, --ignore-unused, --keep-unmatched";
+  return error;
 }
 
 bool has_run_flags(const RunFlags& run) {

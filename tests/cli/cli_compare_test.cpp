@@ -31,12 +31,9 @@ TEST_F(CliCompare, EqualRunsAreEqual) {
 }
 
 TEST_F(CliCompare, TheFirstDifferenceHasItsDistanceFromThreshold) {
-  // Neuron 1 gets 2 at every step. Reset to zero: fires at 2 each time. Subtracted: 2 -> 0.5,
-  // 2.5 -> 1, 3 -> 1.5 ...: it fires each time too. Neuron 0 gets 1: with reset to zero it goes
-  // 1, 2 (fires), 1, 2 (fires); with subtraction 1, 2 (fires) -> 0.5, 1.5 (not above), 2.5 (fires),
-  // so step 3 is the first that differs: v 2 against v 2.5 - both fire ... step by step below.
-  //   zero:      v before reset 1, 2*, 1, 2*, 1, 2*       fires at 1, 3, 5, 7
-  //   subtract:  v before reset 1, 2*, 1.5, 2.5*, 2*, 1.5  fires at 1, 3, 4, 6, 7
+  // Threshold 1.5, strictly above. Neuron 1 gets 2 at every step and always fires. Neuron 0 gets 1:
+  //   zero:      v before reset 1, 2*, 1, 2*, 1, 2*, 1, 2*             fires at 1, 3, 5, 7
+  //   subtract:  v before reset 1, 2*, 1.5, 2.5*, 2*, 1.5, 2.5*, 2*    fires at 1, 3, 4, 6, 7
   const auto result = run({"compare", "net.nir", "--input", "ones.npy", "--left", "--reset zero",
                            "--right", "--reset subtract", "--json"});
   ASSERT_EQ(result.code, 1) << result.err;
@@ -94,7 +91,9 @@ TEST_F(CliCompare, DevicesAndDoctorKnowEveryBackend) {
     const Value document = result.json();
     EXPECT_EQ(at(named(document, "backends", "reference"), {"available"}), Value(true));
     const Value& cuda = named(document, "backends", "cuda");
-    if (at(cuda, {"available"}) == Value(false)) EXPECT_NE(text_at(cuda, {"reason"}), "");
+    if (at(cuda, {"available"}) == Value(false)) {
+      EXPECT_NE(text_at(cuda, {"reason"}), "");
+    }
     EXPECT_GE(number_at(document, {"host", "threads"}), 1);
     const auto text = run({command});
     EXPECT_EQ(text.code, 0);

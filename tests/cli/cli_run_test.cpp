@@ -117,7 +117,7 @@ TEST_F(CliRun, LabelsGiveAccuracyAndConfusion) {
   write_whole(path("in_order.txt"), "1\n0\n0\n");
   const Tensor integers = Tensor::of<std::int64_t>({3}, std::vector<std::int64_t>{1, 0, 0});
   ASSERT_TRUE(io::write_npy(path("labels.npy"), integers).ok());
-  for (const std::string& labels : {"by_name.txt", "in_order.txt", "labels.npy"}) {
+  for (const std::string labels : {"by_name.txt", "in_order.txt", "labels.npy"}) {
     const auto result = run({"run", "polarity.nir", "--dt", "1e-3", "--input", "a.bs2", "b.bs2",
                              "c.bs2", "--labels", labels, "--json"});
     ASSERT_EQ(result.code, 0) << labels << ": " << result.err;

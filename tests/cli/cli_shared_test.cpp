@@ -96,8 +96,8 @@ TEST_F(CliShared, TextModelsOfOtherToolsAreNamed) {
 TEST_F(CliShared, EdgeFilesAreRefusedWithACodeOrLoaded) {
   REQUIRE_SHARED("acceptance/nir/05_edge_files");
   const std::set<int> documented = {0, 2, 3, 4, 5, 6, 7, 8};
-  for (const std::string folder : {"05_edge_files", "06_reference_writer"}) {
-    for (const auto& entry : std::filesystem::directory_iterator(shared(folder))) {
+  for (const std::string part : {"05_edge_files", "06_reference_writer"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(shared(part))) {
       const auto info = run({"info", entry.path().string()});
       EXPECT_TRUE(documented.contains(info.code)) << entry.path() << ": " << info.code;
       const auto result =
