@@ -298,7 +298,9 @@ Value to_value(const Discretisation& discretisation) {
     if (option.name == "dt") {
       value.set("dt", discretisation.dt > 0.0 ? Value(discretisation.dt) : Value());
     } else {
-      value.set(option.name, get_option(discretisation, option.name));
+      const std::string text = get_option(discretisation, option.name);
+      double number = 0.0;
+      value.set(option.name, parse_real(text, number) ? Value(number) : Value(text));
     }
   }
   return value;

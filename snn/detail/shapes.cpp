@@ -78,20 +78,29 @@ Result<std::vector<NodeShapes>> infer_shapes(const FlatGraph& graph,
     }
     return std::nullopt;
   };
-  // Fixed point: neurons and weights on a cycle tell their shape before their inputs are known.
+  // What arrives comes first: a neuron's own shape may carry a batch axis or be flat. Only where
+  // nothing arrives yet, on a cycle, does one node's own shape break the circle.
+  const auto settle = [&](std::size_t i, const std::optional<Shape>& in) -> Result<bool> {
+    auto shape = output_shape(*graph.nodes[i].kind, in);
+    if (!shape.ok()) return std::move(shape).error().in(quoted(graph.nodes[i]));
+    if (!*shape) return false;
+    SPIKELOOM_CHECK(layer_elements(graph.nodes[i], **shape));
+    out[i] = **shape;
+    return true;
+  };
   bool changed = true;
   while (changed) {
     changed = false;
     for (std::size_t i = 0; i < count; ++i) {
       if (out[i]) continue;
       const auto from_links = arriving(i);
-      auto shape = output_shape(*graph.nodes[i].kind, from_links ? from_links : own[i]);
-      if (!shape.ok()) return std::move(shape).error().in(quoted(graph.nodes[i]));
-      if (*shape) {
-        SPIKELOOM_CHECK(layer_elements(graph.nodes[i], **shape));
-        out[i] = **shape;
-        changed = true;
-      }
+      if (!from_links && !sources[i].empty()) continue;
+      SPIKELOOM_TRY(const bool settled, settle(i, from_links ? from_links : own[i]));
+      changed = changed || settled;
+    }
+    for (std::size_t i = 0; i < count && !changed; ++i) {
+      if (out[i]) continue;
+      SPIKELOOM_TRY(changed, settle(i, own[i]));
     }
   }
   std::vector<NodeShapes> shapes(count);

@@ -55,8 +55,15 @@ Status check_product(const op::Extent& a, const op::Extent& b) {
   return {};
 }
 
+/// Old exports kept a batch axis of 1 in their shapes; what computes has none.
+Shape without_batch_axis(const Shape& shape, std::size_t rank) {
+  const bool batched = shape.size() == rank + 1 && shape[0] == 1;
+  return batched ? Shape(shape.begin() + 1, shape.end()) : shape;
+}
+
 template <typename Conv>
-Result<op::Convolution> geometry(const Conv& conv, const Shape& in, std::size_t axes) {
+Result<op::Convolution> geometry(const Conv& conv, const Shape& arriving, std::size_t axes) {
+  const Shape in = without_batch_axis(arriving, axes + 1);
   if (conv.weight.rank() != axes + 2) {
     return geometry_error("the weight has the wrong rank", std::to_string(axes + 2),
                           to_string(conv.weight.shape()));
@@ -133,7 +140,8 @@ Result<op::Convolution> convolution_geometry(const node::Conv1d& conv, const Sha
 }
 
 template <typename Kind>
-Result<op::Pool> pool_geometry(const Kind& pool, op::PoolKind kind, const Shape& in) {
+Result<op::Pool> pool_geometry(const Kind& pool, op::PoolKind kind, const Shape& arriving) {
+  const Shape in = without_batch_axis(arriving, 3);
   if (in.size() != 3) {
     return geometry_error("the input has the wrong rank", "(channels, rows, columns)",
                           to_string(in));

@@ -281,5 +281,28 @@ TEST(SnnGraph, MismatchedShapesNameTheEdgeOrTheNode) {
       << program.error().message();
 }
 
+TEST(SnnGraph, ABatchAxisInANeuronsShapeIsIgnoredWhateverTheNodeOrder) {
+  // As old exports have it: parameters of shape (1, C, H, W), and nodes in alphabetical order.
+  node::If neurons;
+  neurons.r = Tensor::full({1, 1, 2, 2}, 1.0F);
+  neurons.v_threshold = Tensor::full({1, 1, 2, 2}, 0.5F);
+  node::Conv2d conv;
+  conv.weight = floats({1, 1, 1, 1}, {1.0F});
+  NetworkBuilder builder;
+  builder.add("0", conv);
+  builder.add("1", neurons);
+  builder.add("2", conv);
+  builder.add("input", input({1, 1, 2, 2}));
+  builder.add("output", output({1, 2, 2}));
+  builder.connect("input", "0");
+  builder.connect("0", "1");
+  builder.connect("1", "2");
+  builder.connect("2", "output");
+  const auto program = lower(build(std::move(builder)), {});
+  ASSERT_TRUE(program.ok()) << error_of(program);
+  EXPECT_EQ(program->nodes[program->outputs[0]].in_shape, Shape({1, 2, 2}));
+  EXPECT_FALSE(program->notes.empty());
+}
+
 }  // namespace
 }  // namespace spikeloom::test
