@@ -20,8 +20,9 @@ struct EventAxes {
   std::int64_t polarities = 1, rows = 1, columns = 1;
 };
 
-Result<EventAxes> event_axes(const Shape& shape) {
+Result<EventAxes> event_axes(Shape shape) {
   EventAxes axes;
+  if (shape.size() == 4 && shape[0] == 1) shape.erase(shape.begin());  // an old export's batch axis
   if (shape.size() == 1) {
     axes.columns = shape[0];
   } else if (shape.size() == 2) {
