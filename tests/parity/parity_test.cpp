@@ -10,7 +10,7 @@ namespace spikeloom::test {
 namespace {
 
 /// A decay of 1/2 adds a bit a step: inputs of 1/8 stay exact in float32 for this long.
-constexpr std::int64_t kSteps = 10;
+constexpr std::int64_t kSteps = 14;
 
 /// A third of the elements active, with values 1, 1, 2, -1.
 CodedInput busy_input(std::int64_t elements) {

@@ -46,8 +46,8 @@ node::Lif lif(std::int64_t neurons) {
 
 node::CubaLif cuba(std::int64_t neurons) {
   node::CubaLif neuron{floats({1}, {2}),
-                       floats({1}, {4}),
-                       floats({1}, {4}),
+                       floats({1}, {2}),
+                       floats({1}, {2}),
                        floats({1}, {0}),
                        floats({neurons}, std::vector<float>(static_cast<std::size_t>(neurons), 1)),
                        {},
