@@ -33,7 +33,8 @@ std::vector<Link> make_links(const FlatGraph& graph, const Discretisation& d) {
     if (std::holds_alternative<node::Input>(*from.kind) && !from.port) {
       link.delay += static_cast<std::uint32_t>(d.input_delay);
     }
-    const bool recurrent = component[source] == component[target] && is_neuron(*to.kind);
+    link.in_cycle = component[source] == component[target];
+    const bool recurrent = link.in_cycle && is_neuron(*to.kind);
     if (d.link_delay == 1) {
       link.delay += is_neuron(*from.kind) ? 1 : 0;
     } else if (recurrent && !emits_early(to, d)) {

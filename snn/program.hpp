@@ -97,7 +97,10 @@ using Operation =
 struct Link {
   std::uint32_t source = 0;  ///< index into Program::nodes
   std::uint32_t delay = 0;   ///< steps
-  /// Before step 0 the link holds its source's response to silence (its bias) instead of 0.
+  /// Both ends lie on one cycle.
+  bool in_cycle = false;
+  /// Before step 0 the link holds what the weight nodes of its cycle give when its neurons and
+  /// everything outside are silent (their biases), instead of 0.
   bool bias_at_start = false;
 };
 

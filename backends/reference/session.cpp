@@ -77,8 +77,8 @@ void ReferenceSession<Real>::clear() {
   update_peak_memory();
 }
 
-/// Fills the links that carry their source's response to silence before step 0: every stateless
-/// node is evaluated once with all neurons and inputs silent.
+/// Fills the links that carry their cycle's response to silence before step 0: every stateless
+/// node is evaluated once with all neurons, and all that lies outside its cycle, silent.
 template <typename Real>
 void ReferenceSession<Real>::seed_links(ElementState<Real>& element) {
   const bool wanted =
@@ -94,7 +94,7 @@ void ReferenceSession<Real>::seed_links(ElementState<Real>& element) {
         std::holds_alternative<op::Input>(operation)) {
       continue;
     }
-    gather_inputs(element, n);
+    gather_inputs(element, n, true);
     NodeStats uncounted;
     compute(n, element.nodes[n], uncounted);
   }
@@ -221,11 +221,13 @@ void ReferenceSession<Real>::take_input(ElementState<Real>& element) {
 
 /// in <- sum over links of the source's output, `delay` steps ago.
 template <typename Real>
-void ReferenceSession<Real>::gather_inputs(ElementState<Real>& element, std::uint32_t node) {
+void ReferenceSession<Real>::gather_inputs(ElementState<Real>& element, std::uint32_t node,
+                                           bool cycle_only) {
   NodeState<Real>& state = element.nodes[node];
   const std::vector<Link>& links = program_.nodes[node].inputs;
   std::fill(state.in.begin(), state.in.end(), Real{0});
   for (std::size_t l = 0; l < links.size(); ++l) {
+    if (cycle_only && !links[l].in_cycle) continue;
     const auto& slots = state.links[l].slots;
     const std::vector<Real>& source = slots.empty()
                                           ? element.nodes[links[l].source].out

@@ -71,7 +71,7 @@ class ReferenceSession : public Session {
   void seed_links(ElementState<Real>& element);
   void run_step(std::uint32_t element_index);
   void take_input(ElementState<Real>& element);
-  void gather_inputs(ElementState<Real>& element, std::uint32_t node);
+  void gather_inputs(ElementState<Real>& element, std::uint32_t node, bool cycle_only = false);
   /// Output of a node from `state.in`; counts into `stats`.
   void compute(std::uint32_t node, NodeState<Real>& state, NodeStats& stats);
   void publish_early(std::uint32_t node, NodeState<Real>& state);

@@ -241,6 +241,25 @@ TEST(SnnGraph, ARecurrentBiasActsAtStepZeroUnlessSwitchedOff) {
       std::vector<double>({0, 1, 2}));
 }
 
+TEST(SnnGraph, ABiasOutsideTheCycleDoesNotActBeforeStepZero) {
+  NetworkBuilder builder;
+  builder.add("in", input({1}));
+  builder.add("outside", affine(1, 1, {1.0F}, {3.0F}));
+  builder.add("sum", relay(1000.0F));
+  builder.add("recurrent", linear(1, 1, {7.0F}));
+  builder.add("out", output({1}));
+  builder.connect("in", "outside");
+  builder.connect("outside", "sum");
+  builder.connect("outside", "recurrent");
+  builder.connect("sum", "recurrent");
+  builder.connect("recurrent", "sum");
+  builder.connect("sum", "out");
+  // 3 a step, and from step 1 on 7 x 3 more through the recurrent weight, which has no bias.
+  const RunResult result =
+      run(build(std::move(builder)), {0, 0, 0}, {.record = {{"sum", Variable::kMembrane}}});
+  EXPECT_EQ(result.state.at("sum:v"), (std::vector<std::vector<double>>{{3}, {27}, {51}}));
+}
+
 TEST(SnnGraph, AnAffineBiasActsOnceAStepWithoutInputToo) {
   NetworkBuilder builder;
   builder.add("in", input({1}));
