@@ -121,7 +121,7 @@ Result<std::vector<std::byte>> read_start(const std::string& path) {
   }
   if (std::filesystem::is_directory(status)) {
     return Error{.code = ErrorCode::kIo,
-                 .what = "this is a directory, not a model file",
+                 .what = "this is a folder, not a file",
                  .where = path,
                  .next = "name a file in it"};
   }

@@ -355,7 +355,7 @@ class Reader {
                              const std::vector<std::string>& names) {
     const std::string similar = similar_name(names, end);
     return Error{
-        .code = ErrorCode::kNotFound,
+        .code = ErrorCode::kFormat,
         .what = fmt::format("edge (\"{}\", \"{}\") names a node that this graph does not have",
                             source, target),
         .where = fmt::format("{} row {}", where, row),

@@ -93,6 +93,7 @@ TEST_P(NirEdgeFile, LoadsWithWarningsOrIsRefusedByName) {
   } else {
     said = model.error().message();
     EXPECT_FALSE(model.error().next.empty());
+    EXPECT_EQ(model.error().code, ErrorCode::kFormat);
     EXPECT_EQ(report.status(), ImportStatus::kRefused);
     EXPECT_EQ(report.refusal, said);
   }

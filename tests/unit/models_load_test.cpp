@@ -92,7 +92,7 @@ TEST(LoadModel, MissingFilesAndFolders) {
   EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
   const auto directory = load_model(folder.file(""));
   ASSERT_FALSE(directory.ok());
-  EXPECT_NE(directory.error().message().find("directory"), std::string::npos);
+  EXPECT_NE(directory.error().message().find("folder"), std::string::npos);
 }
 
 TEST(LoadModel, PublishedFilesOfOtherFormats) {

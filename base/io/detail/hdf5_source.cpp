@@ -150,9 +150,11 @@ Status Source::read_superblock() {
   cursor.skip(8);
   const unsigned version = cursor.u8();
   if (version > 3) {
-    return Error{.code = ErrorCode::kUnsupported,
-                 .what = fmt::format("HDF5 superblock version {} is not read", version),
-                 .next = "rewrite the file with h5repack"};
+    return Error{.code = ErrorCode::kFormat,
+                 .what = "the file is damaged behind its HDF5 signature",
+                 .expected = "superblock version 0 to 3",
+                 .got = fmt::format("{}", version),
+                 .next = "get the file again; if a later HDF5 wrote it, rewrite it with h5repack"};
   }
   const bool old = version < 2;
   if (old) cursor.skip(4);  // versions of parts that have one version, and a reserved byte
