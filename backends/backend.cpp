@@ -40,6 +40,13 @@ Result<Variable> parse_variable(std::string_view text) {
                .got = fmt::format("'{}'", text)};
 }
 
+bool has_variable(const ProgramNode& node, Variable variable) {
+  const auto* neuron = std::get_if<op::Neuron>(&node.operation);
+  if (variable == Variable::kMembrane) return neuron != nullptr;
+  if (variable == Variable::kCurrent) return neuron != nullptr && neuron->coefficients.has_current;
+  return true;
+}
+
 UnavailableBackend::UnavailableBackend(std::string name, std::string description,
                                        std::string reason) {
   info_.name = std::move(name);

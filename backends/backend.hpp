@@ -38,6 +38,8 @@ enum class Variable { kSpikes, kOutput, kMembrane, kCurrent };
 /// "spikes", "y", "v", "u" (u is the synaptic current).
 const char* to_string(Variable variable);
 Result<Variable> parse_variable(std::string_view text);
+/// Spikes and y: every node; v: neurons; u: neurons with a synaptic current (CubaLI, CubaLIF).
+bool has_variable(const ProgramNode& node, Variable variable);
 
 struct RecordRequest {
   std::uint32_t node = 0;  ///< index into Program::nodes

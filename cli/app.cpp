@@ -22,6 +22,28 @@ std::string footer() {
   return text;
 }
 
+std::string command_names(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", command->get_name());
+  }
+  return names;
+}
+
+/// What to say when no command was chosen where one is needed: of the program, or of `plot`,
+/// `demo`. Empty when something else is wrong.
+std::string missing_command(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  if (!chosen.empty()) return missing_command(*chosen.front());
+  const std::string names = command_names(app);
+  if (names.empty()) return "";
+  const auto words = app.remaining();
+  if (words.empty() || words.front().starts_with('-')) {
+    return fmt::format("a command is missing: one of {}", names);
+  }
+  return fmt::format("there is no command '{}': one of {}", words.front(), names);
+}
+
 int run_chosen(const Chosen& chosen) {
   Console console(chosen.common);
   const Result<int> done = chosen.action(console);
@@ -43,6 +65,14 @@ int parse_and_run(int argc, const char* const* argv) {
   }
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    const std::string missing = missing_command(app);
+    if (missing.empty()) {
+      app.exit(error, std::cout, std::cerr);
+    } else {
+      std::cerr << missing << "\nRun with --help for more information.\n";
+    }
+    return kExitUsage;
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error, std::cout, std::cerr);
     return code == 0 ? kExitOk : kExitUsage;

@@ -5,12 +5,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/number_check.hpp"
+
 namespace spikeloom::cli {
 
 void add_common_flags(CLI::App& command, CommonOptions& options) {
   constexpr const char* kGroup = "Common";
   command.add_flag("--json", options.json, "print one JSON document")->group(kGroup);
-  command.add_option("--seed", options.seed, "seed of everything random (0)")->group(kGroup);
+  command.add_option("--seed", options.seed, "seed of everything random (0)")
+      ->check(whole_number)
+      ->group(kGroup);
   command.add_option("--threads", options.threads, "threads (0: one per processor)")
       ->check(CLI::Range(0, 4096))
       ->group(kGroup);

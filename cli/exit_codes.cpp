@@ -10,7 +10,7 @@ constexpr std::array<ExitCodeInfo, 11> kTable = {{
     {kExitNo, "done, and the answer is no: compare found a difference, the demo was wrong"},
     {kExitUsage, "a wrong command line, or a value out of range"},
     {kExitFile, "a file, node or backend does not exist, or cannot be read or written"},
-    {kExitFormat, "a file is damaged, truncated or not of the format it should be"},
+    {kExitFormat, "a file is damaged, truncated, empty or not of the format it should be"},
     {kExitShape, "shapes or sizes do not fit each other"},
     {kExitAmbiguous, "more than one meaning; the message names the option to give"},
     {kExitUnsupported, "understood, but not something this version does"},

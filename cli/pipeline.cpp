@@ -11,18 +11,35 @@
 namespace spikeloom::cli {
 namespace {
 
+/// As many steps as input coding makes bins.
+constexpr std::int64_t kMostSteps = std::int64_t{1} << 32;
+
 bool is_active(const Operation& operation) {
   return std::holds_alternative<op::Neuron>(operation) ||
          std::holds_alternative<op::Threshold>(operation);
 }
 
-std::string node_list(const Program& program) {
+/// The nodes that have `variable`; every node has spikes.
+std::string node_list(const Program& program, Variable variable = Variable::kSpikes) {
   std::string list;
   for (const ProgramNode& node : program.nodes) {
+    if (!has_variable(node, variable)) continue;
     list += fmt::format("{}{}", list.empty() ? "" : ", ", node.name);
     if (list.size() > 400) return list + ", ...";
   }
   return list;
+}
+
+Error nothing_to_record(const Program& program, std::uint32_t number, Variable variable) {
+  const ProgramNode& node = program.nodes[number];
+  const std::string others = node_list(program, variable);
+  return Error{
+      .what = fmt::format("node '{}' ({}) has no {}", node.name, node.kind, to_string(variable)),
+      .where = "--record",
+      .expected = others.empty() ? "" : "one of " + others,
+      .next = others.empty() ? fmt::format("no node of this network has {}; record spikes or y",
+                                           to_string(variable))
+                             : "record one of these, or this node's spikes or y"};
 }
 
 Result<std::vector<RecordRequest>> record_requests(const Program& program,
@@ -35,6 +52,9 @@ Result<std::vector<RecordRequest>> record_requests(const Program& program,
                    .what = fmt::format("there is no node '{}' to record", flag.node),
                    .expected = node_list(program),
                    .next = "give --record NODE or NODE:v, NODE:u, NODE:y"};
+    }
+    if (!has_variable(program.nodes[*node], flag.variable)) {
+      return nothing_to_record(program, *node, flag.variable);
     }
     records.push_back({*node, flag.variable});
   }
@@ -140,6 +160,13 @@ Result<Pipeline> make_pipeline(const LoadedModel& model, const PipelineRequest& 
 
 Result<std::optional<std::int64_t>> asked_steps(const RunFlags& flags,
                                                 const Discretisation& discretisation) {
+  const auto too_long = [](double steps) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "the run is too long",
+                 .expected = fmt::format("at most {} steps", kMostSteps),
+                 .got = fmt::format("{:.6g} steps", steps)};
+  };
+  if (flags.steps && *flags.steps > kMostSteps) return too_long(static_cast<double>(*flags.steps));
   if (flags.steps) return flags.steps;
   if (!flags.duration) return std::optional<std::int64_t>();
   if (discretisation.dt <= 0.0) {
@@ -149,13 +176,13 @@ Result<std::optional<std::int64_t>> asked_steps(const RunFlags& flags,
   }
   // Whole steps; a quotient that misses one by rounding alone counts it.
   const double steps = std::floor(*flags.duration / discretisation.dt * (1.0 + 1e-12));
-  constexpr double kMost = 4294967296.0;
-  if (steps > kMost) {
-    return Error{.code = ErrorCode::kResource,
-                 .what = "the duration is too long",
-                 .expected = fmt::format("at most {} steps", kMost),
-                 .got = fmt::format("{:.6g} steps", steps)};
+  if (!(steps >= 0.0)) {
+    return Error{.what = "this is no duration",
+                 .where = "--duration",
+                 .expected = "a number, 0 or more",
+                 .got = fmt::format("{}", *flags.duration)};
   }
+  if (steps > static_cast<double>(kMostSteps)) return too_long(steps);
   return std::optional<std::int64_t>(static_cast<std::int64_t>(steps));
 }
 

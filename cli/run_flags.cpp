@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/number_check.hpp"
 #include "snn/discretisation.hpp"
 
 namespace spikeloom::cli {
@@ -74,6 +75,7 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
       ->check(CLI::IsMember({"first", "zero"}))
       ->group(kGroup);
   command.add_option("--clip", flags.clip, "largest input value of an element in a step")
+      ->check(not_negative)
       ->group(kGroup);
   command.add_flag("--keep-last-bin", flags.keep_last_bin, "keep the last, incomplete bin")
       ->group(kGroup);
@@ -82,9 +84,9 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
   show_values(read_out, "count|first|last|max|mean");
   CLI::Option* steps =
       command.add_option("--steps", flags.steps, "run this many steps: cut or pad the input");
-  steps->check(CLI::NonNegativeNumber)->group(kGroup);
+  steps->check(whole_number)->group(kGroup);
   command.add_option("--duration", flags.duration, "the same as a time, in the unit of dt")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative)
       ->excludes(steps)
       ->group(kGroup);
   CLI::Option* arithmetic =

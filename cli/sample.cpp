@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/io/hdf5.hpp"
 #include "models/detail/file_kind.hpp"
 #include "models/tensors/tensor_file.hpp"
 #include "sensors/recording_io.hpp"
@@ -46,6 +47,11 @@ bool is_text_table(const InputFlags& flags, std::string_view head, std::int64_t 
 bool is_array_kind(FileKind kind) {
   return kind == FileKind::kNpy || kind == FileKind::kNpz || kind == FileKind::kTorchZip ||
          kind == FileKind::kTorchPickle || kind == FileKind::kSafetensors;
+}
+
+/// What no event format begins with, unless the file's name says that it is one.
+bool is_no_recording(FileKind kind) {
+  return kind == FileKind::kEmpty || kind == FileKind::kZip || kind == FileKind::kPickle;
 }
 
 /// Data and, if there are any, labels of a file of tensors.
@@ -113,6 +119,12 @@ Status add_array(const std::string& path, const InputFlags& flags, LabelledArray
                  .where = path,
                  .got = to_string(array.data.shape())};
   }
+  if (array.data.dim(axis) == 0) {
+    return Error{.code = ErrorCode::kFormat,
+                 .what = "the array holds no samples",
+                 .where = path,
+                 .got = to_string(array.data.shape())};
+  }
   if (sample_axis == std::string::npos && !flags.axes.empty()) sample.axes = "n" + flags.axes;
   for (std::int64_t i = 0; i < array.data.dim(axis); ++i) {
     SampleRef one = sample;
@@ -122,6 +134,14 @@ Status add_array(const std::string& path, const InputFlags& flags, LabelledArray
     samples.push_back(std::move(one));
   }
   return {};
+}
+
+/// A file that is whole but has nothing to run; with a number of steps it is followed by silence.
+Error holds_nothing(const char* what) {
+  return Error{.code = ErrorCode::kFormat,
+               .what = what,
+               .expected = "at least one step of input",
+               .next = "record it again, or give --steps N to run in silence"};
 }
 
 /// The slice `index` of the first axis.
@@ -161,6 +181,9 @@ Result<CodedSample> code_array(const SampleRef& sample, const CodingContext& con
     return coded;
   }
   SPIKELOOM_TRY(const Tensor array, sample_array(sample));
+  if (array.size() == 0 && !context.steps) {
+    return holds_nothing("the array holds no values");
+  }
   const bool has_time = array.rank() > 0 && array.size() == array.dim(0) * elements;
   if (!has_time && array.size() == elements && context.steps && sample.axes.empty()) {
     coded.notes.push_back("an array without a time axis: repeated at every step");
@@ -198,6 +221,7 @@ Result<CodedSample> code_events(const SampleRef& sample, const InputFlags& flags
   coded.notes = read.report.warnings();
   SPIKELOOM_CHECK(check_size(read.recording, context.shape));
   const EventPacket& events = read.recording.events;
+  if (events.size() == 0 && !context.steps) return holds_nothing("the recording holds no events");
   SPIKELOOM_TRY(coded.input, code_recording({events.time, events.x, events.y, events.polarity},
                                             context.shape, context.step, context.coding));
   return coded;
@@ -224,6 +248,7 @@ Result<std::vector<SampleRef>> list_samples(const InputFlags& flags, std::int64_
       SPIKELOOM_TRY(auto array, take_apart(file, path));
       SPIKELOOM_CHECK(add_array(path, flags, std::move(array), samples));
     } else if (kind == FileKind::kHdf5) {
+      SPIKELOOM_CHECK(io::Hdf5File::open(path));
       return Error{.code = ErrorCode::kUnsupported,
                    .what = "this is an HDF5 file, which is no input that is read yet",
                    .where = path,
@@ -232,6 +257,12 @@ Result<std::vector<SampleRef>> list_samples(const InputFlags& flags, std::int64_
       return Error{.code = ErrorCode::kFormat,
                    .what = fmt::format("this is {}, not an array", detail::describe(kind)),
                    .where = path};
+    } else if (automatic && is_no_recording(kind) && !detect_event_codec(start, path).ok()) {
+      return Error{.code = ErrorCode::kFormat,
+                   .what = fmt::format("this is {}, not an input", detail::describe(kind)),
+                   .where = path,
+                   .expected = "events, or an array (.npy, .npz, .csv, .pt, .safetensors)",
+                   .next = "get the file again, or export what is in it"};
     } else {
       SampleRef sample;
       sample.name = file_name(path);

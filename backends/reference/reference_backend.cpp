@@ -20,13 +20,6 @@ bool fires_forever(const ProgramNode& node, const Discretisation& d) {
   return false;
 }
 
-bool has_variable(const ProgramNode& node, Variable variable) {
-  const auto* neuron = std::get_if<op::Neuron>(&node.operation);
-  if (variable == Variable::kMembrane) return neuron != nullptr;
-  if (variable == Variable::kCurrent) return neuron != nullptr && neuron->coefficients.has_current;
-  return true;
-}
-
 class ReferenceBackend : public Backend {
  public:
   BackendInfo info() const override {

@@ -9,6 +9,7 @@
 #include "cli/comparison.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/network_file.hpp"
+#include "cli/number_check.hpp"
 #include "cli/sample.hpp"
 #include "cli/table.hpp"
 
@@ -245,10 +246,11 @@ void add_compare(CLI::App& app, Chosen& chosen) {
   sub->add_option("MODEL", command->model, "network: .nir or .sloom")->required();
   sub->add_option("--left", command->left, "flags of the left run, as one word")->required();
   sub->add_option("--right", command->right, "flags of the right run, as one word")->required();
-  sub->add_option("--sample", command->sample, "which recording of the input, from 0");
+  sub->add_option("--sample", command->sample, "which recording of the input, from 0")
+      ->check(whole_number);
   sub->add_option("--tolerance", command->tolerance,
                   "allowed difference of values that are no spikes (1e-6)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative);
   add_input_flags(*sub, command->input);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);

@@ -10,6 +10,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/motion_demo.hpp"
+#include "cli/number_check.hpp"
 #include "cli/raster.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
@@ -220,7 +221,7 @@ void add_demo(CLI::App& app, Chosen& chosen) {
   const auto command = std::make_shared<MotionCommand>();
   CLI::App* sub = demo->add_subcommand("motion", "Tell which way a simulated bar moves");
   sub->add_option("--direction", command->direction, "degrees, 0 right, 90 up (45)");
-  sub->add_option("--speed", command->speed, "px/s (200)")->check(CLI::PositiveNumber);
+  sub->add_option("--speed", command->speed, "px/s (200)")->check(positive);
   sub->add_option("--noise", command->noise, "noise events per event of the bar (0)")
       ->check(CLI::Range(0.0, 100.0));
   sub->add_flag("--all", command->all, "eight directions, three speeds, with and without noise");

@@ -9,6 +9,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/network_file.hpp"
+#include "cli/number_check.hpp"
 #include "cli/raster.hpp"
 #include "cli/run_directory.hpp"
 #include "cli/sample.hpp"
@@ -150,7 +151,7 @@ void add_plot(CLI::App& app, Chosen& chosen) {
   sub->add_option("SOURCE", command->source, "folder of `run --out`, or a network to run")
       ->required();
   sub->add_option("--node", command->nodes, "which nodes (all that were recorded)");
-  sub->add_option("--number", command->number, "which recording, from 0");
+  sub->add_option("--number", command->number, "which recording, from 0")->check(whole_number);
   sub->add_option("--width", command->width, "columns (as wide as the terminal)")
       ->check(CLI::Range(4, 1000));
   sub->add_option("--height", command->height, "most rows per node (8)")

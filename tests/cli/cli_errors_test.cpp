@@ -64,6 +64,60 @@ TEST_F(CliErrors, NotHdf5) {
   expect({"run", "empty.nir", "--steps", "1"}, 4, {"empty.nir"});
 }
 
+TEST_F(CliErrors, InputsThatHoldNothing) {
+  save_array(path("none.npy"), {0, 2}, {});
+  save_array(path("narrow.npy"), {3, 0}, {});
+  write_whole(path("zero"), "");
+  write_whole(path("zero.npy"), "");
+  write_whole(path("zero.bs2"), "");
+  write_whole(path("lines.txt"), "\n\n");
+  expect({"run", "net.nir", "--input", "none.npy"}, 4, {"none.npy", "no values", "--steps"});
+  expect({"run", "net.nir", "--input", "narrow.npy"}, 4, {"narrow.npy", "no values"});
+  expect({"run", "net.nir", "--input", "none.npy", "--samples"}, 4, {"no samples", "(0, 2)"});
+  expect({"run", "net.nir", "--input", "zero"}, 4, {"zero", "an empty file"});
+  expect({"run", "net.nir", "--input", "zero.npy"}, 4, {"zero.npy"});
+  for (const char* events : {"zero.bs2", "lines.txt"}) {
+    expect({"run", "polarity.nir", "--dt", "1e-3", "--input", events}, 4, {events, "no events"});
+  }
+  const auto silent = run({"run", "net.nir", "--input", "none.npy", "--steps", "3", "--json"});
+  EXPECT_EQ(silent.code, 0) << silent.err;
+  EXPECT_EQ(number_at(silent.json(), {"steps"}), 3);
+}
+
+TEST_F(CliErrors, WhatIsBehindAnHdf5Signature) {
+  write_whole(path("junk.h5"), "\x89HDF\r\n\x1a\n" + std::string(80, 'j'));
+  expect({"run", "junk.h5", "--steps", "1"}, 4, {"junk.h5", "damaged", "superblock"});
+  expect({"run", "net.nir", "--input", "junk.h5"}, 4, {"junk.h5", "damaged", "superblock"});
+  expect({"info", "junk.h5"}, 4, {"junk.h5"});
+  expect({"run", "net.nir", "--input", "net.nir"}, 7, {"net.nir", "HDF5"});
+}
+
+TEST_F(CliErrors, FoldersAreNoFiles) {
+  expect({"run", "net.nir", "--input", "."}, 3, {".: this is a folder"});
+  expect({"run", ".", "--steps", "1"}, 3, {".: this is a folder"});
+}
+
+TEST_F(CliErrors, EdgesToNowhere) {
+  {
+    auto file = io::Hdf5Writer::create(path("dangling.nir"));
+    ASSERT_TRUE(file.ok());
+    auto node = file->root().create_group("node");
+    ASSERT_TRUE(node.ok());
+    ASSERT_TRUE(node->write_string("type", "NIRGraph").ok());
+    auto nodes = node->create_group("nodes");
+    ASSERT_TRUE(nodes.ok());
+    auto input = nodes->create_group("input");
+    ASSERT_TRUE(input.ok());
+    ASSERT_TRUE(input->write_string("type", "Input").ok());
+    ASSERT_TRUE(input->write_tensor("shape", shape_tensor({2})).ok());
+    const std::vector<std::string> ends = {"input", "hidden"};
+    ASSERT_TRUE(node->write_strings("edges", {1, 2}, ends).ok());
+    ASSERT_TRUE(file->commit().ok());
+  }
+  expect({"run", "dangling.nir", "--steps", "1", "--out", "r"}, 4,
+         {"dangling.nir", "\"hidden\"", "correct the edge list"});
+}
+
 TEST_F(CliErrors, TextModelsAreNamedByTheirKeys) {
   write_whole(path("chip.yaml"), "# a chip\narchitecture:\n  name: mesh\n");
   write_whole(path("net.yaml"), "network:\n  name: x\nmappings:\n- a\n");
@@ -146,8 +200,53 @@ TEST_F(CliErrors, WrongCommandLines) {
     EXPECT_NE(result.err, "");
   }
   expect({"run", "net.nir"}, 2, {"nothing to run", "--input"});
+  const char* commands = "run, info, convert, compare, plot, devices, doctor, demo";
+  expect({}, 2, {"a command is missing", commands});
+  expect({"--quiet"}, 2, {"a command is missing", commands});
+  expect({"foo"}, 2, {"no command 'foo'", commands});
+  expect({"plot", "bars", "x"}, 2, {"no command 'bars'", "raster"});
+  expect({"demo"}, 2, {"a command is missing", "motion"});
   const auto reset = run({"run", "net.nir", "--reset", "maybe"});
   EXPECT_TRUE(contains(reset.err, "zero|subtract|once|none")) << reset.err;
+}
+
+TEST_F(CliErrors, NumbersOutOfRange) {
+  const auto refuses = [&](const char* flag, const char* value, const char* expected) {
+    SCOPED_TRACE(std::string(flag) + " " + value);
+    const auto result = run({"run", "lif.nir", "--dt", "1e-3", flag, value});
+    EXPECT_EQ(result.code, 2) << result.err;
+    for (const char* part : {flag, expected, value}) {
+      EXPECT_TRUE(contains(result.err, part)) << "no '" << part << "' in: " << result.err;
+    }
+    EXPECT_LT(result.err.size(), 200U) << result.err;
+  };
+  for (const char* value : {"-1", "1.5", "many"}) {
+    refuses("--steps", value, "a whole number, 0 or more");
+    refuses("--seed", value, "a whole number, 0 or more");
+  }
+  for (const char* value : {"-1", "nan", "inf", "1e999", "long"}) {
+    refuses("--duration", value, "a number, 0 or more");
+    refuses("--clip", value, "a number, 0 or more");
+  }
+  expect({"demo", "motion", "--speed", "0"}, 2, {"--speed", "a number above 0"});
+  expect({"plot", "raster", "net.nir", "--number", "-1"}, 2, {"--number", "a whole number"});
+}
+
+TEST_F(CliErrors, RunsOfMoreSteps) {
+  const std::string most = "at most 4294967296 steps";
+  expect({"run", "lif.nir", "--dt", "1e-3", "--steps", "4294967297"}, 8, {"too long", most});
+  expect({"run", "lif.nir", "--dt", "1e-3", "--steps", "99999999999999999999"}, 8, {most});
+  expect({"run", "lif.nir", "--dt", "1e-3", "--duration", "4294967.297"}, 8, {"too long", most});
+  expect({"run", "lif.nir", "--dt", "1e-3", "--duration", "1e300"}, 8, {"1e+303", most});
+  expect({"compare", "net.nir", "--left", "--steps 4294967297", "--right", "--steps 1"}, 8, {most});
+}
+
+TEST_F(CliErrors, VariablesThatANodeDoesNotHave) {
+  expect({"run", "net.nir", "--steps", "1", "--record", "weights:v", "--json"}, 2,
+         {"--record", "node 'weights' (Linear) has no v", "one of neurons"});
+  expect({"run", "net.nir", "--steps", "1", "--record", "neurons:u", "--json"}, 2,
+         {"node 'neurons' (IF) has no u", "no node of this network has u"});
+  expect({"plot", "raster", "net.nir", "--steps", "1", "--node", "in:v"}, 2, {"'in' (Input)"});
 }
 
 TEST_F(CliErrors, BackendsAndArithmeticsThatAreNotThere) {
@@ -156,7 +255,6 @@ TEST_F(CliErrors, BackendsAndArithmeticsThatAreNotThere) {
   expect({"run", "net.nir", "--steps", "1", "--arithmetic", "ring16"}, 7, {"ring16"});
   expect({"run", "net.nir", "--steps", "1", "--record", "nobody", "--json"}, 3,
          {"nobody", "neurons"});
-  expect({"run", "net.nir", "--steps", "1", "--record", "weights:v", "--json"}, 7, {"weights"});
 }
 
 TEST_F(CliErrors, FoldersThatCannotBeMade) {
