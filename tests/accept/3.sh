@@ -12,6 +12,7 @@ build=${SPIKELOOM_BUILD:?'run it through ./dev accept 3'}
 report=${SPIKELOOM_REPORT:?'run it through ./dev accept 3'}
 logs=$build/acceptance-logs
 mkdir -p "$logs"
+revision=$(git rev-parse --short HEAD)
 failed=0
 rows=()
 
@@ -36,7 +37,8 @@ bar() {
 # A filter that matches nothing, or tests that skip for want of data, must not count as a pass.
 # shellcheck disable=SC2317 # called through bar
 gtest() {
-    "$build/tests/$1" --gtest_filter="$2" --gtest_list_tests | grep -q '^  ' &&
+    # Not grep -q: it would leave at the first test, and the list would die of its broken pipe.
+    "$build/tests/$1" --gtest_filter="$2" --gtest_list_tests | grep -c '^  ' >/dev/null &&
         CI=true "$build/tests/$1" --gtest_filter="$2"
 }
 
@@ -69,8 +71,7 @@ fi
     echo '# Acceptance: Foundation'
     echo
     if $reduced; then echo 'Reduced run: fuzzing and the bare-machine proof are left out.'; fi
-    printf 'Revision %s, %s, %s processors.\n\n' "$(git rev-parse --short HEAD)" \
-        "$(uname -m)" "$(nproc)"
+    printf 'Revision %s, %s, %s processors.\n\n' "$revision" "$(uname -m)" "$(nproc)"
     echo '| bar | what | result | seconds |'
     echo '|---|---|---|---|'
     printf '%s\n' "${rows[@]}"
