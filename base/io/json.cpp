@@ -136,7 +136,7 @@ void write(const Value& value, int indent, int level, std::string& out) {
   const auto line = [&](int depth) {
     if (indent <= 0) return;
     out += '\n';
-    out.append(static_cast<std::size_t>(depth * indent), ' ');
+    out.append(static_cast<std::size_t>(depth) * static_cast<std::size_t>(indent), ' ');
   };
   if (const bool* boolean = value.as_bool()) {
     out += *boolean ? "true" : "false";
