@@ -12,7 +12,6 @@ namespace spikeloom::detail {
 namespace {
 
 using io::Hdf5Group;
-using io::Hdf5Kind;
 
 /// What stands for an absent parameter, in words.
 std::string_view default_of(std::string_view kind, std::string_view field) {
