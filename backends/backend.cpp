@@ -47,6 +47,24 @@ bool has_variable(const ProgramNode& node, Variable variable) {
   return true;
 }
 
+namespace {
+
+/// A reset to or above the threshold would fire without end within one step.
+bool fires_forever(const ProgramNode& node, const Discretisation& d) {
+  const auto* neuron = std::get_if<op::Neuron>(&node.operation);
+  if (neuron == nullptr || !neuron->coefficients.spiking || d.spike_time != SpikeTime::kSubStep) {
+    return false;
+  }
+  const NeuronCoefficients& c = neuron->coefficients;
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    const double after = d.reset == Reset::kSubtract ? 0.0 : c.reset[i];
+    if (after >= c.threshold[i]) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 UnavailableBackend::UnavailableBackend(std::string name, std::string description,
                                        std::string reason) {
   info_.name = std::move(name);
@@ -71,6 +89,29 @@ Result<std::shared_ptr<const Executable>> UnavailableBackend::compile(const Prog
 Time session_step_time(const Discretisation& discretisation) {
   const Time step = discretisation.step_time();
   return step > 0 ? step : kSecond;
+}
+
+Support check_run(const Program& program, const RunOptions& options) {
+  Support support;
+  for (const ProgramNode& node : program.nodes) {
+    if (fires_forever(node, program.discretisation)) {
+      support.reasons.push_back(fmt::format(
+          "node \"{}\": its reset is not below its threshold, so with spikes within a step it "
+          "would fire without end",
+          node.name));
+    }
+  }
+  for (const RecordRequest& request : options.record) {
+    if (request.node >= program.nodes.size()) {
+      support.reasons.push_back(fmt::format("there is no node {} to record", request.node));
+    } else if (!has_variable(program.nodes[request.node], request.variable)) {
+      support.reasons.push_back(fmt::format(
+          "node \"{}\" ({}) has no variable '{}' to record", program.nodes[request.node].name,
+          program.nodes[request.node].kind, to_string(request.variable)));
+    }
+  }
+  support.yes = support.reasons.empty();
+  return support;
 }
 
 }  // namespace spikeloom

@@ -38,6 +38,11 @@ class UnavailableBackend : public Backend {
 /// needs no dt (its steps are then only numbered).
 Time session_step_time(const Discretisation& discretisation);
 
+/// What every backend refuses: variables that a node does not have, neurons that would fire without
+/// end within a step. `yes` is set.
+Support check_run(const Program& program, const RunOptions& options);
+
+std::unique_ptr<Backend> make_cpu_backend();
 std::unique_ptr<Backend> make_reference_backend();
 
 }  // namespace spikeloom

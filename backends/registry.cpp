@@ -14,8 +14,7 @@ const std::vector<std::unique_ptr<Backend>>& registry() {
     std::vector<std::unique_ptr<Backend>> list;
     list.push_back(std::make_unique<UnavailableBackend>("cuda", "events on an NVIDIA GPU",
                                                         "not part of this version"));
-    list.push_back(std::make_unique<UnavailableBackend>(
-        "cpu", "event-driven, vectorised and threaded", "not part of this version"));
+    list.push_back(make_cpu_backend());
     list.push_back(std::make_unique<UnavailableBackend>(
         "emulator", "a mapped program on an emulated many-core chip", "not part of this version"));
     list.push_back(std::make_unique<UnavailableBackend>("mpi", "one network over several machines",

@@ -9,6 +9,8 @@ find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Boost REQUIRED)
+find_package(Highway REQUIRED)
+find_package(TBB REQUIRED)
 
 # Header-only use of toml++: its shared library would be one more thing to ship.
 find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED

@@ -18,4 +18,5 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/spikeloom-config-version.
 install(FILES
   ${PROJECT_BINARY_DIR}/spikeloom-config.cmake
   ${PROJECT_BINARY_DIR}/spikeloom-config-version.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/FindHighway.cmake
   DESTINATION ${SPIKELOOM_CMAKE_DIR})

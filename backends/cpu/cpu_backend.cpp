@@ -1,0 +1,41 @@
+#include <fmt/format.h>
+
+#include "backends/backend_impl.hpp"
+#include "backends/cpu/executable.hpp"
+
+namespace spikeloom {
+namespace {
+
+class CpuBackend : public Backend {
+ public:
+  BackendInfo info() const override {
+    return {.name = "cpu",
+            .description = "event-driven, vectorised and threaded",
+            .available = true,
+            .reason = "",
+            .arithmetics = {Arithmetic::kFloat32}};
+  }
+
+  Support supports(const Program& program, const RunOptions& options) const override {
+    Support support = check_run(program, options);
+    if (options.arithmetic != Arithmetic::kFloat32) {
+      support.reasons.push_back(
+          fmt::format("arithmetic {} is not one of cpu's; give --arithmetic "
+                      "float32 or --backend reference",
+                      to_string(options.arithmetic)));
+    }
+    support.yes = support.reasons.empty();
+    return support;
+  }
+
+  Result<std::shared_ptr<const Executable>> compile(const Program& program,
+                                                    const RunOptions& options) const override {
+    return cpu::compile_cpu<float>(program, options);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<CpuBackend>(); }
+
+}  // namespace spikeloom

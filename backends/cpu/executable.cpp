@@ -1,0 +1,263 @@
+#include "backends/cpu/executable.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "backends/cpu/session.hpp"
+
+namespace spikeloom::cpu {
+namespace {
+
+using equations::StepOptions;
+
+/// `values` (logical order) in physical order, padded to whole blocks with `padding`.
+template <typename V>
+AlignedBuffer<V> lay_out(const std::vector<double>& values, const Order& order, V padding) {
+  AlignedBuffer<V> out(block_count(values.size()) * kBlock);
+  std::fill(out.begin(), out.end(), padding);
+  for (std::size_t p = 0; p < values.size(); ++p) {
+    out[p] = static_cast<V>(values[order.logical(p)]);
+  }
+  return out;
+}
+
+bool all_equal(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [&](double v) { return v == values.front(); });
+}
+
+StepOptions step_options(const ProgramNode& node, const NeuronCoefficients& c,
+                         const Discretisation& d) {
+  StepOptions o;
+  o.has_current = c.has_current;
+  o.spiking = c.spiking;
+  o.clamped = !c.clamp.empty();
+  o.late = node.early;
+  o.substep = c.spiking && d.spike_time == SpikeTime::kSubStep;
+  o.reset = d.reset;
+  o.rule = d.spike_rule;
+  o.order = d.cuba_order;
+  o.fixed_point = d.fixed_point;
+  return o;
+}
+
+/// Whether a neuron may do something without input although its membrane is below threshold and
+/// its current is zero: then it has to be updated in every step.
+bool restless(const NeuronCoefficients& c, std::size_t i, const Discretisation& d) {
+  if (!c.spiking || c.drive[i] != 0.0) return true;
+  if (c.decay[i] < 0.0 || c.decay[i] > 1.0) return true;
+  if (c.has_current && (c.current_decay[i] < 0.0 || c.current_decay[i] > 1.0)) return true;
+  if (!c.clamp.empty() && c.clamp[i] > 0.0) return true;
+  return d.spike_rule == SpikeRule::kGreater ? c.threshold[i] < 0.0 : c.threshold[i] <= 0.0;
+}
+
+template <typename V>
+constexpr V kNever = std::numeric_limits<V>::max();
+
+template <typename V>
+std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const NodePlan<V>& plan,
+                                               const Program& program) {
+  const NeuronCoefficients& c = std::get<op::Neuron>(node.operation).coefficients;
+  const Discretisation& d = program.discretisation;
+  auto population = std::make_unique<Population<V>>();
+  Population<V>& p = *population;
+  p.arrays.options = step_options(node, c, d);
+  const bool whole = c.size() % kBlock == 0;
+  const std::vector<const std::vector<double>*> sources = {
+      &c.current_decay, &c.current_gain, &c.decay, &c.gain,
+      &c.drive,         &c.threshold,    &c.reset, &c.clamp};
+  const V** const pointers[] = {
+      &p.arrays.current_decay, &p.arrays.current_gain, &p.arrays.decay, &p.arrays.gain,
+      &p.arrays.drive,         &p.arrays.threshold,    &p.arrays.reset, &p.arrays.clamp};
+  p.arrays.uniform = c.size() > 0;
+  for (const auto* values : sources) {
+    p.arrays.uniform = p.arrays.uniform && (values->empty() || all_equal(*values));
+  }
+  // Neurons beyond the last one never spike: with common coefficients they could.
+  if (!whole && p.arrays.options.spiking) {
+    p.arrays.uniform = p.arrays.uniform && c.size() > 0 && c.threshold[0] > 0.0;
+    for (const double drive : c.drive) p.arrays.uniform = p.arrays.uniform && drive == 0.0;
+  }
+  const bool integer = std::is_integral_v<V>;
+  for (std::size_t k = 0; k < sources.size(); ++k) {
+    const bool is_decay = sources[k] == &c.current_decay || sources[k] == &c.decay;
+    std::vector<double> values = *sources[k];
+    if (sources[k] == &c.clamp && values.empty()) {
+      const double lowest = integer ? std::numeric_limits<std::int32_t>::min()
+                                    : -std::numeric_limits<double>::infinity();
+      values.assign(c.size(), lowest);
+    }
+    if (integer && is_decay) {
+      for (double& value : values) value *= 4096.0;
+    }
+    if (values.empty()) continue;
+    const V padding = sources[k] == &c.threshold ? kNever<V> : V{0};
+    if (p.arrays.uniform) values.resize(1);
+    p.values[k] = lay_out<V>(values, p.arrays.uniform ? Order{} : plan.order, padding);
+    *pointers[k] = p.values[k].data();
+  }
+  p.arrays.traced = std::any_of(plan.records.begin(), plan.records.end(), [&](Variable v) {
+    return v == Variable::kMembrane && d.record_membrane == RecordMembrane::kBeforeReset;
+  });
+  p.kernels = neuron_kernels(p.arrays);
+
+  p.always = BlockSet(block_count(c.size()));
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    if (restless(c, i, d)) p.always.insert(plan.order.physical(i) / kBlock);
+  }
+  const bool watched = std::any_of(plan.records.begin(), plan.records.end(), [](Variable v) {
+    return v == Variable::kMembrane || v == Variable::kCurrent;
+  });
+  if (watched) p.always.fill();
+  p.still = !c.has_current &&
+            std::all_of(c.decay.begin(), c.decay.end(), [](double v) { return v == 1.0; });
+  const bool settles = c.spiking && !c.has_current && !p.arrays.options.late &&
+                       !p.arrays.options.refractory && d.reset == Reset::kToVReset;
+  p.may_wake = !settles;
+  for (std::size_t i = 0; i < c.size() && settles; ++i) {
+    // A reset to the threshold or above spikes again by itself.
+    if (c.reset[i] >= c.threshold[i]) p.may_wake = true;
+  }
+  return population;
+}
+
+template <typename V>
+void keep_unless(const std::vector<double>& values, double neutral, std::size_t per_value,
+                 std::size_t size, const Order& order, AlignedBuffer<V>& out) {
+  if (std::all_of(values.begin(), values.end(), [&](double v) { return v == neutral; })) return;
+  std::vector<double> each(size);
+  for (std::size_t i = 0; i < size; ++i) each[i] = values[i / per_value % values.size()];
+  out = lay_out<V>(each, order, V{0});
+}
+
+/// Scale and bias of a weight node, per element.
+template <typename V>
+void finish_weights(const ProgramNode& node, NodePlan<V>& plan) {
+  const auto size = static_cast<std::size_t>(node.out_size);
+  std::visit(
+      [&](const auto& o) {
+        using Op = std::decay_t<decltype(o)>;
+        if constexpr (requires { o.row_scale; }) {
+          std::size_t per_value = 1;
+          if constexpr (std::is_same_v<Op, op::Convolution>) {
+            per_value = static_cast<std::size_t>(o.output.rows * o.output.columns);
+          }
+          if (size == 0) return;
+          keep_unless(o.row_scale, 1.0, per_value, size, plan.order, plan.scale);
+          keep_unless(o.bias, 0.0, per_value, size, plan.order, plan.bias);
+        }
+      },
+      node.operation);
+}
+
+}  // namespace
+
+Order channels_last(std::size_t channels, std::size_t plane) {
+  Order order;
+  if (channels <= 1 || plane <= 1) return order;
+  order.to_logical.resize(channels * plane);
+  order.to_physical.resize(channels * plane);
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::size_t p = 0; p < plane; ++p) {
+      order.to_logical[p * channels + c] = static_cast<std::uint32_t>(c * plane + p);
+      order.to_physical[c * plane + p] = static_cast<std::uint32_t>(p * channels + c);
+    }
+  }
+  return order;
+}
+
+template <typename V>
+CpuExecutable<V>::CpuExecutable(Program program, RunOptions options, std::vector<NodePlan<V>> plans)
+    : program_(std::move(program)), options_(std::move(options)), plans_(std::move(plans)) {
+  kernels_ = neuron_kernels(NeuronArrays<V>{});
+}
+
+template <typename V>
+Result<std::unique_ptr<Session>> CpuExecutable<V>::open(std::uint32_t batch) const {
+  if (batch == 0) {
+    return Error{.what = "a session needs at least one batch element", .got = "batch 0"};
+  }
+  auto self = std::static_pointer_cast<const CpuExecutable<V>>(this->shared_from_this());
+  try {
+    return std::unique_ptr<Session>(std::make_unique<CpuSession<V>>(std::move(self), batch));
+  } catch (const std::bad_alloc&) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "there is not enough memory for the session's state",
+                 .next = "run a smaller batch"};
+  }
+}
+
+template <typename V>
+std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& options) {
+  std::vector<NodePlan<V>> plans(program.nodes.size());
+  for (std::size_t n = 0; n < plans.size(); ++n) {
+    const ProgramNode& node = program.nodes[n];
+    for (const Link& link : node.inputs) {
+      plans[n].links.push_back({link.source, link.delay, link.in_cycle, link.bias_at_start});
+      plans[link.source].depth = std::max(plans[link.source].depth, link.delay + 1);
+    }
+  }
+  for (const std::uint32_t output : program.outputs) plans[output].records = {Variable::kOutput};
+  for (const RecordRequest& request : options.record) {
+    auto& wanted = plans[request.node].records;
+    if (std::find(wanted.begin(), wanted.end(), request.variable) == wanted.end()) {
+      wanted.push_back(request.variable);
+    }
+  }
+  for (std::size_t n = 0; n < plans.size(); ++n) {
+    const ProgramNode& node = program.nodes[n];
+    NodePlan<V>& plan = plans[n];
+    if (!is_weight_operation(node.operation)) continue;
+    plan.dense = true;
+    plan.projection = make_projection<V>(node.operation);
+    plan.order = plan.projection->order();
+    finish_weights(node, plan);
+  }
+  for (std::size_t n = 0; n < plans.size(); ++n) {
+    const ProgramNode& node = program.nodes[n];
+    NodePlan<V>& plan = plans[n];
+    if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
+      for (const double f : scale->factor) plan.factor.push_back(static_cast<V>(f));
+    } else if (const auto* threshold = std::get_if<op::Threshold>(&node.operation)) {
+      for (const double t : threshold->threshold) {
+        plan.threshold.push_back(static_cast<V>(std::is_integral_v<V> ? std::floor(t) : t));
+      }
+      plan.all_thresholds_positive =
+          std::all_of(plan.threshold.begin(), plan.threshold.end(), [](V t) { return t >= V{0}; });
+    } else if (std::holds_alternative<op::Neuron>(node.operation)) {
+      for (const Link& link : node.inputs) {  // neurons live where their input is added up
+        if (!plans[link.source].order.same()) {
+          plan.order = plans[link.source].order;
+          break;
+        }
+      }
+      plan.population = make_population<V>(node, plan, program);
+      plan.dense = !plan.population->arrays.options.spiking;
+      for (const Link& link : node.inputs) {  // a bias is input in every step
+        if (!plans[link.source].bias.empty()) plan.population->always.fill();
+      }
+    }
+  }
+  return plans;
+}
+
+template <typename V>
+Result<std::shared_ptr<const Executable>> compile_cpu(const Program& program,
+                                                      const RunOptions& options) {
+  try {
+    return std::shared_ptr<const Executable>(std::make_shared<const CpuExecutable<V>>(
+        program, options, make_plans<V>(program, options)));
+  } catch (const std::bad_alloc&) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "there is not enough memory for the network's rows",
+                 .next = "free memory, or run a smaller network"};
+  }
+}
+
+template class CpuExecutable<float>;
+template class CpuExecutable<std::int32_t>;
+template Result<std::shared_ptr<const Executable>> compile_cpu<float>(const Program&,
+                                                                      const RunOptions&);
+template Result<std::shared_ptr<const Executable>> compile_cpu<std::int32_t>(const Program&,
+                                                                             const RunOptions&);
+
+}  // namespace spikeloom::cpu

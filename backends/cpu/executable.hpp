@@ -1,0 +1,80 @@
+#pragma once
+/// A program compiled for the cpu backend: orders, kernels, weights re-laid by source.
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "backends/cpu/neuron_kernels.hpp"
+#include "backends/cpu/projection.hpp"
+#include "backends/cpu/signal.hpp"
+
+namespace spikeloom::cpu {
+
+/// A link as the session reads it.
+struct LinkPlan {
+  std::uint32_t source = 0;
+  std::uint32_t delay = 0;
+  bool in_cycle = false, bias_at_start = false;
+};
+
+/// A population of neurons in physical order.
+template <typename V>
+struct Population {
+  AlignedBuffer<V> values[8];  ///< in the order of NeuronArrays
+  AlignedBuffer<std::int32_t> refractory;
+  std::vector<V> initial;  ///< membranes at step 0, physical order; empty for 0
+  NeuronArrays<V> arrays;
+  NeuronKernels<V> kernels;
+  /// Blocks that have to be updated in every step: they have a drive, or could cross without
+  /// input for another reason.
+  BlockSet always;
+  /// A block may have to be updated again without input, which kernels.awake says.
+  bool may_wake = false;
+  /// A step without input changes nothing: there is nothing to catch up.
+  bool still = false;
+};
+
+/// Everything about one node that does not change in a run.
+template <typename V>
+struct NodePlan {
+  bool dense = false;       ///< form of the output
+  std::uint32_t depth = 1;  ///< steps of output kept: longest outgoing delay + 1
+  Order order;              ///< of the dense output, or of the neurons
+  std::vector<LinkPlan> links;
+  std::unique_ptr<Projection<V>> projection;  ///< weight nodes
+  AlignedBuffer<V> scale, bias;               ///< of a weight node, physical order; may be empty
+  std::unique_ptr<Population<V>> population;  ///< neurons
+  std::vector<V> factor;                      ///< Scale
+  std::vector<V> threshold;                   ///< Threshold
+  bool all_thresholds_positive = false;       ///< silence stays silent
+  std::vector<Variable> records;
+  V input_limit = 0;  ///< integer Input nodes: largest value of an element in a step; 0: none
+};
+
+template <typename V>
+class CpuExecutable : public Executable {
+ public:
+  CpuExecutable(Program program, RunOptions options, std::vector<NodePlan<V>> plans);
+  const Program& program() const override { return program_; }
+  const RunOptions& options() const override { return options_; }
+  Result<std::unique_ptr<Session>> open(std::uint32_t batch) const override;
+
+  const std::vector<NodePlan<V>>& plans() const { return plans_; }
+  /// Kernels that do not depend on a population: add and tally.
+  const NeuronKernels<V>& kernels() const { return kernels_; }
+
+ private:
+  Program program_;
+  RunOptions options_;
+  std::vector<NodePlan<V>> plans_;
+  NeuronKernels<V> kernels_;
+};
+
+/// Compiles for float32 (V = float) or integer (V = int32).
+template <typename V>
+Result<std::shared_ptr<const Executable>> compile_cpu(const Program& program,
+                                                      const RunOptions& options);
+
+}  // namespace spikeloom::cpu

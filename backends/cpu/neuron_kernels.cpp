@@ -1,0 +1,243 @@
+#include "backends/cpu/neuron_kernels.hpp"
+
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/neuron_kernels.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeloom::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using equations::Coefficients;
+using equations::State;
+using equations::StepOptions;
+
+constexpr std::size_t kNeurons = 64;
+
+template <typename V>
+HWY_ATTR std::uint64_t nonzero_set(const V* values) {
+  const hn::ScalableTag<V> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::uint64_t set = 0;
+  for (std::size_t j = 0; j < kNeurons; j += lanes) {
+    std::uint8_t bits[8] = {};
+    hn::StoreMaskBits(d, hn::Ne(hn::Load(d, values + j), hn::Zero(d)), bits);
+    std::uint64_t word = 0;
+    std::memcpy(&word, bits, sizeof word);
+    if (lanes < 64) word &= (std::uint64_t{1} << lanes) - 1;
+    set |= word << j;
+  }
+  return set;
+}
+
+template <typename V>
+HWY_INLINE Coefficients<V> coefficients(const NeuronArrays<V>& a, const StepOptions& o,
+                                        std::size_t i) {
+  Coefficients<V> c;
+  c.decay = a.decay[i];
+  c.gain = a.gain[i];
+  c.drive = a.drive[i];
+  c.clamp = a.clamp[i];
+  if (o.has_current) {
+    c.current_decay = a.current_decay[i];
+    c.current_gain = a.current_gain[i];
+  }
+  if (o.spiking) {
+    c.threshold = a.threshold[i];
+    c.reset = a.reset[i];
+  }
+  return c;
+}
+
+/// The loop that every variant shares; `o` is a constant where the caller knows it.
+template <bool kUniform, typename V>
+HWY_INLINE void run_block(const StepOptions& o, const NeuronArrays<V>& a, std::size_t first,
+                          const V* HWY_RESTRICT x, const NeuronBlock<V>& block,
+                          V* HWY_RESTRICT spikes) {
+  V* HWY_RESTRICT membrane = block.membrane;
+  V* HWY_RESTRICT current = block.current;
+  const Coefficients<V> common = coefficients(a, o, 0);
+  for (std::size_t j = 0; j < kNeurons; ++j) {
+    const Coefficients<V> c = kUniform ? common : coefficients(a, o, first + j);
+    State<V> s{o.has_current ? current[j] : V{0}, membrane[j]};
+    V before;
+    spikes[j] = equations::step(s, x[j], c, o, before);
+    membrane[j] = s.membrane;
+    if (o.has_current) current[j] = s.current;
+  }
+}
+
+template <bool kHasCurrent, SpikeRule kRule, Reset kReset, bool kUniform, typename V>
+HWY_ATTR std::uint64_t update_fast(const NeuronArrays<V>& a, std::size_t first, const V* x,
+                                   const NeuronBlock<V>& block, V* spikes) {
+  constexpr StepOptions o{
+      .has_current = kHasCurrent, .spiking = true, .clamped = true, .reset = kReset, .rule = kRule};
+  run_block<kUniform>(o, a, first, x, block, spikes);
+  return nonzero_set(spikes);
+}
+
+/// Any options; a loop of branches.
+template <typename V>
+HWY_ATTR std::uint64_t update_any(const NeuronArrays<V>& a, std::size_t first, const V* x,
+                                  const NeuronBlock<V>& block, V* spikes) {
+  const StepOptions& o = a.options;
+  for (std::size_t j = 0; j < kNeurons; ++j) {
+    const std::size_t i = a.uniform ? 0 : first + j;
+    const Coefficients<V> c = coefficients(a, o, i);
+    State<V> s{o.has_current ? block.current[j] : V{0}, block.membrane[j]};
+    V before = s.membrane;
+    V count = 0;
+    if (block.countdown != nullptr && block.countdown[j] > 0) {
+      --block.countdown[j];
+      s.membrane = c.reset;
+      before = c.reset;
+    } else if (o.late) {
+      count = block.late[j];
+      equations::step_after_late_spikes(s, count, x[j], c, o);
+    } else {
+      count = equations::step(s, x[j], c, o, before);
+      if (block.countdown != nullptr && count != V{0}) block.countdown[j] = a.refractory[first + j];
+    }
+    block.membrane[j] = s.membrane;
+    if (o.has_current) block.current[j] = s.current;
+    if (block.before != nullptr) block.before[j] = before;
+    spikes[j] = count;
+  }
+  return nonzero_set(spikes);
+}
+
+template <typename V>
+HWY_ATTR void sleep(const NeuronArrays<V>& a, std::size_t first, const NeuronBlock<V>& block,
+                    std::int64_t steps) {
+  const StepOptions o = a.options;
+  for (std::int64_t k = 0; k < steps; ++k) {
+    bool changed = false;
+    for (std::size_t j = 0; j < kNeurons; ++j) {
+      const Coefficients<V> c = coefficients(a, o, a.uniform ? 0 : first + j);
+      State<V> s{o.has_current ? block.current[j] : V{0}, block.membrane[j]};
+      equations::quiet_step(s, c, o);
+      changed |= s.membrane != block.membrane[j];
+      block.membrane[j] = s.membrane;
+      if (o.has_current) {
+        changed |= s.current != block.current[j];
+        block.current[j] = s.current;
+      }
+    }
+    if (!changed) return;
+  }
+}
+
+template <typename V>
+HWY_ATTR std::uint64_t due(const NeuronArrays<V>& a, std::size_t first,
+                           const NeuronBlock<V>& block) {
+  const SpikeRule rule = a.options.rule;
+  for (std::size_t j = 0; j < kNeurons; ++j) {
+    const V threshold = a.threshold[a.uniform ? 0 : first + j];
+    block.late[j] = equations::spike_count(block.membrane[j], threshold, rule);
+  }
+  return nonzero_set(block.late);
+}
+
+template <typename V>
+HWY_ATTR bool awake(const NeuronArrays<V>& a, std::size_t first, const NeuronBlock<V>& block) {
+  bool any = false;
+  for (std::size_t j = 0; j < kNeurons; ++j) {
+    if (a.options.spiking) any |= block.membrane[j] >= a.threshold[a.uniform ? 0 : first + j];
+    if (block.current != nullptr) any |= block.current[j] != V{0};
+    if (block.countdown != nullptr) any |= block.countdown[j] > 0;
+  }
+  return any;
+}
+
+template <typename V>
+HWY_ATTR void add(const V* HWY_RESTRICT value, const V* scale, const V* bias, bool first,
+                  V* HWY_RESTRICT x) {
+  for (std::size_t j = 0; j < kNeurons; ++j) {
+    V y = value[j];
+    if (scale != nullptr) y = y * scale[j];
+    if (bias != nullptr) y = y + bias[j];
+    x[j] = first ? y : x[j] + y;
+  }
+}
+
+template <typename V>
+HWY_ATTR Tally<V> tally(const V* HWY_RESTRICT x) {
+  using Sum = std::conditional_t<std::is_integral_v<V>, std::int64_t, double>;
+  std::uint32_t nonzero = 0;
+  Sum sum = 0;
+  for (std::size_t j = 0; j < kNeurons; ++j) {
+    nonzero += x[j] != V{0} ? 1U : 0U;
+    sum += static_cast<Sum>(x[j]);
+  }
+  return {nonzero, static_cast<double>(sum)};
+}
+
+template <bool kHasCurrent, SpikeRule kRule, Reset kReset, typename V>
+UpdateBlock<V> pick_uniform(bool uniform) {
+  return uniform ? &update_fast<kHasCurrent, kRule, kReset, true, V>
+                 : &update_fast<kHasCurrent, kRule, kReset, false, V>;
+}
+
+template <bool kHasCurrent, SpikeRule kRule, typename V>
+UpdateBlock<V> pick_reset(const NeuronArrays<V>& a) {
+  if (a.options.reset == Reset::kToVReset) {
+    return pick_uniform<kHasCurrent, kRule, Reset::kToVReset, V>(a.uniform);
+  }
+  return pick_uniform<kHasCurrent, kRule, Reset::kSubtract, V>(a.uniform);
+}
+
+template <bool kHasCurrent, typename V>
+UpdateBlock<V> pick_rule(const NeuronArrays<V>& a) {
+  switch (a.options.rule) {
+    case SpikeRule::kGreater:
+      return pick_reset<kHasCurrent, SpikeRule::kGreater, V>(a);
+    case SpikeRule::kGreaterEqual:
+      return pick_reset<kHasCurrent, SpikeRule::kGreaterEqual, V>(a);
+    case SpikeRule::kMultiple:
+      break;
+  }
+  return pick_reset<kHasCurrent, SpikeRule::kMultiple, V>(a);
+}
+
+template <typename V>
+NeuronKernels<V> pick(const NeuronArrays<V>& a) {
+  const StepOptions& o = a.options;
+  const bool fast = o.spiking && !a.traced && !o.refractory && !o.late && !o.substep &&
+                    o.fixed_point == FixedPoint::kNone && o.order == CubaOrder::kNewCurrent &&
+                    (o.reset == Reset::kToVReset || o.reset == Reset::kSubtract);
+  NeuronKernels<V> k;
+  k.update = !fast           ? &update_any<V>
+             : o.has_current ? pick_rule<true, V>(a)
+                             : pick_rule<false, V>(a);
+  k.sleep = &sleep<V>;
+  k.due = &due<V>;
+  k.awake = &awake<V>;
+  k.add = &add<V>;
+  k.tally = &tally<V>;
+  return k;
+}
+
+NeuronKernels<float> PickFloat(const NeuronArrays<float>& a) { return pick(a); }
+NeuronKernels<std::int32_t> PickInteger(const NeuronArrays<std::int32_t>& a) { return pick(a); }
+
+}  // namespace spikeloom::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeloom::cpu {
+
+HWY_EXPORT(PickFloat);
+HWY_EXPORT(PickInteger);
+
+NeuronKernels<float> neuron_kernels(const NeuronArrays<float>& arrays) {
+  return HWY_DYNAMIC_DISPATCH(PickFloat)(arrays);
+}
+NeuronKernels<std::int32_t> neuron_kernels(const NeuronArrays<std::int32_t>& arrays) {
+  return HWY_DYNAMIC_DISPATCH(PickInteger)(arrays);
+}
+
+}  // namespace spikeloom::cpu
+#endif

@@ -1,0 +1,372 @@
+#include "backends/cpu/session.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include "backends/backend_impl.hpp"
+
+namespace spikeloom::cpu {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Steps that the elements of a batch run on their own before they are checked for a cancel.
+constexpr std::int64_t kChunk = 16;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+template <typename V>
+CpuSession<V>::CpuSession(std::shared_ptr<const CpuExecutable<V>> executable, std::uint32_t batch)
+    : executable_(std::move(executable)),
+      program_(executable_->program()),
+      plans_(executable_->plans()),
+      step_time_(session_step_time(program_.discretisation)) {
+  for (std::uint32_t e = 0; e < batch; ++e) elements_.emplace_back(program_);
+  clear();
+}
+
+template <typename V>
+void CpuSession<V>::clear() {
+  step_ = 0;
+  base_ = 0;
+  waiting_ = 0;
+  cancelled_ = false;
+  totals_ = {};
+  totals_.backend = "cpu";
+  totals_.arithmetic = to_string(executable_->options().arithmetic);
+  for (Element<V>& element : elements_) {
+    clear_element(element);
+    seed_links(element);
+  }
+  totals_.peak_memory_bytes = memory();
+}
+
+template <typename V>
+void CpuSession<V>::clear_element(Element<V>& element) {
+  element.queue.clear();
+  element.records.clear();
+  element.error = {};
+  element.nodes.clear();
+  element.stats.clear();
+  for (std::size_t n = 0; n < plans_.size(); ++n) {
+    const NodePlan<V>& plan = plans_[n];
+    const ProgramNode& node = program_.nodes[n];
+    const auto size = static_cast<std::size_t>(node.out_size);
+    NodeState<V> state;
+    if (plan.dense) {
+      state.dense.resize(plan.depth);
+      for (auto& slot : state.dense) slot.resize(size);
+    } else {
+      state.events.resize(plan.depth);
+    }
+    state.prehistory.resize(plan.links.size());
+    if (plan.population != nullptr) {
+      const Population<V>& population = *plan.population;
+      const std::size_t blocks = block_count(size);
+      state.membrane = AlignedBuffer<V>(blocks * kBlock);
+      std::copy(population.initial.begin(), population.initial.end(), state.membrane.data());
+      if (population.arrays.options.has_current) {
+        state.current = AlignedBuffer<V>(blocks * kBlock);
+      }
+      if (node.early) state.late = AlignedBuffer<V>(blocks * kBlock);
+      if (population.arrays.traced) state.before = AlignedBuffer<V>(blocks * kBlock);
+      if (population.arrays.options.refractory) {
+        state.countdown = AlignedBuffer<std::int32_t>(blocks * kBlock);
+      }
+      state.next_step.assign(blocks, 0);
+      state.awake = BlockSet(blocks);
+      if (!population.initial.empty()) state.awake.fill();
+      state.scattered.resize(plan.links.size());
+    } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
+      std::uint32_t longest = 0;
+      for (const std::uint32_t steps : delay->steps) longest = std::max(longest, steps);
+      state.calendar.resize(longest + 1);
+    }
+    element.nodes.push_back(std::move(state));
+    NodeStats stats;
+    stats.name = node.name;
+    stats.kind = node.kind;
+    element.stats.push_back(std::move(stats));
+  }
+}
+
+/// Fills the links that carry their cycle's response to silence before step 0: the stateless nodes
+/// are evaluated once on what reaches them within their cycle while every neuron is silent.
+template <typename V>
+void CpuSession<V>::seed_links(Element<V>& element) {
+  bool wanted = false;
+  for (const NodePlan<V>& plan : plans_) {
+    for (const LinkPlan& link : plan.links) wanted |= link.bias_at_start;
+  }
+  if (!wanted) return;
+  seeding_ = true;
+  for (std::uint32_t n = 0; n < plans_.size(); ++n) {
+    const Operation& operation = program_.nodes[n].operation;
+    if (!std::holds_alternative<op::Neuron>(operation) &&
+        !std::holds_alternative<op::Delay>(operation) &&
+        !std::holds_alternative<op::Input>(operation)) {
+      run_node(element, n, 0);
+    }
+  }
+  seeding_ = false;
+  std::vector<std::vector<Prehistory<V>>> seeds(plans_.size());
+  for (std::uint32_t n = 0; n < plans_.size(); ++n) {
+    seeds[n].resize(plans_[n].links.size());
+    for (std::size_t l = 0; l < plans_[n].links.size(); ++l) {
+      const LinkPlan& link = plans_[n].links[l];
+      if (!link.bias_at_start || link.delay == 0) continue;
+      if (!plans_[link.source].dense) {
+        seeds[n][l].events.assign(link.delay, events_slot(element, link.source, 0));
+        continue;
+      }
+      const DenseArray<V>& source = dense_slot(element, link.source, 0);
+      const NodePlan<V>& plan = plans_[link.source];
+      DenseArray<V> complete;
+      complete.resize(static_cast<std::size_t>(program_.nodes[link.source].out_size));
+      const Finish<V> finish{plan.scale.data(), plan.bias.data()};
+      const auto size = static_cast<std::size_t>(program_.nodes[link.source].out_size);
+      for (std::size_t i = 0; i < size; ++i) {
+        complete.data[i] = finish(i, source.data[i]);
+        complete.nonzero += complete.data[i] != V{0} ? 1 : 0;
+        complete.sum += static_cast<double>(complete.data[i]);
+      }
+      complete.touched.fill();
+      for (std::uint32_t d = 0; d < link.delay; ++d) {
+        DenseArray<V> copy;
+        copy.resize(size);
+        std::copy_n(complete.data.data(), complete.data.size(), copy.data.data());
+        copy.touched = complete.touched;
+        copy.nonzero = complete.nonzero;
+        copy.sum = complete.sum;
+        seeds[n][l].dense.push_back(std::move(copy));
+      }
+    }
+  }
+  clear_element(element);
+  for (std::uint32_t n = 0; n < plans_.size(); ++n) {
+    element.nodes[n].prehistory = std::move(seeds[n]);
+  }
+}
+
+template <typename V>
+Status CpuSession<V>::push(std::uint32_t element, std::uint32_t port, const EventSpan& events) {
+  const auto start = Clock::now();
+  if (element >= elements_.size() || port >= program_.inputs.size()) {
+    return Error{.code = ErrorCode::kNotFound,
+                 .what = "there is no such input",
+                 .expected = fmt::format("batch element below {}, port below {}", elements_.size(),
+                                         program_.inputs.size()),
+                 .got = fmt::format("element {}, port {}", element, port)};
+  }
+  Status status =
+      elements_[element].queue.push(port, events, step_time_, step_, executable_->options(),
+                                    std::is_integral_v<V>, waiting_, totals_.input);
+  totals_.seconds.input += seconds_since(start);
+  return status;
+}
+
+template <typename V>
+Status CpuSession<V>::advance(Time until) {
+  cancelled_ = false;
+  const std::int64_t target = floor_div(until, step_time_);
+  const auto start = Clock::now();
+  const int threads = executable_->options().threads;
+  const bool parallel = threads > 1 && elements_.size() > 1;
+  Status status;
+  while (step_ < target && status.ok()) {
+    if (cancelled_) {
+      status = Error{.code = ErrorCode::kCancelled,
+                     .what = "the run was cancelled",
+                     .where = fmt::format("after step {}", step_)};
+      break;
+    }
+    const std::int64_t last = std::min(target, step_ + (parallel ? kChunk : 1));
+    const auto run = [&](std::uint32_t e) {
+      for (std::int64_t step = step_; step < last && elements_[e].error.what.empty(); ++step) {
+        run_step(e, step);
+      }
+    };
+    const auto count = static_cast<std::uint32_t>(elements_.size());
+    if (parallel) {
+      tbb::task_arena arena(threads);
+      arena.execute([&] { tbb::parallel_for(std::uint32_t{0}, count, run); });
+    } else {
+      for (std::uint32_t e = 0; e < count; ++e) run(e);
+    }
+    totals_.steps += static_cast<std::uint64_t>(last - step_);
+    step_ = last;
+    for (Element<V>& element : elements_) {
+      waiting_ -= element.taken;
+      element.taken = 0;
+      if (!element.error.what.empty() && status.ok()) status = element.error;
+    }
+  }
+  totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, memory());
+  totals_.seconds.compute += seconds_since(start);
+  return status;
+}
+
+template <typename V>
+void CpuSession<V>::run_step(std::uint32_t element_index, std::int64_t step) {
+  Element<V>& element = elements_[element_index];
+  take_input(element, step);
+  for (std::uint32_t n = 0; n < plans_.size(); ++n) {
+    if (program_.nodes[n].early) publish_early(element, n, step);
+  }
+  for (std::uint32_t n = 0; n < plans_.size(); ++n) {
+    run_node(element, n, step);
+    if (!plans_[n].records.empty()) record(element, element_index, n, step);
+  }
+}
+
+template <typename V>
+void CpuSession<V>::run_node(Element<V>& element, std::uint32_t node, std::int64_t step) {
+  const Operation& operation = program_.nodes[node].operation;
+  if (plans_[node].projection != nullptr) {
+    run_projection(element, node, step);
+  } else if (plans_[node].population != nullptr) {
+    run_neurons(element, node, step);
+  } else if (std::holds_alternative<op::Output>(operation) ||
+             std::holds_alternative<op::Identity>(operation)) {
+    run_copy(element, node, step);
+  } else if (const auto* pool = std::get_if<op::Pool>(&operation)) {
+    run_pool(*pool, element, node, step);
+  } else if (std::holds_alternative<op::Scale>(operation)) {
+    run_scale(element, node, step);
+  } else if (std::holds_alternative<op::Threshold>(operation)) {
+    run_threshold(element, node, step);
+  } else if (const auto* delay = std::get_if<op::Delay>(&operation)) {
+    run_delay(*delay, element, node, step);
+  }
+  NodeStats& stats = element.stats[node];
+  stats.dense_macs += static_cast<std::uint64_t>(program_.nodes[node].dense_macs);
+  if (!plans_[node].dense) {
+    const std::size_t out = events_slot(element, node, step).size();
+    stats.events_out += out;
+    stats.bytes.events += out * (sizeof(std::uint32_t) + sizeof(V));
+  }
+}
+
+/// Sums up this step's events per input element.
+template <typename V>
+void CpuSession<V>::take_input(Element<V>& element, std::int64_t step) {
+  for (const std::uint32_t n : program_.inputs) events_slot(element, n, step).clear();
+  const auto due = element.queue.take(step);
+  element.taken += due.size();
+  for (std::size_t i = 0; i < due.size(); ++i) {
+    Events<V>& events = events_slot(element, program_.inputs[due[i].port], step);
+    events.index.push_back(static_cast<std::uint32_t>(i));  // for now: which queued event
+  }
+  for (const std::uint32_t n : program_.inputs) {
+    Events<V>& events = events_slot(element, n, step);
+    if (events.empty()) continue;
+    std::stable_sort(events.index.begin(), events.index.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return due[a].index < due[b].index; });
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < events.index.size();) {
+      const std::uint32_t index = due[events.index[i]].index;
+      V value = 0;
+      for (; i < events.index.size() && due[events.index[i]].index == index; ++i) {
+        value += static_cast<V>(due[events.index[i]].value);
+      }
+      if (value == V{0}) continue;
+      const V limit = plans_[n].input_limit;
+      if (limit > 0 && (value > limit || value < -limit)) {
+        element.error =
+            Error{.what = "an input value is larger than the integer network was proven for",
+                  .where = fmt::format("input \"{}\", element {}, step {}", program_.nodes[n].name,
+                                       index, step),
+                  .expected = fmt::format("at most {}", limit),
+                  .got = fmt::format("{}", value),
+                  .next = "clip the input (--clip), or run with --arithmetic float32"};
+      }
+      events.index[kept++] = index;
+      events.value.push_back(value);
+    }
+    events.index.resize(kept);
+    for (const V value : events.value) {
+      element.stats[n].value_sum += static_cast<double>(value);
+    }
+    element.stats[n].events_in += kept;
+    events.normalise();
+  }
+}
+
+template <typename V>
+Status CpuSession<V>::read(Sink& sink) {
+  const auto start = Clock::now();
+  std::vector<const Record*> all;
+  for (const Element<V>& element : elements_) {
+    for (const Record& record : element.records) all.push_back(&record);
+  }
+  if (elements_.size() > 1) {
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Record* a, const Record* b) { return a->step < b->step; });
+  }
+  for (const Record* r : all) {
+    if (r->variable == Variable::kSpikes || r->variable == Variable::kOutput) {
+      sink.events(r->node, r->variable, r->element, r->step, r->index, r->value);
+    } else {
+      sink.state(r->node, r->variable, r->element, r->step, r->value);
+    }
+  }
+  for (Element<V>& element : elements_) element.records.clear();
+  totals_.seconds.record += seconds_since(start);
+  return {};
+}
+
+template <typename V>
+Status CpuSession<V>::reset() {
+  clear();
+  return {};
+}
+
+template <typename V>
+RunStats CpuSession<V>::stats() const {
+  RunStats stats = totals_;
+  for (const Element<V>& element : elements_) {
+    RunStats one;
+    one.nodes = element.stats;
+    if (stats.nodes.empty()) {
+      stats.nodes = element.stats;
+    } else {
+      stats.add(one);
+    }
+  }
+  return stats;
+}
+
+template <typename V>
+std::uint64_t CpuSession<V>::memory() const {
+  std::uint64_t bytes = waiting_ * sizeof(QueuedEvent);
+  for (const Element<V>& element : elements_) {
+    for (const NodeState<V>& state : element.nodes) {
+      for (const auto& slot : state.dense) bytes += slot.data.size() * sizeof(V);
+      for (const auto& slot : state.events) {
+        bytes += slot.index.capacity() * sizeof(std::uint32_t) + slot.value.capacity() * sizeof(V);
+      }
+      bytes += (state.current.size() + state.membrane.size() + state.late.size() +
+                state.before.size() + state.countdown.size()) *
+               sizeof(V);
+      bytes += state.next_step.size() * sizeof(std::int64_t);
+    }
+    for (const Record& r : element.records) {
+      bytes +=
+          sizeof(Record) + r.index.size() * sizeof(std::uint32_t) + r.value.size() * sizeof(double);
+    }
+  }
+  return bytes;
+}
+
+template class CpuSession<float>;
+template class CpuSession<std::int32_t>;
+
+}  // namespace spikeloom::cpu

@@ -1,0 +1,139 @@
+#pragma once
+/// The cpu session: events from node to node, block by block.
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "backends/checkpoint.hpp"
+#include "backends/cpu/executable.hpp"
+#include "backends/input_queue.hpp"
+
+namespace spikeloom::cpu {
+
+/// What a link carried before the first step of this session, where that is not silence.
+template <typename V>
+struct Prehistory {
+  std::vector<Events<V>> events;     ///< oldest first
+  std::vector<DenseArray<V>> dense;  ///< oldest first, complete values
+  bool empty() const { return events.empty() && dense.empty(); }
+};
+
+/// Where a population finds the values of one of its links in this step.
+template <typename V>
+struct NeuronSource {
+  const DenseArray<V>* dense = nullptr;
+  Finish<V> finish = {};
+};
+
+template <typename V>
+struct NodeState {
+  std::vector<Events<V>> events;          ///< ring of `depth` outputs, or
+  std::vector<DenseArray<V>> dense;       ///< the same for a dense node
+  std::vector<Prehistory<V>> prehistory;  ///< one per link
+  // Neurons, physical order.
+  AlignedBuffer<V> current, membrane, late, before;
+  AlignedBuffer<std::int32_t> countdown;
+  std::vector<std::int64_t> next_step;  ///< per block: first step it has not done
+  BlockSet awake;
+  BlockSet running;                      ///< scratch: the blocks of this step
+  std::vector<NeuronSource<V>> sources;  ///< scratch
+  std::vector<DenseArray<V>> scattered;  ///< per link that has to be laid out first
+  // Scratch.
+  Events<V> gathered;
+  std::vector<V> logical, extreme;
+  std::vector<std::uint32_t> members;
+  std::vector<Events<V>> calendar;  ///< Delay: what leaves at step s is in slot s mod size
+};
+
+/// One recorded moment of one node.
+struct Record {
+  std::uint32_t node = 0;
+  Variable variable = Variable::kSpikes;
+  std::uint32_t element = 0;
+  std::int64_t step = 0;
+  std::vector<std::uint32_t> index;
+  std::vector<double> value;
+};
+
+/// One batch element: its state, its queue and what it did.
+template <typename V>
+struct Element {
+  explicit Element(const Program& program) : queue(program) {}
+  std::vector<NodeState<V>> nodes;
+  InputQueue queue;
+  std::vector<NodeStats> stats;
+  std::vector<Record> records;
+  std::size_t taken = 0;  ///< events taken from the queue by the running advance()
+  Error error = {};       ///< what stopped this element; no text while all is well
+};
+
+template <typename V>
+class CpuSession : public Session {
+ public:
+  CpuSession(std::shared_ptr<const CpuExecutable<V>> executable, std::uint32_t batch);
+
+  Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) override;
+  Status advance(Time until) override;
+  Status read(Sink& sink) override;
+  Status reset() override;
+  void cancel() noexcept override { cancelled_ = true; }
+  Result<Checkpoint> save() const override;
+  Status load(std::span<const std::byte> checkpoint) override;
+  std::int64_t steps_done() const override { return step_; }
+  Time step_time() const override { return step_time_; }
+  RunStats stats() const override;
+
+ private:
+  void clear();
+  void clear_element(Element<V>& element);
+  void seed_links(Element<V>& element);
+  void run_step(std::uint32_t element_index, std::int64_t step);
+  void run_node(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void take_input(Element<V>& element, std::int64_t step);
+  void publish_early(Element<V>& element, std::uint32_t node, std::int64_t step);
+
+  View<V> view(const Element<V>& element, std::uint32_t node, std::size_t link,
+               std::int64_t step) const;
+  /// The summed input of a node as events; a reference into the element.
+  const Events<V>& gather_events(Element<V>& element, std::uint32_t node, std::int64_t step);
+  /// The summed input of a node, logical order, in `state.logical`.
+  std::vector<V>& gather_dense(Element<V>& element, std::uint32_t node, std::int64_t step);
+
+  void run_copy(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_pool(const op::Pool& pool, Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_scale(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_threshold(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_delay(const op::Delay& delay, Element<V>& element, std::uint32_t node,
+                 std::int64_t step);
+  void run_projection(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_neurons(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void wake_all(Element<V>& element, std::uint32_t node, std::int64_t step) const;
+  void record(Element<V>& element, std::uint32_t element_index, std::uint32_t node,
+              std::int64_t step);
+  std::uint64_t memory() const;
+
+  Events<V>& events_slot(Element<V>& element, std::uint32_t node, std::int64_t step) {
+    auto& ring = element.nodes[node].events;
+    return ring[static_cast<std::size_t>(step) % ring.size()];
+  }
+  DenseArray<V>& dense_slot(Element<V>& element, std::uint32_t node, std::int64_t step) {
+    auto& ring = element.nodes[node].dense;
+    return ring[static_cast<std::size_t>(step) % ring.size()];
+  }
+
+  std::shared_ptr<const CpuExecutable<V>> executable_;
+  const Program& program_;
+  const std::vector<NodePlan<V>>& plans_;
+  Time step_time_;
+  std::int64_t step_ = 0;
+  std::int64_t base_ = 0;  ///< first step of this session's own history
+  bool seeding_ = false;   ///< only links within a cycle are read
+  std::vector<Element<V>> elements_;
+  std::size_t waiting_ = 0;
+  RunStats totals_;  ///< all but the nodes
+  std::atomic<bool> cancelled_ = false;
+};
+
+}  // namespace spikeloom::cpu

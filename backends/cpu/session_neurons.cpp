@@ -1,0 +1,233 @@
+/// Populations of the cpu session: only blocks with input, or that could spike without, are run.
+
+#include <algorithm>
+
+#include "backends/cpu/session.hpp"
+
+namespace spikeloom::cpu {
+namespace {
+
+template <typename V>
+NeuronBlock<V> block_at(NodeState<V>& state, std::size_t block) {
+  const std::size_t first = block * kBlock;
+  const auto part = [first](auto& buffer) {
+    return buffer.empty() ? nullptr : buffer.data() + first;
+  };
+  return {part(state.current), part(state.membrane), part(state.late), part(state.countdown),
+          part(state.before)};
+}
+
+/// Lets the block sleep through the steps before `step` that it has not done.
+template <typename V>
+void catch_up(const Population<V>& population, NodeState<V>& state, std::size_t block,
+              std::int64_t step) {
+  const std::int64_t behind = step - state.next_step[block];
+  state.next_step[block] = step;
+  if (behind > 0 && !population.still) {
+    population.kernels.sleep(population.arrays, block * kBlock, block_at(state, block), behind);
+  }
+}
+
+/// Appends the neurons of `set`, with their spikes, to the events.
+template <typename V>
+void append_spikes(std::uint64_t set, const V* spikes, std::size_t first, const Order& order,
+                   bool multiple, Events<V>& out) {
+  for (; set != 0; set &= set - 1) {
+    const auto j = static_cast<std::size_t>(std::countr_zero(set));
+    out.index.push_back(order.logical(first + j));
+    if (multiple) out.value.push_back(spikes[j]);
+  }
+}
+
+/// Ascending logical order, and the amplitude of a spike.
+template <typename V>
+void finish_spikes(const Order& order, V amplitude, Events<V>& out) {
+  if (amplitude != V{1}) {
+    if (out.value.empty()) out.value.assign(out.index.size(), V{1});
+    for (V& value : out.value) value *= amplitude;
+  }
+  if (!order.same() && !std::is_sorted(out.index.begin(), out.index.end())) {
+    if (out.value.empty()) {
+      std::sort(out.index.begin(), out.index.end());
+    } else {
+      std::vector<std::pair<std::uint32_t, V>> pairs(out.size());
+      for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {out.index[i], out.value[i]};
+      std::sort(pairs.begin(), pairs.end());
+      for (std::size_t i = 0; i < pairs.size(); ++i) {
+        out.index[i] = pairs[i].first;
+        out.value[i] = pairs[i].second;
+      }
+    }
+  }
+  out.normalise();
+}
+
+}  // namespace
+
+/// Outputs that depend on the state before this step only.
+template <typename V>
+void CpuSession<V>::publish_early(Element<V>& element, std::uint32_t node, std::int64_t step) {
+  const NodePlan<V>& plan = plans_[node];
+  NodeState<V>& state = element.nodes[node];
+  Events<V>& out = events_slot(element, node, step);
+  out.clear();
+  if (plan.population == nullptr) {  // a Delay: what is due now
+    Events<V>& due = state.calendar[static_cast<std::size_t>(step) % state.calendar.size()];
+    std::vector<std::pair<std::uint32_t, V>> pairs(due.size());
+    for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {due.index[i], due.value[i]};
+    std::sort(pairs.begin(), pairs.end());
+    for (const auto& [index, value] : pairs) {
+      out.index.push_back(index);
+      out.value.push_back(value);
+    }
+    out.normalise();
+    due.clear();
+    return;
+  }
+  const Population<V>& population = *plan.population;
+  BlockSet blocks = population.always;
+  blocks |= state.awake;
+  blocks.for_each([&](std::size_t block) {
+    catch_up(population, state, block, step);
+    const NeuronBlock<V> neurons = block_at(state, block);
+    const std::uint64_t set = population.kernels.due(population.arrays, block * kBlock, neurons);
+    append_spikes(set, neurons.late, block * kBlock, plan.order, true, out);
+  });
+  finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), out);
+}
+
+template <typename V>
+void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::int64_t step) {
+  const NodePlan<V>& plan = plans_[node];
+  const Population<V>& population = *plan.population;
+  const ProgramNode& layer = program_.nodes[node];
+  NodeState<V>& state = element.nodes[node];
+  NodeStats& stats = element.stats[node];
+
+  // Where each link's values are, and which blocks have any.
+  std::vector<NeuronSource<V>>& sources = state.sources;
+  sources.clear();
+  BlockSet& blocks = state.running;
+  blocks = population.always;
+  blocks |= state.awake;
+  for (std::size_t l = 0; l < plan.links.size(); ++l) {
+    const View<V> from = view(element, node, l, step);
+    if (from.dense != nullptr && (from.order == &plan.order || *from.order == plan.order)) {
+      sources.push_back({from.dense, from.finish});
+      blocks |= from.dense->touched;
+      continue;
+    }
+    DenseArray<V>& laid_out = state.scattered[l];
+    if (laid_out.data.empty()) laid_out.resize(state.membrane.size());
+    laid_out.clear();
+    laid_out.nonzero = 0;
+    laid_out.sum = 0.0;
+    const auto put = [&](std::uint32_t index, V value) {
+      const std::size_t p = plan.order.physical(index);
+      laid_out.data[p] = value;
+      laid_out.touched.insert(p / kBlock);
+      laid_out.nonzero += value != V{0} ? 1 : 0;
+      laid_out.sum += static_cast<double>(value);
+    };
+    if (from.events != nullptr) {
+      for (std::size_t i = 0; i < from.events->size(); ++i) {
+        put(from.events->index[i], from.events->at(i));
+      }
+    } else {
+      for (std::size_t p = 0; p < static_cast<std::size_t>(layer.in_size); ++p) {
+        put(from.order->logical(p), from.finish(p, from.dense->data[p]));
+      }
+    }
+    sources.push_back({&laid_out, {}});
+    blocks |= laid_out.touched;
+  }
+  const bool one = sources.size() == 1;
+  const bool plain = one && sources[0].finish.scale == nullptr && sources[0].finish.bias == nullptr;
+  if (one) {
+    stats.events_in += sources[0].dense->nonzero;
+    stats.value_sum += sources[0].dense->sum;
+  }
+
+  Events<V>* out = plan.dense || layer.early ? nullptr : &events_slot(element, node, step);
+  if (out != nullptr) out->clear();
+  const bool multiple = population.arrays.options.rule == SpikeRule::kMultiple;
+  alignas(64) V x[kBlock];
+  alignas(64) V spikes[kBlock];
+  std::size_t updated = 0;
+  blocks.for_each([&](std::size_t block) {
+    const std::size_t first = block * kBlock;
+    catch_up(population, state, block, step);
+    state.next_step[block] = step + 1;
+    const V* input = x;
+    if (plain) {
+      input = sources[0].dense->data.data() + first;
+    } else {
+      if (sources.empty()) std::fill_n(x, kBlock, V{0});
+      for (std::size_t l = 0; l < sources.size(); ++l) {
+        const Finish<V>& finish = sources[l].finish;
+        population.kernels.add(sources[l].dense->data.data() + first,
+                               finish.scale == nullptr ? nullptr : finish.scale + first,
+                               finish.bias == nullptr ? nullptr : finish.bias + first, l == 0, x);
+      }
+      if (!one) {
+        const Tally<V> tally = population.kernels.tally(x);
+        stats.events_in += tally.nonzero;
+        stats.value_sum += tally.sum;
+      }
+    }
+    const NeuronBlock<V> neurons = block_at(state, block);
+    const std::uint64_t set =
+        population.kernels.update(population.arrays, first, input, neurons, spikes);
+    if (out != nullptr && set != 0) append_spikes(set, spikes, first, plan.order, multiple, *out);
+    if (population.may_wake) {
+      if (population.kernels.awake(population.arrays, first, neurons)) {
+        state.awake.insert(block);
+      } else {
+        state.awake.erase(block);
+      }
+    }
+    ++updated;
+  });
+  if (out != nullptr) {
+    finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), *out);
+  }
+  if (plan.dense) {
+    DenseArray<V>& dense = dense_slot(element, node, step);
+    std::copy_n(state.membrane.data(), state.membrane.size(), dense.data.data());
+    dense.touched.fill();
+    dense.nonzero = 0;
+    dense.sum = 0.0;
+    for (std::size_t block = 0; block < dense.touched.blocks(); ++block) {
+      const Tally<V> tally = population.kernels.tally(dense.data.data() + block * kBlock);
+      dense.nonzero += tally.nonzero;
+      dense.sum += tally.sum;
+    }
+    stats.events_out += dense.nonzero;
+    stats.bytes.events += dense.nonzero * (sizeof(std::uint32_t) + sizeof(V));
+  }
+  const auto neurons = static_cast<std::uint64_t>(layer.out_size);
+  stats.neuron_updates += neurons;
+  stats.executed_updates += std::min<std::uint64_t>(updated * kBlock, neurons);
+  stats.bytes.state += std::min<std::uint64_t>(updated * kBlock, neurons) * 2 * sizeof(V) *
+                       (population.arrays.options.has_current ? 2 : 1);
+}
+
+/// Brings every block to `step`, for whoever wants to see the whole state.
+template <typename V>
+void CpuSession<V>::wake_all(Element<V>& element, std::uint32_t node, std::int64_t step) const {
+  const Population<V>& population = *plans_[node].population;
+  NodeState<V>& state = element.nodes[node];
+  for (std::size_t block = 0; block < state.next_step.size(); ++block) {
+    catch_up(population, state, block, step);
+  }
+}
+
+#define SPIKELOOM_INSTANTIATE(V)                                                        \
+  template void CpuSession<V>::publish_early(Element<V>&, std::uint32_t, std::int64_t); \
+  template void CpuSession<V>::run_neurons(Element<V>&, std::uint32_t, std::int64_t);   \
+  template void CpuSession<V>::wake_all(Element<V>&, std::uint32_t, std::int64_t) const;
+SPIKELOOM_INSTANTIATE(float)
+SPIKELOOM_INSTANTIATE(std::int32_t)
+#undef SPIKELOOM_INSTANTIATE
+
+}  // namespace spikeloom::cpu

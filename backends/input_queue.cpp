@@ -1,0 +1,112 @@
+#include "backends/input_queue.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+namespace spikeloom {
+
+InputQueue::InputQueue(const Program& program) {
+  for (const std::uint32_t input : program.inputs) ports_.push_back(&program.nodes[input]);
+  clear();
+}
+
+void InputQueue::clear() {
+  events_.clear();
+  head_ = 0;
+  sorted_ = true;
+  latest_.assign(ports_.size(), std::numeric_limits<Time>::min());
+}
+
+void InputQueue::restore(std::vector<QueuedEvent> events, std::vector<Time> latest) {
+  events_ = std::move(events);
+  head_ = 0;
+  sorted_ = false;
+  latest_ = std::move(latest);
+}
+
+Status InputQueue::push(std::uint32_t port, const EventSpan& events, Time step_time,
+                        std::int64_t next_step, const RunOptions& options, bool whole,
+                        std::size_t& waiting, InputStats& stats) {
+  const ProgramNode& input = *ports_[port];
+  const auto place = [&](std::size_t i) {
+    return fmt::format("input \"{}\", event {}", input.name, i);
+  };
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (static_cast<std::int64_t>(events.index[i]) >= input.out_size) {
+      return Error{.code = ErrorCode::kShape,
+                   .what = "an event lies outside the input",
+                   .where = place(i),
+                   .expected = fmt::format("an index below {}", input.out_size),
+                   .got = std::to_string(events.index[i])};
+    }
+    const double value = events.value.empty() ? 1.0 : events.value[i];
+    if (whole && (std::trunc(value) != value || std::abs(value) > 32767.0)) {
+      return Error{.what = "an integer network takes integer values",
+                   .where = place(i),
+                   .expected = "an integer within +-32767",
+                   .got = fmt::format("{}", value),
+                   .next = "code the input as counts, or run with --arithmetic float32"};
+    }
+    if (events.time[i] < latest_[port]) ++stats.out_of_order;
+    latest_[port] = std::max(latest_[port], events.time[i]);
+    std::int64_t step = floor_div(events.time[i], step_time);
+    if (step < next_step) {
+      ++stats.late;
+      if (options.late == LatePolicy::kError) {
+        return Error{.what = "an event belongs to a step that is already done",
+                     .where = place(i),
+                     .expected = fmt::format("step {} or later", next_step),
+                     .got = fmt::format("step {}", step),
+                     .next = "push events before advancing past them, or choose another policy"};
+      }
+      if (options.late == LatePolicy::kDrop) {
+        ++stats.dropped;
+        continue;
+      }
+      step = next_step;
+    }
+    if (waiting >= options.max_pending_events) {
+      if (options.overflow == OverflowPolicy::kError) {
+        return Error{.code = ErrorCode::kResource,
+                     .what = "too many events wait for their step",
+                     .expected = fmt::format("at most {}", options.max_pending_events),
+                     .next = "advance more often, or raise max_pending_events"};
+      }
+      ++stats.dropped;
+      continue;
+    }
+    sorted_ = sorted_ && (events_.empty() || events_.back().step <= step);
+    events_.push_back({step, port, events.index[i], value});
+    ++waiting;
+  }
+  return {};
+}
+
+void InputQueue::sort() {
+  events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(head_));
+  head_ = 0;
+  if (!sorted_) {
+    std::stable_sort(events_.begin(), events_.end(),
+                     [](const QueuedEvent& a, const QueuedEvent& b) { return a.step < b.step; });
+    sorted_ = true;
+  }
+}
+
+std::span<const QueuedEvent> InputQueue::take(std::int64_t step) {
+  // What was taken is thrown away when it is most of what is there.
+  if (!sorted_ || head_ > 4096 + events_.size() / 2) sort();
+  const std::size_t first = head_;
+  while (head_ < events_.size() && events_[head_].step == step) ++head_;
+  if (head_ == first) return {};
+  return {events_.data() + first, head_ - first};
+}
+
+std::span<const QueuedEvent> InputQueue::waiting() {
+  sort();
+  return events_;
+}
+
+}  // namespace spikeloom

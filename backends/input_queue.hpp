@@ -1,0 +1,51 @@
+#pragma once
+/// InputQueue: events that wait for their step, for the sessions of fast backends.
+///
+/// One queue per batch element. Events may come in any order; the policies of RunOptions decide
+/// about late and overflowing ones, and every exception is counted.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backends/backend.hpp"
+
+namespace spikeloom {
+
+struct QueuedEvent {
+  std::int64_t step = 0;
+  std::uint32_t port = 0, index = 0;
+  double value = 0.0;
+};
+
+class InputQueue {
+ public:
+  explicit InputQueue(const Program& program);
+
+  /// Queues `events` for a port. `next_step` is the first step that is not yet computed; `waiting`
+  /// counts the events of all elements of the session. kShape: an index outside the input.
+  /// `whole`: values have to be integers.
+  Status push(std::uint32_t port, const EventSpan& events, Time step_time, std::int64_t next_step,
+              const RunOptions& options, bool whole, std::size_t& waiting, InputStats& stats);
+
+  /// The events of `step`, by arrival; they are forgotten at the next call. Steps rise.
+  std::span<const QueuedEvent> take(std::int64_t step);
+
+  /// Everything that waits, by step and then by arrival.
+  std::span<const QueuedEvent> waiting();
+  const std::vector<Time>& latest() const { return latest_; }
+
+  void clear();
+  void restore(std::vector<QueuedEvent> events, std::vector<Time> latest);
+
+ private:
+  void sort();
+
+  std::vector<const ProgramNode*> ports_;
+  std::vector<QueuedEvent> events_;
+  std::size_t head_ = 0;
+  bool sorted_ = true;
+  std::vector<Time> latest_;  ///< latest time pushed so far, per port
+};
+
+}  // namespace spikeloom
