@@ -72,10 +72,11 @@ std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const No
   for (const auto* values : sources) {
     p.arrays.uniform = p.arrays.uniform && (values->empty() || all_equal(*values));
   }
-  // Neurons beyond the last one never spike: with common coefficients they could.
-  if (!whole && p.arrays.options.spiking) {
-    p.arrays.uniform = p.arrays.uniform && c.size() > 0 && c.threshold[0] > 0.0;
-    for (const double drive : c.drive) p.arrays.uniform = p.arrays.uniform && drive == 0.0;
+  // Neurons beyond the last one have to stay at 0 and silent; common coefficients may not do that.
+  if (!whole && c.size() > 0) {
+    const bool silent = !c.spiking || c.threshold[0] > 0.0;
+    const bool at_rest = c.drive[0] == 0.0 && (c.clamp.empty() || c.clamp[0] <= 0.0);
+    p.arrays.uniform = p.arrays.uniform && silent && at_rest;
   }
   const bool integer = std::is_integral_v<V>;
   for (std::size_t k = 0; k < sources.size(); ++k) {

@@ -112,6 +112,10 @@ class CpuSession : public Session {
   void wake_all(Element<V>& element, std::uint32_t node, std::int64_t step) const;
   void record(Element<V>& element, std::uint32_t element_index, std::uint32_t node,
               std::int64_t step);
+  std::vector<std::vector<double>> delay_history(const Element<V>& element,
+                                                 std::uint32_t node) const;
+  void restore_delay(Element<V>& element, std::uint32_t node,
+                     const std::vector<std::vector<double>>& history);
   std::uint64_t memory() const;
 
   Events<V>& events_slot(Element<V>& element, std::uint32_t node, std::int64_t step) {
