@@ -89,7 +89,7 @@ constexpr Words4 kIntegrators = {"euler", "exponential", "raw", "raw-euler"};
 constexpr Words3 kDecayInputs = {"none", "current", "all"};
 constexpr Words2 kIfGains = {"r", "r-dt"};
 constexpr Words3 kMembraneUnits = {"file", "gain", "threshold"};
-constexpr Words2 kFixedPoints = {"none", "loihi"};
+constexpr Words3 kFixedPoints = {"none", "loihi", "floor"};
 constexpr Words4 kResets = {"zero", "subtract", "once", "none"};
 constexpr Words2 kResetTimings = {"same", "next"};
 constexpr Words3 kSpikeRules = {"gt", "ge", "multi"};
@@ -156,8 +156,9 @@ constexpr std::array kOptions = {
     Option{{"threshold-scale", "S", "factor on thresholds, resets and leak drives"},
            get_real<&Discretisation::threshold_scale>,
            set_positive<&Discretisation::threshold_scale>},
-    SPIKELOOM_WORD_OPTION("fixed-point", "none|loihi", "integer state with 12-bit decays",
-                          fixed_point, kFixedPoints),
+    SPIKELOOM_WORD_OPTION("fixed-point", "none|loihi|floor",
+                          "integer state with 12-bit decays; how their products round", fixed_point,
+                          kFixedPoints),
     SPIKELOOM_WORD_OPTION("reset", "zero|subtract|once|none",
                           "what a spike does to the membrane (zero: to v_reset)", reset, kResets),
     SPIKELOOM_WORD_OPTION("reset-timing", "same|next", "step at which a spike and its reset act",

@@ -33,8 +33,9 @@ enum class IfGain { kR, kRTimesDt };  ///< gain of nodes without tau: r, or r dt
 /// Unit in which a membrane is held, its threshold scaled along: the file's; that in which the
 /// input gain is 1; that in which the threshold is 1.
 enum class MembraneUnit { kFile, kInputGain, kThreshold };
-/// kLoihi: integer state, 12-bit decays truncated, products shifted right on the magnitude.
-enum class FixedPoint { kNone, kLoihi };
+/// Integer state with 12-bit decays (docs/integer.md). kLoihi: decay products are cut off towards
+/// zero, as Loihi shifts magnitudes; kFloor: rounded down, an arithmetic shift.
+enum class FixedPoint { kNone, kLoihi, kFloor };
 enum class Reset { kToVReset, kSubtract, kSubtractOnce, kNone };
 /// kNextStep: a spike is emitted, and its reset applied, one step after the crossing.
 enum class ResetTiming { kSameStep, kNextStep };

@@ -8,7 +8,9 @@
 namespace spikeloom {
 namespace {
 
-constexpr double kLoihiDecayUnit = 4096.0;  // 12-bit decays
+constexpr double kDecayUnits = 4096.0;  // 12-bit decays
+/// A leak meant to be a multiple of 1/4096 stays one though its time constant went through float32.
+constexpr double kDecaySlack = 1.0 / 1024.0;  // of a unit
 
 template <typename Kind>
 constexpr bool kIsNeuron =
@@ -61,8 +63,8 @@ LowPass low_pass(double steps_per_tau, double gain_factor, const Discretisation&
     decay = std::exp(-k);
     leak = -std::expm1(-k);
   }
-  if (d.fixed_point == FixedPoint::kLoihi) {
-    decay = (kLoihiDecayUnit - std::trunc(leak * kLoihiDecayUnit)) / kLoihiDecayUnit;
+  if (d.fixed_point != FixedPoint::kNone) {
+    decay = (kDecayUnits - std::trunc(leak * kDecayUnits + kDecaySlack)) / kDecayUnits;
   }
   const bool raw = d.integrator == Integrator::kRaw || d.integrator == Integrator::kRawEuler;
   return {decay, raw ? 1.0 : gain_factor * leak, leak};
@@ -153,7 +155,7 @@ Status apply_options(const Discretisation& d, bool is_if, NeuronCoefficients& c)
     } else if (d.membrane_unit == MembraneUnit::kThreshold && c.spiking && c.threshold[i] != 0.0) {
       rescale_membrane(c, i, c.threshold[i]);
     }
-    if (d.fixed_point == FixedPoint::kLoihi) {
+    if (d.fixed_point != FixedPoint::kNone) {
       for (std::vector<double>* values :
            {&c.current_gain, &c.gain, &c.drive, &c.threshold, &c.reset}) {
         if (!values->empty()) (*values)[i] = std::nearbyint((*values)[i]);

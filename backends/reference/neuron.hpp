@@ -33,11 +33,13 @@ struct NeuronResult {
   Real before_reset = 0;  ///< membrane as the threshold saw it
 };
 
-/// decay x value; in fixed point the product is cut off towards zero, as Loihi shifts magnitudes.
+/// decay x value; in fixed point the product is cut off towards zero or rounded down.
 template <typename Real>
 Real decayed(Real value, Real decay, FixedPoint fixed_point) {
   if (fixed_point == FixedPoint::kNone) return decay * value;
-  return static_cast<Real>(std::trunc(static_cast<double>(value) * static_cast<double>(decay)));
+  const double product = static_cast<double>(value) * static_cast<double>(decay);
+  return static_cast<Real>(fixed_point == FixedPoint::kLoihi ? std::trunc(product)
+                                                             : std::floor(product));
 }
 
 /// Number of spikes for a membrane value.
