@@ -11,7 +11,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "checkpoints are little endian");
 
-constexpr std::string_view kMagic = "SLCKPT01";
+constexpr std::string_view kMagic = "SLCKPT02";
 
 class Writer {
  public:
@@ -87,7 +87,7 @@ constexpr std::array kCounts = {
 
 /// Sizes of a node's state, from the program alone.
 struct StateSizes {
-  std::size_t neurons = 0, currents = 0, delay_slots = 0;
+  std::size_t neurons = 0, currents = 0, waiting = 0, delay_slots = 0;
 };
 
 StateSizes state_sizes(const ProgramNode& node) {
@@ -95,6 +95,7 @@ StateSizes state_sizes(const ProgramNode& node) {
   if (const auto* neuron = std::get_if<op::Neuron>(&node.operation)) {
     sizes.neurons = neuron->coefficients.size();
     sizes.currents = neuron->coefficients.has_current ? sizes.neurons : 0;
+    sizes.waiting = neuron->coefficients.refractory.size();
   } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
     for (const std::uint32_t steps : delay->steps) {
       sizes.delay_slots = std::max<std::size_t>(sizes.delay_slots, steps);
@@ -109,6 +110,7 @@ CheckpointNode read_node(Reader& reader, const ProgramNode& node) {
   const auto width = static_cast<std::size_t>(node.in_size);
   state.current = reader.get_all<double>(sizes.currents);
   state.membrane = reader.get_all<double>(sizes.neurons);
+  state.waiting = reader.get_all<std::uint32_t>(sizes.waiting);
   reader.expect_size(sizes.delay_slots);
   for (std::size_t i = 0; i < sizes.delay_slots && reader.ok; ++i) {
     state.delay.push_back(reader.get_all<double>(width));
@@ -144,6 +146,7 @@ std::uint64_t program_fingerprint(const Program& program) {
     fnv.add(node.kind);
     fnv.add(static_cast<std::uint64_t>(node.in_size));
     fnv.add(static_cast<std::uint64_t>(node.out_size));
+    fnv.add(static_cast<std::uint64_t>(state_sizes(node).waiting));
     for (const Link& link : node.inputs) {
       fnv.add(link.source);
       fnv.add(link.delay);
@@ -164,6 +167,7 @@ Checkpoint write_checkpoint(const CheckpointState& state, const Program& program
     for (const CheckpointNode& node : element.nodes) {
       writer.put_all(node.current);
       writer.put_all(node.membrane);
+      writer.put_all(node.waiting);
       writer.put_size(node.delay.size());
       for (const auto& slot : node.delay) writer.put_all(slot);
       writer.put_size(node.links.size());

@@ -1,9 +1,10 @@
 #pragma once
 /// Checkpoints: the state of a session in a form that every backend of one arithmetic can load.
 ///
-/// Layout (docs/formats.md): "SLCKPT01", program fingerprint, arithmetic, then everything below in
+/// Layout (docs/formats.md): "SLCKPT02", program fingerprint, arithmetic, then everything below in
 /// order, integers as 64-bit and reals as IEEE double, little endian, vectors with their length in
-/// front. Values of float32 runs are exact in double.
+/// front (event ports and indices and refractory steps are 32-bit). Values of float32 runs are
+/// exact in double.
 
 #include <cstdint>
 #include <span>
@@ -22,6 +23,7 @@ struct CheckpointEvent {
 
 struct CheckpointNode {
   std::vector<double> current, membrane;   ///< neurons; current is empty without one
+  std::vector<std::uint32_t> waiting;      ///< refractory steps left; empty without any period
   std::vector<std::vector<double>> delay;  ///< a Delay's past inputs, oldest first
   /// Per incoming link, values on their way, oldest first (as many as its delay).
   std::vector<std::vector<std::vector<double>>> links;

@@ -8,6 +8,7 @@
 #include "snn/detail/flatten.hpp"
 #include "snn/detail/operations.hpp"
 #include "snn/detail/shapes.hpp"
+#include "snn/random_connectivity.hpp"
 
 namespace spikeloom {
 namespace {
@@ -107,17 +108,32 @@ void describe(ProgramNode& node) {
   } else if (const auto* sparse = std::get_if<op::Sparse>(&node.operation)) {
     node.weights = static_cast<std::int64_t>(sparse->value.size());
     node.dense_macs = sparse->outputs * sparse->inputs;
+  } else if (const auto* random = std::get_if<op::RandomSparse>(&node.operation)) {
+    node.weights = synapse_count(*random);
+    node.dense_macs = random->outputs * random->inputs;
   } else if (const auto* conv = std::get_if<op::Convolution>(&node.operation)) {
     node.weights = static_cast<std::int64_t>(conv->weight.size());
     node.dense_macs = window_pairs(*conv);
   } else if (const auto* neuron = std::get_if<op::Neuron>(&node.operation)) {
-    node.state_values = node.out_size * (neuron->coefficients.has_current ? 2 : 1);
+    const NeuronCoefficients& c = neuron->coefficients;
+    node.state_values =
+        node.out_size * (1 + (c.has_current ? 1 : 0) + (c.refractory.empty() ? 0 : 1));
   } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
     for (const std::uint32_t steps : delay->steps) node.state_values += steps;
   }
 }
 
 Status check_combination(const FlatNode& node, const Discretisation& d) {
+  const auto* lif = std::get_if<node::Lif>(node.kind);
+  if (lif != nullptr && lif->t_ref &&
+      (d.spike_time != SpikeTime::kGrid || d.reset_timing != ResetTiming::kSameStep)) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what =
+                     "a refractory period is defined for spikes on the grid of steps that reset "
+                     "in the same step",
+                 .where = fmt::format("node \"{}\"", node.path),
+                 .next = "give --spike-time grid and --reset-timing same"};
+  }
   if (!is_spiking_neuron(*node.kind) || d.spike_time != SpikeTime::kSubStep) return {};
   const bool resets = d.reset == Reset::kToVReset || d.reset == Reset::kSubtract;
   if (std::holds_alternative<node::CubaLif>(*node.kind) || !resets ||

@@ -1,5 +1,6 @@
 #include "snn/neuron_coefficients.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <type_traits>
 
@@ -93,6 +94,7 @@ void rescale_membrane(NeuronCoefficients& c, std::size_t i, double unit) {
     c.threshold[i] /= unit;
     c.reset[i] /= unit;
   }
+  if (!c.initial.empty()) c.initial[i] /= unit;
 }
 
 /// Fills the leaky part of kinds with a time constant.
@@ -138,6 +140,28 @@ Status fill_dynamics(const Kind& kind, std::size_t count, const Discretisation& 
   return {};
 }
 
+/// What a LIF of ours adds: refractory periods and initial membranes.
+Status fill_extras(const node::Lif& lif, std::size_t count, const Discretisation& d,
+                   NeuronCoefficients& c) {
+  constexpr double kMaxSteps = 1e9;
+  SPIKELOOM_TRY(const auto periods, expand_or("t_ref", lif.t_ref, 0.0, count));
+  SPIKELOOM_TRY(c.initial, expand_or("v_initial", lif.v_initial, 0.0, count));
+  for (const double period : periods) {
+    const double steps = std::nearbyint(period / d.dt);
+    if (!(period >= 0.0 && steps <= kMaxSteps)) {
+      return Error{.what = "a refractory period is out of range",
+                   .expected = fmt::format("0 to {} steps", kMaxSteps),
+                   .got = fmt::format("{} steps", steps),
+                   .next = "check t_ref, --dt and --time-unit"};
+    }
+    c.refractory.push_back(static_cast<std::uint32_t>(steps));
+  }
+  const auto is_zero = [](const auto value) { return value == 0; };
+  if (std::all_of(c.refractory.begin(), c.refractory.end(), is_zero)) c.refractory.clear();
+  if (std::all_of(c.initial.begin(), c.initial.end(), is_zero)) c.initial.clear();
+  return {};
+}
+
 /// Applies the options that act on coefficients, in the order of the header.
 Status apply_options(const Discretisation& d, bool is_if, NeuronCoefficients& c) {
   for (std::size_t i = 0; i < c.size(); ++i) {
@@ -146,6 +170,7 @@ Status apply_options(const Discretisation& d, bool is_if, NeuronCoefficients& c)
       c.reset[i] *= d.threshold_scale;
     }
     c.drive[i] *= d.threshold_scale;
+    if (!c.initial.empty()) c.initial[i] *= d.threshold_scale;
     double& input_gain = c.has_current ? c.current_gain[i] : c.gain[i];
     input_gain *= d.input_gain * d.weight_scale;
     if (c.has_current && d.decay_input != DecayInput::kNone) input_gain *= c.current_decay[i];
@@ -157,7 +182,7 @@ Status apply_options(const Discretisation& d, bool is_if, NeuronCoefficients& c)
     }
     if (d.fixed_point != FixedPoint::kNone) {
       for (std::vector<double>* values :
-           {&c.current_gain, &c.gain, &c.drive, &c.threshold, &c.reset}) {
+           {&c.current_gain, &c.gain, &c.drive, &c.threshold, &c.reset, &c.initial}) {
         if (!values->empty()) (*values)[i] = std::nearbyint((*values)[i]);
       }
     }
@@ -244,6 +269,9 @@ Result<NeuronCoefficients> neuron_coefficients(const NodeKind& kind, const Shape
           if constexpr (kIsSpiking<Kind>) {
             SPIKELOOM_TRY(c.threshold, expand("v_threshold", k.v_threshold, count));
             SPIKELOOM_TRY(c.reset, expand_or("v_reset", k.v_reset, 0.0, count));
+          }
+          if constexpr (std::is_same_v<Kind, node::Lif>) {
+            SPIKELOOM_CHECK(fill_extras(k, count, discretisation, c));
           }
           SPIKELOOM_CHECK(apply_options(discretisation, std::is_same_v<Kind, node::If>, c));
           return c;

@@ -19,9 +19,15 @@
 /// decay; `threshold_scale` multiplies threshold, reset and drive; `membrane_unit` divides gain,
 /// drive, threshold and reset by the gain or by the threshold.
 ///
-/// Fixed point (Loihi): decays are truncated to multiples of 2^-12; gains, drives and thresholds
-/// are rounded to integers. facts: NIR 01_lif traces, lava's bit-accurate LIF.
+/// A LIF's `t_ref` is `refractory` = t_ref / dt steps, rounded: in so many steps after one with
+/// spikes the membrane keeps the value the reset gave it and the step's input is lost. `v_initial`
+/// is the membrane before the first step, scaled like a threshold.
+///
+/// Fixed point (Loihi): decays are truncated to multiples of 2^-12; gains, drives, thresholds
+/// and initial membranes are rounded to integers. facts: NIR 01_lif traces, lava's bit-accurate
+/// LIF.
 
+#include <cstdint>
 #include <vector>
 
 #include "base/result.hpp"
@@ -37,7 +43,9 @@ struct NeuronCoefficients {
   std::vector<double> current_decay, current_gain;
   std::vector<double> decay, gain, drive;
   std::vector<double> threshold, reset;
-  std::vector<double> clamp;  ///< lowest membrane value; empty without a clamp
+  std::vector<double> clamp;              ///< lowest membrane value; empty without a clamp
+  std::vector<std::uint32_t> refractory;  ///< whole steps; empty when no neuron has any
+  std::vector<double> initial;            ///< membrane at the start; empty when all are 0
 
   std::size_t size() const { return decay.size(); }
 };
@@ -52,7 +60,8 @@ Shape parameter_shape(const NodeKind& kind);
 
 /// Coefficients of a neuron node of `shape`. Parameters are single values or have as many
 /// elements as the node. kAmbiguous: dt is needed and unknown. kShape: a parameter does not fit.
-/// kInvalidArgument: tau <= 0, a decay outside [-1, 1], a threshold <= 0 with multiple spikes.
+/// kInvalidArgument: tau <= 0, a t_ref that is negative or above 1e9 steps, a decay outside [-1,
+/// 1], a threshold <= 0 with multiple spikes.
 Result<NeuronCoefficients> neuron_coefficients(const NodeKind& kind, const Shape& shape,
                                                const Discretisation& discretisation);
 

@@ -98,6 +98,28 @@ struct SparseLinear {
   }
 };
 
+/// Ours: random connections as a rule; the synapses themselves are never stored. Each of the `out`
+/// outputs draws, in every group g, `degree[g]` sources from source_start[g] .. source_start[g] +
+/// source_count[g] and weighs them with weight[g]. `shape` is (out, in); the groups' parameters are
+/// vectors of one length. `repeats` (one, or one per group): 1 draws with replacement, so that a
+/// source may come twice, 0 without. An output may draw the source of its own number. `seed` and
+/// the rule determine every synapse (random_connectivity.hpp).
+struct RandomSparse {
+  static constexpr std::string_view kName = "RandomSparse";
+  Tensor shape, source_start, source_count, degree, weight;
+  Tensor repeats = Tensor::scalar<std::int64_t>(1);
+  Tensor seed = Tensor::scalar<std::int64_t>(0);
+  static constexpr auto fields() {
+    return std::make_tuple(Field{"shape", &RandomSparse::shape, false},
+                           Field{"source_start", &RandomSparse::source_start, false},
+                           Field{"source_count", &RandomSparse::source_count, false},
+                           Field{"degree", &RandomSparse::degree, false},
+                           Field{"weight", &RandomSparse::weight, false},
+                           Field{"repeats", &RandomSparse::repeats, false},
+                           Field{"seed", &RandomSparse::seed, false});
+  }
+};
+
 /// Elementwise product with `scale`.
 struct Scale {
   static constexpr std::string_view kName = "Scale";
@@ -234,15 +256,18 @@ struct Li {
   }
 };
 
-/// LI with spikes: at v > v_threshold, then v = v_reset (0).
+/// LI with spikes: at v > v_threshold, then v = v_reset (0). Ours: for `t_ref` after a spike the
+/// membrane stays where the reset put it and input is lost; `v_initial` is v at the start (0).
 struct Lif {
   static constexpr std::string_view kName = "LIF";
   Tensor tau, r, v_leak, v_threshold;
   OptionalTensor v_reset;
+  OptionalTensor t_ref = {}, v_initial = {};
   static constexpr auto fields() {
     return std::make_tuple(Field{"tau", &Lif::tau}, Field{"r", &Lif::r},
                            Field{"v_leak", &Lif::v_leak}, Field{"v_threshold", &Lif::v_threshold},
-                           Field{"v_reset", &Lif::v_reset});
+                           Field{"v_reset", &Lif::v_reset}, Field{"t_ref", &Lif::t_ref, false},
+                           Field{"v_initial", &Lif::v_initial, false});
   }
 };
 
@@ -280,11 +305,11 @@ struct Subgraph {
 
 }  // namespace node
 
-using NodeKind =
-    std::variant<node::Input, node::Output, node::Affine, node::Linear, node::SparseLinear,
-                 node::Scale, node::Conv1d, node::Conv2d, node::SumPool2d, node::AvgPool2d,
-                 node::MaxPool2d, node::Flatten, node::Delay, node::Threshold, node::I, node::If,
-                 node::Li, node::Lif, node::CubaLi, node::CubaLif, node::Subgraph>;
+using NodeKind = std::variant<node::Input, node::Output, node::Affine, node::Linear,
+                              node::SparseLinear, node::RandomSparse, node::Scale, node::Conv1d,
+                              node::Conv2d, node::SumPool2d, node::AvgPool2d, node::MaxPool2d,
+                              node::Flatten, node::Delay, node::Threshold, node::I, node::If,
+                              node::Li, node::Lif, node::CubaLi, node::CubaLif, node::Subgraph>;
 
 /// NIR's class name of a kind, e.g. "CubaLIF".
 inline std::string_view kind_name(const NodeKind& kind) {

@@ -31,6 +31,7 @@ TapRange taps_in_bounds(std::int64_t position, std::int64_t input, std::int64_t 
 bool is_weight_operation(const Operation& operation) {
   return std::holds_alternative<op::Dense>(operation) ||
          std::holds_alternative<op::Sparse>(operation) ||
+         std::holds_alternative<op::RandomSparse>(operation) ||
          std::holds_alternative<op::Convolution>(operation);
 }
 

@@ -51,6 +51,20 @@ struct Sparse {
   WeightClass weight_class = WeightClass::kGeneral;
 };
 
+/// Random connections by rule (random_connectivity.hpp lists them): each output has `degree`
+/// sources of every group. y[o] = sum over groups and o's draws of weight x[source].
+struct RandomSparse {
+  struct Group {
+    std::int64_t source_start = 0, source_count = 0, degree = 0;
+    double weight = 0.0;
+    bool repeats = true;  ///< drawn with replacement
+  };
+  std::int64_t outputs = 0, inputs = 0;
+  std::vector<Group> groups;
+  std::uint64_t seed = 0;
+  WeightClass weight_class = WeightClass::kGeneral;
+};
+
 /// Rows and columns of a two-dimensional window; one-dimensional windows have one row.
 struct Extent {
   std::int64_t rows = 1, columns = 1;
@@ -90,8 +104,8 @@ struct Neuron {
 }  // namespace op
 
 using Operation =
-    std::variant<op::Input, op::Output, op::Identity, op::Dense, op::Sparse, op::Convolution,
-                 op::Pool, op::Scale, op::Delay, op::Threshold, op::Neuron>;
+    std::variant<op::Input, op::Output, op::Identity, op::Dense, op::Sparse, op::RandomSparse,
+                 op::Convolution, op::Pool, op::Scale, op::Delay, op::Threshold, op::Neuron>;
 
 /// One incoming connection of an operation.
 struct Link {
@@ -117,7 +131,7 @@ struct ProgramNode {
   bool early = false;
   // Static descriptors, per step.
   std::int64_t dense_macs = 0;  ///< in-bounds pairs of input element and weight (padding excluded)
-  std::int64_t weights = 0;     ///< stored weights
+  std::int64_t weights = 0;     ///< stored weights; of a rule, the synapses it stands for
   std::int64_t state_values = 0;
 };
 

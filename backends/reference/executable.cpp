@@ -30,6 +30,7 @@ std::vector<NeuronParameters<Real>> convert(const NeuronCoefficients& c) {
       n.threshold = static_cast<Real>(c.threshold[i]);
       n.reset = static_cast<Real>(c.reset[i]);
     }
+    if (!c.refractory.empty()) n.refractory = c.refractory[i];
     if (!c.clamp.empty()) n.clamp = static_cast<Real>(c.clamp[i]);
   }
   return neurons;
@@ -44,6 +45,8 @@ PreparedNode<Real> prepare(const Operation& operation) {
         if constexpr (std::is_same_v<Op, op::Sparse>) {
           node.weights = {convert<Real>(o.value), convert<Real>(o.row_scale),
                           convert<Real>(o.bias)};
+        } else if constexpr (std::is_same_v<Op, op::RandomSparse>) {
+          node.rows = expand<Real>(o);
         } else if constexpr (requires { o.weight; }) {
           node.weights = {convert<Real>(o.weight), convert<Real>(o.row_scale),
                           convert<Real>(o.bias)};

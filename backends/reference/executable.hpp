@@ -14,6 +14,7 @@ namespace spikeloom::reference {
 template <typename Real>
 struct PreparedNode {
   Weights<Real> weights;
+  SourceRows<Real> rows;                        ///< op::RandomSparse
   std::vector<Real> factor;                     ///< op::Scale
   std::vector<Real> threshold;                  ///< op::Threshold
   std::vector<NeuronParameters<Real>> neurons;  ///< op::Neuron, one per neuron

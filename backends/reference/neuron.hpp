@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "snn/discretisation.hpp"
@@ -19,11 +20,13 @@ struct NeuronParameters {
   Real decay = 0, gain = 0, drive = 0;
   Real threshold = 0, reset = 0;
   Real clamp = -std::numeric_limits<Real>::infinity();
+  std::uint32_t refractory = 0;  ///< steps without input after one with spikes
 };
 
 template <typename Real>
 struct NeuronState {
   Real current = 0, membrane = 0;
+  std::uint32_t waiting = 0;  ///< refractory steps left
 };
 
 /// What one step of one neuron gives.
@@ -121,6 +124,10 @@ template <typename Real>
 NeuronResult<Real> step(NeuronState<Real>& s, Real input, const NeuronParameters<Real>& p,
                         const Discretisation& d) {
   if (p.spiking && d.spike_time == SpikeTime::kSubStep) return substep(s, input, p, d);
+  if (s.waiting > 0) {
+    --s.waiting;
+    return {.spikes = 0, .before_reset = s.membrane};
+  }
   const Real drive = membrane_input(s, input, p, d);
   const Real previous = s.membrane;
   Real v = decayed(previous, p.decay, d.fixed_point) + p.gain * drive + p.drive;
@@ -134,6 +141,7 @@ NeuronResult<Real> step(NeuronState<Real>& s, Real input, const NeuronParameters
     }
     result.spikes = spike_count(seen, p.threshold, d.spike_rule);
     v = after_reset(v, result.spikes, p, d.reset);
+    if (result.spikes != Real{0}) s.waiting = p.refractory;
   }
   s.membrane = std::max(v, p.clamp);
   return result;

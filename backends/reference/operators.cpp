@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "snn/random_connectivity.hpp"
+
 namespace spikeloom::reference {
 namespace {
 
@@ -69,6 +71,44 @@ PairCount apply(const op::Sparse& sparse, const Weights<Real>& w, const std::vec
     }
   }
   if (sparse.outputs > 0) scale_and_bias(w, static_cast<std::size_t>(sparse.outputs), 1, out);
+  return count;
+}
+
+template <typename Real>
+SourceRows<Real> expand(const op::RandomSparse& rule) {
+  SourceRows<Real> rows;
+  rows.row_start.assign(static_cast<std::size_t>(rule.inputs) + 1, 0);
+  for_each_synapse(rule, 0, rule.outputs, [&](std::int64_t, std::uint32_t source, std::size_t) {
+    ++rows.row_start[source + 1];
+  });
+  for (std::size_t i = 1; i < rows.row_start.size(); ++i) {
+    rows.row_start[i] += rows.row_start[i - 1];
+  }
+  rows.target.resize(static_cast<std::size_t>(rows.row_start.back()));
+  rows.weight.resize(rows.target.size());
+  std::vector<std::int64_t> next = rows.row_start;
+  for_each_synapse(rule, 0, rule.outputs,
+                   [&](std::int64_t target, std::uint32_t source, std::size_t group) {
+                     const auto at = static_cast<std::size_t>(next[source]++);
+                     rows.target[at] = static_cast<std::uint32_t>(target);
+                     rows.weight[at] = static_cast<Real>(rule.groups[group].weight);
+                   });
+  return rows;
+}
+
+template <typename Real>
+PairCount apply(const SourceRows<Real>& rows, const std::vector<Real>& in, std::vector<Real>& out) {
+  PairCount count;
+  std::fill(out.begin(), out.end(), Real{0});
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (in[i] == Real{0}) continue;
+    const std::int64_t first = rows.row_start[i];
+    const std::int64_t last = rows.row_start[i + 1];
+    for (auto k = static_cast<std::size_t>(first); k < static_cast<std::size_t>(last); ++k) {
+      out[rows.target[k]] += rows.weight[k] * in[i];
+    }
+    count_pairs(in[i], last - first, count);
+  }
   return count;
 }
 
@@ -155,6 +195,11 @@ template PairCount apply(const op::Dense&, const Weights<double>&, const std::ve
 template PairCount apply(const op::Sparse&, const Weights<float>&, const std::vector<float>&,
                          std::vector<float>&);
 template PairCount apply(const op::Sparse&, const Weights<double>&, const std::vector<double>&,
+                         std::vector<double>&);
+template SourceRows<float> expand(const op::RandomSparse&);
+template SourceRows<double> expand(const op::RandomSparse&);
+template PairCount apply(const SourceRows<float>&, const std::vector<float>&, std::vector<float>&);
+template PairCount apply(const SourceRows<double>&, const std::vector<double>&,
                          std::vector<double>&);
 template PairCount apply(const op::Convolution&, const Weights<float>&, const std::vector<float>&,
                          std::vector<float>&);

@@ -6,6 +6,9 @@
 namespace spikeloom {
 namespace {
 
+/// The expanded rows of a rule take 12 bytes a synapse.
+constexpr std::int64_t kMaxExpandedSynapses = std::int64_t{1} << 28;
+
 class ReferenceBackend : public Backend {
  public:
   BackendInfo info() const override {
@@ -23,6 +26,14 @@ class ReferenceBackend : public Backend {
           fmt::format("arithmetic {} is not part of this version; give "
                       "--arithmetic double or float32",
                       to_string(options.arithmetic)));
+    }
+    for (const ProgramNode& node : program.nodes) {
+      if (std::holds_alternative<op::RandomSparse>(node.operation) &&
+          node.weights > kMaxExpandedSynapses) {
+        support.reasons.push_back(
+            fmt::format("node \"{}\" stands for {} synapses; the reference takes at most {}",
+                        node.name, node.weights, kMaxExpandedSynapses));
+      }
     }
     support.yes = support.reasons.empty();
     return support;

@@ -61,8 +61,12 @@ void ReferenceSession<Real>::clear() {
       NodeState<Real> state;
       state.in.assign(static_cast<std::size_t>(node.in_size), Real{0});
       state.out.assign(static_cast<std::size_t>(node.out_size), Real{0});
-      if (std::holds_alternative<op::Neuron>(node.operation)) {
+      if (const auto* neuron = std::get_if<op::Neuron>(&node.operation)) {
         state.neurons.resize(state.out.size());
+        const std::vector<double>& initial = neuron->coefficients.initial;
+        for (std::size_t i = 0; i < initial.size(); ++i) {
+          state.neurons[i].membrane = static_cast<Real>(initial[i]);
+        }
         state.before_reset.resize(state.out.size());
       } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
         state.delayed = make_ring<Real>(longest(delay->steps) + 1, state.in.size());
@@ -301,6 +305,8 @@ void ReferenceSession<Real>::compute(std::uint32_t node, NodeState<Real>& state,
           stats.neuron_updates += state.out.size();
           stats.executed_updates += state.out.size();
           stats.bytes.state += state.out.size() * sizeof(NeuronState<Real>) * 2;
+        } else if constexpr (std::is_same_v<Op, op::RandomSparse>) {
+          pairs = apply(prepared.rows, state.in, state.out);
         } else {
           pairs = apply(o, prepared.weights, state.in, state.out);
         }

@@ -56,6 +56,7 @@ Result<Checkpoint> ReferenceSession<Real>::save() const {
         if (neuron->coefficients.has_current) {
           node.current.push_back(static_cast<double>(s.current));
         }
+        if (!neuron->coefficients.refractory.empty()) node.waiting.push_back(s.waiting);
       }
       node.delay = unroll(state.delayed, delay_slots(state), step_);
       for (const Ring<Real>& ring : state.links) {
@@ -91,6 +92,7 @@ Status ReferenceSession<Real>::load(std::span<const std::byte> checkpoint) {
       const CheckpointNode& node = saved.elements[e].nodes[n];
       for (std::size_t i = 0; i < state.neurons.size(); ++i) {
         state.neurons[i].membrane = static_cast<Real>(node.membrane[i]);
+        if (!node.waiting.empty()) state.neurons[i].waiting = node.waiting[i];
         if (!node.current.empty()) state.neurons[i].current = static_cast<Real>(node.current[i]);
       }
       roll(node.delay, step_, state.delayed);

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "snn/random_connectivity.hpp"
+
 namespace spikeloom::detail {
 namespace {
 
@@ -165,10 +167,10 @@ Status check_time_constant(std::string_view field, const Tensor& tau,
   return {};
 }
 
-Status check_delay(std::string_view field, const Tensor& delay) {
-  for (const double value : delay.to_doubles()) {
+Status check_duration(std::string_view field, const Tensor& duration) {
+  for (const double value : duration.to_doubles()) {
     if (value >= 0.0 && std::isfinite(value)) continue;
-    return wrong(field, "a delay is negative or not a number", "zero or more",
+    return wrong(field, "a duration is negative or not a number", "zero or more",
                  fmt::format("{}", value), ErrorCode::kInvalidArgument);
   }
   return {};
@@ -195,8 +197,8 @@ Status check_neuron(const Kind& kind, std::vector<std::string>& warnings) {
       status = wrong(name, "the parameter is empty", "one value per neuron", "none");
     } else if (name.starts_with("tau")) {
       status = check_time_constant(name, *tensor, warnings);
-    } else if (name == "delay") {
-      status = check_delay(name, *tensor);
+    } else if (name == "delay" || name == "t_ref") {
+      status = check_duration(name, *tensor);
     }
     if (!status.ok() || tensor->size() == 1) return;
     if (shape == nullptr) {
@@ -227,6 +229,11 @@ struct Checker {
     return check_per_output("weight_scale", n.weight_scale, n.weight.dim(n.weight.rank() - 2));
   }
   Status operator()(const node::SparseLinear& n) const { return check_sparse(n); }
+  Status operator()(const node::RandomSparse& n) const {
+    SPIKELOOM_CHECK(check_numeric("weight", n.weight));
+    SPIKELOOM_CHECK(random_rule(n));
+    return {};
+  }
   Status operator()(const node::Conv1d& n) const { return check_conv(n, 1, warnings); }
   Status operator()(const node::Conv2d& n) const { return check_conv(n, 2, warnings); }
   Status operator()(const node::SumPool2d& n) const { return check_pool(n); }

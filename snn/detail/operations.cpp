@@ -7,6 +7,7 @@
 
 #include "snn/detail/windows.hpp"
 #include "snn/neuron_coefficients.hpp"
+#include "snn/random_connectivity.hpp"
 
 namespace spikeloom::detail {
 namespace {
@@ -149,6 +150,17 @@ Result<Operation> make_sparse(const node::SparseLinear& kind, const Shape& in) {
   return Operation(std::move(sparse));
 }
 
+Result<Operation> make_random_sparse(const node::RandomSparse& kind, const Shape& in) {
+  SPIKELOOM_TRY(op::RandomSparse rule, random_rule(kind));
+  SPIKELOOM_TRY(const std::int64_t elements, element_count(in));
+  if (elements != rule.inputs) {
+    return shape_error("the weight does not fit its input", fmt::format("{} inputs", rule.inputs),
+                       to_string(in));
+  }
+  rule.weight_class = classify(kind.weight.to_doubles());
+  return Operation(std::move(rule));
+}
+
 template <typename Kind>
 Result<Operation> make_convolution(const Kind& kind, const Shape& in) {
   SPIKELOOM_TRY(op::Convolution c, convolution_geometry(kind, in));
@@ -173,12 +185,23 @@ Result<std::vector<double>> per_element(std::string_view name, const Tensor& ten
   return tensor.to_doubles();
 }
 
+void note_rounding(std::string_view what, const Tensor& times, double dt,
+                   std::vector<std::string>& notes) {
+  double worst = 0.0;
+  for (const double time : times.to_doubles()) {
+    const double exact = time == 0.0 ? 0.0 : time / dt;
+    worst = std::max(worst, std::abs(exact - std::nearbyint(exact)));
+  }
+  if (worst > 1e-3) {
+    notes.push_back(fmt::format("{} rounded to whole steps (by up to {:.3g} steps)", what, worst));
+  }
+}
+
 Result<Operation> make_delay(const node::Delay& kind, const Shape& in, const Discretisation& d,
                              std::vector<std::string>& notes) {
   constexpr double kMaxSteps = 1e6;
   SPIKELOOM_TRY(const auto delays, per_element("delay", kind.delay, in));
   op::Delay delay;
-  double worst = 0.0;
   for (const double value : delays) {
     if (value != 0.0 && !(d.dt > 0.0)) {
       return Error{.code = ErrorCode::kAmbiguous,
@@ -192,13 +215,9 @@ Result<Operation> make_delay(const node::Delay& kind, const Shape& in, const Dis
                    .got = fmt::format("{} steps", exact),
                    .next = "check the delay, --dt and --time-unit"};
     }
-    const double rounded = std::nearbyint(exact);
-    worst = std::max(worst, std::abs(exact - rounded));
-    delay.steps.push_back(static_cast<std::uint32_t>(rounded));
+    delay.steps.push_back(static_cast<std::uint32_t>(std::nearbyint(exact)));
   }
-  if (worst > 1e-3) {
-    notes.push_back(fmt::format("delays rounded to whole steps (by up to {:.3g} steps)", worst));
-  }
+  note_rounding("delays", kind.delay, d.dt, notes);
   return Operation(std::move(delay));
 }
 
@@ -244,6 +263,9 @@ Result<std::optional<Shape>> output_shape(const NodeKind& kind, const std::optio
         } else if constexpr (std::is_same_v<Kind, node::SparseLinear>) {
           SPIKELOOM_TRY(const auto size, matrix_size(k));
           return Maybe(Shape{size.first});
+        } else if constexpr (std::is_same_v<Kind, node::RandomSparse>) {
+          SPIKELOOM_TRY(const op::RandomSparse rule, random_rule(k));
+          return Maybe(Shape{rule.outputs});
         } else if constexpr (std::is_same_v<Kind, node::Conv2d> ||
                              std::is_same_v<Kind, node::Conv1d>) {
           if (!in) return Maybe();
@@ -280,6 +302,8 @@ Result<Operation> make_operation(const NodeKind& kind, const Shape& in,
           return make_dense(k, in, notes);
         } else if constexpr (std::is_same_v<Kind, node::SparseLinear>) {
           return make_sparse(k, in);
+        } else if constexpr (std::is_same_v<Kind, node::RandomSparse>) {
+          return make_random_sparse(k, in);
         } else if constexpr (std::is_same_v<Kind, node::Conv2d> ||
                              std::is_same_v<Kind, node::Conv1d>) {
           return make_convolution(k, in);
@@ -308,6 +332,9 @@ Result<Operation> make_operation(const NodeKind& kind, const Shape& in,
           return Error{.code = ErrorCode::kUnsupported, .what = "a nested graph was not inlined"};
         } else {
           SPIKELOOM_TRY(auto coefficients, neuron_coefficients(kind, in, discretisation));
+          if constexpr (std::is_same_v<Kind, node::Lif>) {
+            if (k.t_ref) note_rounding("refractory periods", *k.t_ref, discretisation.dt, notes);
+          }
           return Operation(op::Neuron{std::move(coefficients)});
         }
       },
