@@ -96,6 +96,7 @@ HWY_ATTR std::uint64_t update_any(const NeuronArrays<V>& a, std::size_t first, c
       before = c.reset;
     } else if (o.late) {
       count = block.late[j];
+      block.late[j] = 0;  // the next step's are published only if the block is awake
       equations::step_after_late_spikes(s, count, x[j], c, o);
     } else {
       count = equations::step(s, x[j], c, o, before);

@@ -30,20 +30,12 @@ CodedInput busy_input(std::int64_t elements) {
   return input;
 }
 
-struct Runner {
-  std::string backend;
-  Arithmetic arithmetic;
-};
-
+/// All but the measure.
 std::vector<Runner> runners() {
-  std::vector<Runner> all;
-  for (const BackendInfo& info : backends()) {
-    for (const Arithmetic arithmetic : info.arithmetics) {
-      const bool real = arithmetic == Arithmetic::kDouble || arithmetic == Arithmetic::kFloat32;
-      const bool measure = info.name == "reference" && arithmetic == Arithmetic::kDouble;
-      if (info.available && real && !measure) all.push_back({info.name, arithmetic});
-    }
-  }
+  std::vector<Runner> all = real_runners();
+  std::erase_if(all, [](const Runner& runner) {
+    return runner.backend == "reference" && runner.arithmetic == Arithmetic::kDouble;
+  });
   return all;
 }
 
@@ -88,9 +80,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, Parity,
                          testing::Combine(testing::ValuesIn(parity_cases()),
                                           testing::ValuesIn(runners())),
                          [](const auto& info) {
-                           const Runner& runner = std::get<1>(info.param);
-                           return std::get<0>(info.param).name + "_" + runner.backend + "_" +
-                                  to_string(runner.arithmetic);
+                           return std::get<0>(info.param).name + "_" +
+                                  to_string(std::get<1>(info.param));
                          });
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/support/run_network.hpp"
 
 #include <algorithm>
+#include <ostream>
 
 #include "snn/lowering.hpp"
 
@@ -87,6 +88,25 @@ CodedInput one_per_step(const std::vector<double>& values) {
     input.step_start.push_back(input.index.size());
   }
   return input;
+}
+
+std::string to_string(const Runner& runner) {
+  return runner.backend + "_" + spikeloom::to_string(runner.arithmetic);
+}
+
+void PrintTo(const Runner& runner, std::ostream* out) { *out << to_string(runner); }
+
+std::vector<Runner> real_runners() {
+  std::vector<Runner> all;
+  for (const BackendInfo& info : backends()) {
+    if (!info.available) continue;
+    for (const Arithmetic arithmetic : info.arithmetics) {
+      if (arithmetic == Arithmetic::kDouble || arithmetic == Arithmetic::kFloat32) {
+        all.push_back({info.name, arithmetic});
+      }
+    }
+  }
+  return all;
 }
 
 }  // namespace spikeloom::test

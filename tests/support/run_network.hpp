@@ -2,6 +2,7 @@
 /// Runs a network on coded input and keeps everything that was recorded, for tests.
 
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <string>
 #include <utility>
@@ -22,6 +23,17 @@ struct Recorded {
   double value = 0.0;
   friend bool operator==(const Recorded&, const Recorded&) = default;
 };
+
+/// A backend in one of its arithmetics, as test parameter.
+struct Runner {
+  std::string backend;
+  Arithmetic arithmetic = Arithmetic::kDouble;
+};
+/// "cpu_float32"
+std::string to_string(const Runner& runner);
+void PrintTo(const Runner& runner, std::ostream* out);
+/// Every available backend in double and float32.
+std::vector<Runner> real_runners();
 
 struct RunRequest {
   std::string preset = {};  ///< empty: none

@@ -75,7 +75,7 @@ struct Rule {
   int right;  ///< README: right answers of 100
 };
 
-class NirCnn : public testing::TestWithParam<std::tuple<Rule, Arithmetic>> {};
+class NirCnn : public testing::TestWithParam<std::tuple<Rule, Runner>> {};
 
 /// The "multi" file was made in float32: trunc(v / threshold) turns a difference of one unit in the
 /// last place into a spike, and three recordings differ in float64. These are their counts by
@@ -90,21 +90,24 @@ const std::map<int, Row>& multi_in_float64() {
 }
 
 TEST_P(NirCnn, OutputCountsEqualTheIndependentSimulation) {
-  const auto& [rule, arithmetic] = GetParam();
+  const auto& [rule, runner] = GetParam();
   const std::string csv = "expected_test100_out_counts_" + rule.name + ".csv";
   REQUIRE_SHARED(kFolder + csv);
   const auto table = read_table(csv);
   ASSERT_EQ(table.size(), 100U);
   int right = 0;
   for (const Row& row : table) {
-    RunRequest request{.preset = rule.preset, .options = rule.options, .arithmetic = arithmetic};
+    RunRequest request{.preset = rule.preset,
+                       .options = rule.options,
+                       .arithmetic = runner.arithmetic,
+                       .backend = runner.backend};
     if (rule.padded) request.steps = kLongestRecording;
     const auto run = run_network(network(), load(static_cast<int>(row[0])), request);
     ASSERT_TRUE(run.ok()) << error_of(run);
     const std::vector<double> counts = run->sums("output", 10);
     Row expected(row.begin() + 2, row.end());
     const auto in_double = multi_in_float64().find(static_cast<int>(row[0]));
-    if (rule.name == "multi" && arithmetic == Arithmetic::kDouble &&
+    if (rule.name == "multi" && runner.arithmetic == Arithmetic::kDouble &&
         in_double != multi_in_float64().end()) {
       expected = in_double->second;
     }
@@ -125,21 +128,23 @@ const std::vector<Rule>& rules() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, NirCnn,
-                         testing::Combine(testing::ValuesIn(rules()),
-                                          testing::Values(Arithmetic::kDouble,
-                                                          Arithmetic::kFloat32)),
-                         [](const auto& info) {
-                           return std::get<0>(info.param).name + "_" +
-                                  to_string(std::get<1>(info.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Rules, NirCnn, testing::Combine(testing::ValuesIn(rules()), testing::ValuesIn(real_runners())),
+    [](const auto& info) {
+      return std::get<0>(info.param).name + "_" + to_string(std::get<1>(info.param));
+    });
 
-TEST(NirCnnOperations, EqualTheIndependentCountPerRecordingAndLayer) {
+class NirCnnOperations : public testing::TestWithParam<Runner> {};
+
+TEST_P(NirCnnOperations, EqualTheIndependentCountPerRecordingAndLayer) {
   REQUIRE_SHARED(kFolder + "expected_test100_ops.csv");
   const std::vector<std::string> layers = {"0", "2", "5", "9", "11"};
   for (const Row& row : read_table("expected_test100_ops.csv")) {
     const auto run = run_network(network(), load(static_cast<int>(row[0])),
-                                 {.preset = "nir", .options = {{"dt", "1e-3"}}});
+                                 {.preset = "nir",
+                                  .options = {{"dt", "1e-3"}},
+                                  .arithmetic = GetParam().arithmetic,
+                                  .backend = GetParam().backend});
     ASSERT_TRUE(run.ok()) << error_of(run);
     EXPECT_EQ(static_cast<double>(run->steps), row[1]);
     std::map<std::string, const NodeStats*> by_name;
@@ -154,6 +159,9 @@ TEST(NirCnnOperations, EqualTheIndependentCountPerRecordingAndLayer) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Runners, NirCnnOperations, testing::ValuesIn(real_runners()),
+                         [](const auto& info) { return to_string(info.param); });
+
 TEST(NirCnnActivity, FirstLayerEqualsThePublishedCountsAndCosineToTheChip) {
   REQUIRE_SHARED(kFolder + "speck_activity.npy");
   const auto expected =
@@ -163,14 +171,14 @@ TEST(NirCnnActivity, FirstLayerEqualsThePublishedCountsAndCosineToTheChip) {
   // One recording of each digit, 0 to 9, in the order of the published activity.
   const std::vector<int> samples = {60004, 60003, 60002, 60019, 60005,
                                     60009, 60012, 60001, 60062, 60008};
-  for (const Arithmetic arithmetic : {Arithmetic::kDouble, Arithmetic::kFloat32}) {
+  for (const Runner& runner : real_runners()) {
     std::vector<double> counts;
     for (const int sample : samples) {
       const auto run = run_network(network(), first_steps(load(sample), 300),
                                    {.preset = "nir",
                                     .options = {{"dt", "1e-3"}},
-                                    .arithmetic = arithmetic,
-                                    .backend = "reference",
+                                    .arithmetic = runner.arithmetic,
+                                    .backend = runner.backend,
                                     .record = {{"1", Variable::kSpikes}}});
       ASSERT_TRUE(run.ok()) << error_of(run);
       const auto sums = run->sums("1", 16 * 16 * 16);

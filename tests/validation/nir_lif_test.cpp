@@ -74,10 +74,10 @@ const std::vector<Platform>& platforms() {
   return all;
 }
 
-class NirLif : public testing::TestWithParam<std::tuple<Platform, Arithmetic>> {};
+class NirLif : public testing::TestWithParam<std::tuple<Platform, Runner>> {};
 
 TEST_P(NirLif, SpikesAndMembraneEqualThePlatforms) {
-  const auto& [platform, arithmetic] = GetParam();
+  const auto& [platform, runner] = GetParam();
   REQUIRE_SHARED("acceptance/nir/01_lif/" + platform.csv);
   const Trace trace = read_trace(platform.csv);
   ASSERT_EQ(trace.input.size(), 1000U);
@@ -91,8 +91,8 @@ TEST_P(NirLif, SpikesAndMembraneEqualThePlatforms) {
   for (const double x : trace.input) input.push_back(x != 0.0 ? 1.0 : 0.0);
   RunRequest request{.preset = platform.preset,
                      .options = platform.options,
-                     .arithmetic = arithmetic,
-                     .backend = "reference",
+                     .arithmetic = runner.arithmetic,
+                     .backend = runner.backend,
                      .record = {{neuron, Variable::kSpikes}, {neuron, Variable::kMembrane}}};
   const auto run = run_network(model->network, one_per_step(input), request);
   ASSERT_TRUE(run.ok()) << error_of(run);
@@ -117,8 +117,7 @@ TEST_P(NirLif, SpikesAndMembraneEqualThePlatforms) {
 
 INSTANTIATE_TEST_SUITE_P(Platforms, NirLif,
                          testing::Combine(testing::ValuesIn(platforms()),
-                                          testing::Values(Arithmetic::kDouble,
-                                                          Arithmetic::kFloat32)),
+                                          testing::ValuesIn(real_runners())),
                          [](const auto& info) {
                            std::string name = std::get<0>(info.param).csv;
                            name = name.substr(4, name.size() - 8);

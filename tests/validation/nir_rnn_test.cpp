@@ -75,10 +75,10 @@ const std::vector<Platform>& platforms() {
   return all;
 }
 
-class NirRnn : public testing::TestWithParam<std::tuple<Platform, Arithmetic>> {};
+class NirRnn : public testing::TestWithParam<std::tuple<Platform, Runner>> {};
 
 TEST_P(NirRnn, HiddenSpikesEqualThePublishedOnes) {
-  const auto& [platform, arithmetic] = GetParam();
+  const auto& [platform, runner] = GetParam();
   REQUIRE_SHARED(kFolder + platform.activity);
   const Network network = load_network(platform.model);
   const auto input = code_sequence(load_npy("braille_ds_test0_input_256x12.npy"), {12}, {});
@@ -86,8 +86,8 @@ TEST_P(NirRnn, HiddenSpikesEqualThePublishedOnes) {
   const auto run = run_network(network, *input,
                                {.preset = platform.preset,
                                 .options = platform.options,
-                                .arithmetic = arithmetic,
-                                .backend = "reference",
+                                .arithmetic = runner.arithmetic,
+                                .backend = runner.backend,
                                 .record = {{"lif1.lif", Variable::kSpikes}}});
   ASSERT_TRUE(run.ok()) << error_of(run);
   EXPECT_DOUBLE_EQ(run->discretisation.dt, 1e-4);  // found in the file
@@ -102,8 +102,7 @@ TEST_P(NirRnn, HiddenSpikesEqualThePublishedOnes) {
 
 INSTANTIATE_TEST_SUITE_P(Platforms, NirRnn,
                          testing::Combine(testing::ValuesIn(platforms()),
-                                          testing::Values(Arithmetic::kDouble,
-                                                          Arithmetic::kFloat32)),
+                                          testing::ValuesIn(real_runners())),
                          [](const auto& info) {
                            const std::string& file = std::get<0>(info.param).activity;
                            const bool zero = file.find("zero") != std::string::npos;
