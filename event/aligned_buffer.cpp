@@ -25,8 +25,8 @@ void* map_huge(std::size_t bytes) {
       ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) throw std::bad_alloc();
   auto* const start = static_cast<std::byte*>(raw);
-  const std::size_t head = (kHugePage - reinterpret_cast<std::uintptr_t>(start) % kHugePage) %
-                           kHugePage;
+  const std::size_t head =
+      (kHugePage - reinterpret_cast<std::uintptr_t>(start) % kHugePage) % kHugePage;
   if (head != 0) ::munmap(start, head);
   ::munmap(start + head + bytes, mapped - head - bytes);
   ::madvise(start + head, bytes, MADV_HUGEPAGE);
