@@ -35,6 +35,19 @@ struct DenseRowsCall {
 HWY_BEFORE_NAMESPACE();
 namespace spikeloom::HWY_NAMESPACE {
 
+#if SPIKELOOM_PLAIN_LOOPS
+
+template <bool kGraded, typename W, typename A>
+void walk(const DenseRowsCall<W, A>& call) {
+  for (std::size_t k = 0; k < call.count; ++k) {
+    const W* const row = call.rows + call.sources[k] * call.stride;
+    accumulate_run<kGraded>(row + call.first, call.last - call.first,
+                            kGraded ? call.values[k] : A{1}, call.acc + call.first);
+  }
+}
+
+#else
+
 /// Rows ahead of the one being added. Rows of a tile lie a stride apart, which no hardware
 /// prefetcher follows; a few rows cover the way from memory.
 constexpr std::size_t kRowsAhead = 6;
@@ -53,19 +66,6 @@ HWY_INLINE void prefetch_row(const W* row) {
     hwy::Prefetch(reinterpret_cast<const char*>(row) + b);
   }
 }
-
-#if SPIKELOOM_PLAIN_LOOPS
-
-template <bool kGraded, typename W, typename A>
-void walk(const DenseRowsCall<W, A>& call) {
-  for (std::size_t k = 0; k < call.count; ++k) {
-    const W* const row = call.rows + call.sources[k] * call.stride;
-    accumulate_run<kGraded>(row + call.first, call.last - call.first,
-                            kGraded ? call.values[k] : A{1}, call.acc + call.first);
-  }
-}
-
-#else
 
 /// Registers for sums: half of what there is, the rest for weights on their way.
 constexpr std::size_t kTile = HWY_TARGET == HWY_AVX3 ? 16 : 8;
