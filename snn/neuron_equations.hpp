@@ -67,11 +67,13 @@ SPIKELOOM_STEP std::int32_t saturated(std::int32_t value) {
   return value < -kStateLimit ? -kStateLimit : value;
 }
 
-/// value x decay. Real: rounded once, or cut off towards zero in fixed point. Integer: the decay
+/// value x decay. Real: rounded once, or to an integer in fixed point. Integer: the decay
 /// is n / 2^12; the product is split so that every intermediate fits 32 bits.
 SPIKELOOM_STEP float decayed(float value, float decay, FixedPoint fixed_point) {
   if (fixed_point == FixedPoint::kNone) return decay * value;
-  return static_cast<float>(std::trunc(static_cast<double>(value) * static_cast<double>(decay)));
+  const double product = static_cast<double>(value) * static_cast<double>(decay);
+  return static_cast<float>(fixed_point == FixedPoint::kLoihi ? std::trunc(product)
+                                                              : std::floor(product));
 }
 SPIKELOOM_STEP std::int32_t decayed(std::int32_t value, std::int32_t decay,
                                     FixedPoint fixed_point) {

@@ -2,6 +2,7 @@
 
 #include "backends/backend_impl.hpp"
 #include "backends/cpu/executable.hpp"
+#include "snn/integer.hpp"
 
 namespace spikeloom {
 namespace {
@@ -13,7 +14,7 @@ class CpuBackend : public Backend {
             .description = "event-driven, vectorised and threaded",
             .available = true,
             .reason = "",
-            .arithmetics = {Arithmetic::kFloat32}};
+            .arithmetics = {Arithmetic::kFloat32, Arithmetic::kInteger}};
   }
 
   Support supports(const Program& program, const RunOptions& options) const override {
@@ -30,6 +31,9 @@ class CpuBackend : public Backend {
 
   Result<std::shared_ptr<const Executable>> compile(const Program& program,
                                                     const RunOptions& options) const override {
+    if (options.arithmetic == Arithmetic::kInteger) {
+      return cpu::compile_cpu<std::int32_t>(program, options);
+    }
     return cpu::compile_cpu<float>(program, options);
   }
 };

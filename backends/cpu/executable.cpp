@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "backends/cpu/session.hpp"
+#include "snn/integer.hpp"
 
 namespace spikeloom::cpu {
 namespace {
@@ -53,10 +54,29 @@ bool restless(const NeuronCoefficients& c, std::size_t i, const Discretisation& 
 template <typename V>
 constexpr V kNever = std::numeric_limits<V>::max();
 
+/// Coefficients as integer neurons have them, decays as real numbers again.
+NeuronCoefficients whole_coefficients(const NeuronCoefficients& real, const IntegerNeurons& n) {
+  NeuronCoefficients c = real;
+  const auto take = [](const std::vector<std::int32_t>& from, double unit) {
+    std::vector<double> values;
+    for (const std::int32_t value : from) values.push_back(value / unit);
+    return values;
+  };
+  c.current_decay = take(n.current_decay, kDecayUnit);
+  c.current_gain = take(n.current_gain, 1.0);
+  c.decay = take(n.decay, kDecayUnit);
+  c.gain = take(n.gain, 1.0);
+  c.drive = take(n.drive, 1.0);
+  c.threshold = take(n.threshold, 1.0);
+  c.reset = take(n.reset, 1.0);
+  c.clamp = take(n.clamp, 1.0);
+  return c;
+}
+
 template <typename V>
 std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const NodePlan<V>& plan,
-                                               const Program& program) {
-  const NeuronCoefficients& c = std::get<op::Neuron>(node.operation).coefficients;
+                                               const Program& program,
+                                               const NeuronCoefficients& c) {
   const Discretisation& d = program.discretisation;
   auto population = std::make_unique<Population<V>>();
   Population<V>& p = *population;
@@ -71,6 +91,12 @@ std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const No
   p.arrays.uniform = c.size() > 0;
   for (const auto* values : sources) {
     p.arrays.uniform = p.arrays.uniform && (values->empty() || all_equal(*values));
+  }
+  if (!c.refractory.empty()) {
+    p.arrays.options.refractory = true;
+    const bool same = std::all_of(c.refractory.begin(), c.refractory.end(),
+                                  [&](std::uint32_t steps) { return steps == c.refractory[0]; });
+    p.arrays.uniform = p.arrays.uniform && same;
   }
   // Neurons beyond the last one have to stay at 0 and silent; common coefficients may not do that.
   if (!whole && c.size() > 0) {
@@ -99,6 +125,17 @@ std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const No
   p.arrays.traced = std::any_of(plan.records.begin(), plan.records.end(), [&](Variable v) {
     return v == Variable::kMembrane && d.record_membrane == RecordMembrane::kBeforeReset;
   });
+  if (!c.refractory.empty()) {
+    p.refractory = AlignedBuffer<std::int32_t>(block_count(c.size()) * kBlock);
+    for (std::size_t i = 0; i < c.size(); ++i) {
+      p.refractory[plan.order.physical(i)] = static_cast<std::int32_t>(c.refractory[i]);
+    }
+    p.arrays.refractory = p.refractory.data();
+  }
+  for (std::size_t i = 0; i < c.initial.size(); ++i) {
+    p.initial.resize(c.size());
+    p.initial[plan.order.physical(i)] = static_cast<V>(c.initial[i]);
+  }
   p.kernels = neuron_kernels(p.arrays);
 
   p.always = BlockSet(block_count(c.size()));
@@ -188,7 +225,8 @@ Result<std::unique_ptr<Session>> CpuExecutable<V>::open(std::uint32_t batch) con
 }
 
 template <typename V>
-std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& options) {
+std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& options,
+                                    const IntegerProgram& integer) {
   std::vector<NodePlan<V>> plans(program.nodes.size());
   for (std::size_t n = 0; n < plans.size(); ++n) {
     const ProgramNode& node = program.nodes[n];
@@ -209,7 +247,8 @@ std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& op
     NodePlan<V>& plan = plans[n];
     if (!is_weight_operation(node.operation)) continue;
     plan.dense = true;
-    plan.projection = make_projection<V>(node.operation);
+    const bool fits_int8 = std::is_integral_v<V> && integer.nodes[n].fits_int8;
+    plan.projection = make_projection<V>(node.operation, fits_int8);
     plan.order = plan.projection->order();
     finish_weights(node, plan);
   }
@@ -219,9 +258,8 @@ std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& op
     if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
       for (const double f : scale->factor) plan.factor.push_back(static_cast<V>(f));
     } else if (const auto* threshold = std::get_if<op::Threshold>(&node.operation)) {
-      for (const double t : threshold->threshold) {
-        plan.threshold.push_back(static_cast<V>(std::is_integral_v<V> ? std::floor(t) : t));
-      }
+      for (const double t : threshold->threshold) plan.threshold.push_back(static_cast<V>(t));
+      if constexpr (std::is_integral_v<V>) plan.threshold = integer.nodes[n].threshold;
       plan.all_thresholds_positive =
           std::all_of(plan.threshold.begin(), plan.threshold.end(), [](V t) { return t >= V{0}; });
     } else if (std::holds_alternative<op::Neuron>(node.operation)) {
@@ -231,7 +269,9 @@ std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& op
           break;
         }
       }
-      plan.population = make_population<V>(node, plan, program);
+      NeuronCoefficients c = std::get<op::Neuron>(node.operation).coefficients;
+      if constexpr (std::is_integral_v<V>) c = whole_coefficients(c, integer.nodes[n].neurons);
+      plan.population = make_population<V>(node, plan, program, c);
       plan.dense = !plan.population->arrays.options.spiking;
       for (const Link& link : node.inputs) {  // a bias is input in every step
         if (!plans[link.source].bias.empty()) plan.population->always.fill();
@@ -244,9 +284,19 @@ std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& op
 template <typename V>
 Result<std::shared_ptr<const Executable>> compile_cpu(const Program& program,
                                                       const RunOptions& options) {
+  IntegerProgram integer;
+  if constexpr (std::is_integral_v<V>) {
+    SPIKELOOM_TRY(integer, to_integer(program));
+  }
   try {
-    return std::shared_ptr<const Executable>(std::make_shared<const CpuExecutable<V>>(
-        program, options, make_plans<V>(program, options)));
+    auto plans = make_plans<V>(program, options, integer);
+    if constexpr (std::is_integral_v<V>) {
+      for (const std::uint32_t input : program.inputs) {
+        plans[input].input_limit = integer.input_limit;
+      }
+    }
+    return std::shared_ptr<const Executable>(
+        std::make_shared<const CpuExecutable<V>>(program, options, std::move(plans)));
   } catch (const std::bad_alloc&) {
     return Error{.code = ErrorCode::kResource,
                  .what = "there is not enough memory for the network's rows",

@@ -53,29 +53,43 @@ HWY_INLINE Coefficients<V> coefficients(const NeuronArrays<V>& a, const StepOpti
 }
 
 /// The loop that every variant shares; `o` is a constant where the caller knows it.
-template <bool kUniform, typename V>
+template <bool kUniform, bool kRefractory, typename V>
 HWY_INLINE void run_block(const StepOptions& o, const NeuronArrays<V>& a, std::size_t first,
                           const V* HWY_RESTRICT x, const NeuronBlock<V>& block,
                           V* HWY_RESTRICT spikes) {
   V* HWY_RESTRICT membrane = block.membrane;
   V* HWY_RESTRICT current = block.current;
   const Coefficients<V> common = coefficients(a, o, 0);
+  std::int32_t* HWY_RESTRICT countdown = block.countdown;
+  const std::int32_t common_period = kRefractory ? a.refractory[0] : 0;
   for (std::size_t j = 0; j < kNeurons; ++j) {
     const Coefficients<V> c = kUniform ? common : coefficients(a, o, first + j);
     State<V> s{o.has_current ? current[j] : V{0}, membrane[j]};
     V before;
-    spikes[j] = equations::step(s, x[j], c, o, before);
-    membrane[j] = s.membrane;
+    V count = equations::step(s, x[j], c, o, before);
+    if constexpr (kRefractory) {
+      const std::int32_t left = countdown[j];
+      const std::int32_t period = kUniform ? common_period : a.refractory[first + j];
+      const bool waits = left > 0;
+      const std::int32_t started = count != V{0} ? period : 0;
+      countdown[j] = waits ? left - 1 : started;
+      count = waits ? V{0} : count;
+      membrane[j] = waits ? membrane[j] : s.membrane;
+    } else {
+      membrane[j] = s.membrane;
+    }
+    spikes[j] = count;
     if (o.has_current) current[j] = s.current;
   }
 }
 
-template <bool kHasCurrent, SpikeRule kRule, Reset kReset, bool kUniform, typename V>
+template <bool kHasCurrent, bool kRefractory, SpikeRule kRule, Reset kReset, bool kUniform,
+          typename V>
 HWY_ATTR std::uint64_t update_fast(const NeuronArrays<V>& a, std::size_t first, const V* x,
                                    const NeuronBlock<V>& block, V* spikes) {
   constexpr StepOptions o{
       .has_current = kHasCurrent, .spiking = true, .clamped = true, .reset = kReset, .rule = kRule};
-  run_block<kUniform>(o, a, first, x, block, spikes);
+  run_block<kUniform, kRefractory>(o, a, first, x, block, spikes);
   return nonzero_set(spikes);
 }
 
@@ -92,8 +106,6 @@ HWY_ATTR std::uint64_t update_any(const NeuronArrays<V>& a, std::size_t first, c
     V count = 0;
     if (block.countdown != nullptr && block.countdown[j] > 0) {
       --block.countdown[j];
-      s.membrane = c.reset;
-      before = c.reset;
     } else if (o.late) {
       count = block.late[j];
       block.late[j] = 0;  // the next step's are published only if the block is awake
@@ -178,8 +190,8 @@ HWY_ATTR Tally<V> tally(const V* HWY_RESTRICT x) {
 
 template <bool kHasCurrent, SpikeRule kRule, Reset kReset, typename V>
 UpdateBlock<V> pick_uniform(bool uniform) {
-  return uniform ? &update_fast<kHasCurrent, kRule, kReset, true, V>
-                 : &update_fast<kHasCurrent, kRule, kReset, false, V>;
+  return uniform ? &update_fast<kHasCurrent, false, kRule, kReset, true, V>
+                 : &update_fast<kHasCurrent, false, kRule, kReset, false, V>;
 }
 
 template <bool kHasCurrent, SpikeRule kRule, typename V>
@@ -203,16 +215,32 @@ UpdateBlock<V> pick_rule(const NeuronArrays<V>& a) {
   return pick_reset<kHasCurrent, SpikeRule::kMultiple, V>(a);
 }
 
+template <SpikeRule kRule, typename V>
+UpdateBlock<V> pick_refractory(bool uniform) {
+  return uniform ? &update_fast<false, true, kRule, Reset::kToVReset, true, V>
+                 : &update_fast<false, true, kRule, Reset::kToVReset, false, V>;
+}
+
+template <typename V>
+UpdateBlock<V> pick_update(const NeuronArrays<V>& a) {
+  const StepOptions& o = a.options;
+  const bool grid = o.spiking && !a.traced && !o.late && !o.substep;
+  const bool plain = o.fixed_point == FixedPoint::kNone && o.order == CubaOrder::kNewCurrent;
+  if (!grid || !plain) return &update_any<V>;
+  if (o.refractory) {
+    const bool known = !o.has_current && o.reset == Reset::kToVReset;
+    if (!known || o.rule == SpikeRule::kMultiple) return &update_any<V>;
+    return o.rule == SpikeRule::kGreater ? pick_refractory<SpikeRule::kGreater, V>(a.uniform)
+                                         : pick_refractory<SpikeRule::kGreaterEqual, V>(a.uniform);
+  }
+  if (o.reset != Reset::kToVReset && o.reset != Reset::kSubtract) return &update_any<V>;
+  return o.has_current ? pick_rule<true, V>(a) : pick_rule<false, V>(a);
+}
+
 template <typename V>
 NeuronKernels<V> pick(const NeuronArrays<V>& a) {
-  const StepOptions& o = a.options;
-  const bool fast = o.spiking && !a.traced && !o.refractory && !o.late && !o.substep &&
-                    o.fixed_point == FixedPoint::kNone && o.order == CubaOrder::kNewCurrent &&
-                    (o.reset == Reset::kToVReset || o.reset == Reset::kSubtract);
   NeuronKernels<V> k;
-  k.update = !fast           ? &update_any<V>
-             : o.has_current ? pick_rule<true, V>(a)
-                             : pick_rule<false, V>(a);
+  k.update = pick_update(a);
   k.sleep = &sleep<V>;
   k.due = &due<V>;
   k.awake = &awake<V>;

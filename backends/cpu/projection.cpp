@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "snn/random_connectivity.hpp"
+
 namespace spikeloom::cpu {
 namespace {
 
@@ -72,6 +74,23 @@ class SparseProjection : public Projection<V> {
         weight_[at] = static_cast<W>(sparse.value[k]);
       }
     }
+  }
+
+  explicit SparseProjection(const op::RandomSparse& rule)
+      : row_start_(static_cast<std::size_t>(rule.inputs) + 1) {
+    for_each_synapse(
+        rule, 0, rule.outputs,
+        [this](std::int64_t, std::uint32_t source, std::size_t) { ++row_start_[source + 1]; });
+    for (std::size_t i = 1; i < row_start_.size(); ++i) row_start_[i] += row_start_[i - 1];
+    target_.resize(row_start_.back());
+    weight_.resize(row_start_.back());
+    std::vector<std::size_t> next(row_start_.begin(), row_start_.end() - 1);
+    for_each_synapse(rule, 0, rule.outputs,
+                     [&](std::int64_t target, std::uint32_t source, std::size_t group) {
+                       const std::size_t at = next[source]++;
+                       target_[at] = static_cast<std::uint32_t>(target);
+                       weight_[at] = static_cast<W>(rule.groups[group].weight);
+                     });
   }
 
   DeliveryCount deliver(const Events<V>& events, DenseArray<V>& target) const override {
@@ -167,20 +186,18 @@ class ConvolutionProjection : public Projection<V> {
   std::vector<W> weights_;
 };
 
-}  // namespace
-
-template <typename V>
-std::unique_ptr<Projection<V>> make_projection(const Operation& operation) {
-  using Weight = std::conditional_t<std::is_same_v<V, float>, float, std::int16_t>;
+template <typename V, typename W>
+std::unique_ptr<Projection<V>> make_with(const Operation& operation) {
   return std::visit(
       [](const auto& o) -> std::unique_ptr<Projection<V>> {
         using Op = std::decay_t<decltype(o)>;
         if constexpr (std::is_same_v<Op, op::Dense>) {
-          return std::make_unique<DenseProjection<V, Weight>>(o);
-        } else if constexpr (std::is_same_v<Op, op::Sparse>) {
-          return std::make_unique<SparseProjection<V, Weight>>(o);
+          return std::make_unique<DenseProjection<V, W>>(o);
+        } else if constexpr (std::is_same_v<Op, op::Sparse> ||
+                             std::is_same_v<Op, op::RandomSparse>) {
+          return std::make_unique<SparseProjection<V, W>>(o);
         } else if constexpr (std::is_same_v<Op, op::Convolution>) {
-          return std::make_unique<ConvolutionProjection<V, Weight>>(o);
+          return std::make_unique<ConvolutionProjection<V, W>>(o);
         } else {
           return nullptr;
         }
@@ -188,7 +205,18 @@ std::unique_ptr<Projection<V>> make_projection(const Operation& operation) {
       operation);
 }
 
-template std::unique_ptr<Projection<float>> make_projection(const Operation&);
-template std::unique_ptr<Projection<std::int32_t>> make_projection(const Operation&);
+}  // namespace
+
+template <>
+std::unique_ptr<Projection<float>> make_projection(const Operation& operation, bool) {
+  return make_with<float, float>(operation);
+}
+
+template <>
+std::unique_ptr<Projection<std::int32_t>> make_projection(const Operation& operation,
+                                                          bool fits_int8) {
+  if (fits_int8) return make_with<std::int32_t, std::int8_t>(operation);
+  return make_with<std::int32_t, std::int16_t>(operation);
+}
 
 }  // namespace spikeloom::cpu

@@ -44,8 +44,9 @@ DeliveryCount count_pairs(const Events<V>& events, FanOut&& fan_out) {
 }
 
 /// The weights of a Dense, Sparse or Convolution operation. For V = float the stored weights; for
-/// V = int32 they have to be integers within 16 bits (snn/integer.hpp has checked that).
+/// V = int32 they have to be integers within 16 bits (snn/integer.hpp has checked that), which are
+/// kept in 8 bits where they fit.
 template <typename V>
-std::unique_ptr<Projection<V>> make_projection(const Operation& operation);
+std::unique_ptr<Projection<V>> make_projection(const Operation& operation, bool fits_int8);
 
 }  // namespace spikeloom::cpu

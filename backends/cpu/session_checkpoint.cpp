@@ -80,6 +80,10 @@ Result<Checkpoint> CpuSession<V>::save() const {
         wake_all(element, n, step_);
         node.membrane = logical(state.membrane, plan.order, size);
         node.current = logical(state.current, plan.order, size);
+        for (std::size_t i = 0; i < size && !state.countdown.empty(); ++i) {
+          node.waiting.push_back(
+              static_cast<std::uint32_t>(state.countdown[plan.order.physical(i)]));
+        }
       }
       if (std::holds_alternative<op::Delay>(program_.nodes[n].operation)) {
         node.delay = delay_history(element, n);
@@ -144,6 +148,9 @@ Status CpuSession<V>::load(std::span<const std::byte> checkpoint) {
       if (plan.population != nullptr) {
         physical(node.membrane, plan.order, state.membrane);
         physical(node.current, plan.order, state.current);
+        for (std::size_t i = 0; i < node.waiting.size(); ++i) {
+          state.countdown[plan.order.physical(i)] = static_cast<std::int32_t>(node.waiting[i]);
+        }
         state.next_step.assign(state.next_step.size(), step_);
         state.awake.fill();
       }
