@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "backends/cpu/session.hpp"
 #include "snn/integer.hpp"
 
@@ -225,8 +227,8 @@ Result<std::unique_ptr<Session>> CpuExecutable<V>::open(std::uint32_t batch) con
 }
 
 template <typename V>
-std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& options,
-                                    const IntegerProgram& integer) {
+Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOptions& options,
+                                            const IntegerProgram& integer) {
   std::vector<NodePlan<V>> plans(program.nodes.size());
   for (std::size_t n = 0; n < plans.size(); ++n) {
     const ProgramNode& node = program.nodes[n];
@@ -248,7 +250,9 @@ std::vector<NodePlan<V>> make_plans(const Program& program, const RunOptions& op
     if (!is_weight_operation(node.operation)) continue;
     plan.dense = true;
     const bool fits_int8 = std::is_integral_v<V> && integer.nodes[n].fits_int8;
-    plan.projection = make_projection<V>(node.operation, fits_int8);
+    auto made = make_projection<V>(node.operation, fits_int8);
+    if (!made.ok()) return std::move(made).error().in(fmt::format("node \"{}\"", node.name));
+    plan.projection = *std::move(made);
     plan.order = plan.projection->order();
     finish_weights(node, plan);
   }
@@ -289,7 +293,7 @@ Result<std::shared_ptr<const Executable>> compile_cpu(const Program& program,
     SPIKELOOM_TRY(integer, to_integer(program));
   }
   try {
-    auto plans = make_plans<V>(program, options, integer);
+    SPIKELOOM_TRY(auto plans, make_plans<V>(program, options, integer));
     if constexpr (std::is_integral_v<V>) {
       for (const std::uint32_t input : program.inputs) {
         plans[input].input_limit = integer.input_limit;

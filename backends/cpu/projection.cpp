@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "event/convolution_stencil.hpp"
+#include "event/dense_rows.hpp"
 #include "snn/random_connectivity.hpp"
 
 namespace spikeloom::cpu {
@@ -20,7 +22,7 @@ class DenseProjection : public Projection<V> {
   explicit DenseProjection(const op::Dense& dense)
       : outputs_(static_cast<std::size_t>(dense.outputs)),
         inputs_(static_cast<std::size_t>(dense.inputs)),
-        stride_(block_count(outputs_) * kBlock),
+        stride_(dense_row_stride<W>(outputs_)),
         rows_(inputs_ * stride_) {
     for (std::size_t o = 0; o < outputs_; ++o) {
       for (std::size_t i = 0; i < inputs_; ++i) {
@@ -30,17 +32,12 @@ class DenseProjection : public Projection<V> {
   }
 
   DeliveryCount deliver(const Events<V>& events, DenseArray<V>& target) const override {
-    for (std::size_t e = 0; e < events.size(); ++e) {
-      const std::size_t repeat = events.index[e] / inputs_;
-      const W* row = rows_.data() + events.index[e] % inputs_ * stride_;
-      V* out = target.data.data() + repeat * outputs_;
-      if (events.value.empty()) {
-        for (std::size_t o = 0; o < outputs_; ++o) out[o] += static_cast<V>(row[o]);
-      } else {
-        const V value = events.value[e];
-        for (std::size_t o = 0; o < outputs_; ++o) out[o] += static_cast<V>(row[o]) * value;
-      }
-      mark(target.touched, repeat * outputs_, (repeat + 1) * outputs_);
+    if (outputs_ == 0) return {};
+    if (events.empty() || events.index.back() < inputs_) {  // one row of inputs: the usual case
+      add(events.index, events.value, target.data.data());
+      if (!events.empty()) mark(target.touched, 0, outputs_);
+    } else {
+      deliver_repeats(events, target);
     }
     DeliveryCount count = count_pairs(events, [this](std::uint32_t) { return outputs_; });
     count.weight_bytes = (count.unit + count.graded) * sizeof(W);
@@ -49,6 +46,31 @@ class DenseProjection : public Projection<V> {
   std::uint64_t bytes() const override { return rows_.bytes(); }
 
  private:
+  void add(std::span<const std::uint32_t> sources, std::span<const V> values, V* out) const {
+    if (values.empty()) {
+      add_dense_rows<W, V>(rows_.data(), stride_, outputs_, sources, out);
+    } else {
+      multiply_add_dense_rows<W, V>(rows_.data(), stride_, outputs_, sources, values, out);
+    }
+  }
+
+  /// The same weights for every row of inputs.
+  void deliver_repeats(const Events<V>& events, DenseArray<V>& target) const {
+    std::vector<std::uint32_t> sources;
+    for (std::size_t e = 0; e < events.size();) {
+      const std::size_t first = e;
+      const std::size_t repeat = events.index[e] / inputs_;
+      sources.clear();
+      for (; e < events.size() && events.index[e] / inputs_ == repeat; ++e) {
+        sources.push_back(static_cast<std::uint32_t>(events.index[e] % inputs_));
+      }
+      std::span<const V> values;
+      if (!events.value.empty()) values = {events.value.data() + first, e - first};
+      add(sources, values, target.data.data() + repeat * outputs_);
+      mark(target.touched, repeat * outputs_, (repeat + 1) * outputs_);
+    }
+  }
+
   std::size_t outputs_, inputs_, stride_;
   AlignedBuffer<W> rows_;
 };
@@ -117,89 +139,69 @@ class SparseProjection : public Projection<V> {
   std::vector<W> weight_;
 };
 
-/// Convolution tap by tap, channels last.
 template <typename V, typename W>
 class ConvolutionProjection : public Projection<V> {
  public:
-  explicit ConvolutionProjection(const op::Convolution& conv) : conv_(conv) {
-    conv_.weight.clear();
-    const std::int64_t in_group = conv.in_channels / conv.groups;
-    const std::int64_t taps = conv.kernel.rows * conv.kernel.columns;
-    const std::int64_t out_group = conv.out_channels / conv.groups;
-    weights_.resize(conv.weight.size());
-    for (std::int64_t o = 0; o < conv.out_channels; ++o) {
-      for (std::int64_t i = 0; i < in_group; ++i) {
-        for (std::int64_t tap = 0; tap < taps; ++tap) {
-          const std::int64_t channel = o / out_group * in_group + i;
-          weights_[static_cast<std::size_t>((channel * taps + tap) * out_group + o % out_group)] =
-              static_cast<W>(
-                  conv.weight[static_cast<std::size_t>((o * in_group + i) * taps + tap)]);
-        }
-      }
-    }
-  }
+  ConvolutionProjection(const op::Convolution& conv, ConvolutionStencil<W> stencil)
+      : stencil_(std::move(stencil)),
+        channels_(static_cast<std::size_t>(conv.out_channels)),
+        plane_(static_cast<std::size_t>(conv.output.rows * conv.output.columns)) {}
 
   DeliveryCount deliver(const Events<V>& events, DenseArray<V>& target) const override {
-    const std::int64_t in_group = conv_.in_channels / conv_.groups;
-    const std::int64_t out_group = conv_.out_channels / conv_.groups;
-    const std::int64_t plane = conv_.input.rows * conv_.input.columns;
-    const std::int64_t taps = conv_.kernel.rows * conv_.kernel.columns;
-    DeliveryCount count;
-    for (std::size_t e = 0; e < events.size(); ++e) {
-      const std::int64_t channel = events.index[e] / plane;
-      const std::int64_t row = events.index[e] % plane / conv_.input.columns;
-      const std::int64_t column = events.index[e] % conv_.input.columns;
-      const V value = events.at(e);
-      std::uint64_t pairs = 0;
-      for (std::int64_t tap = 0; tap < taps; ++tap) {
-        const std::int64_t r =
-            row + conv_.pad_before.rows - tap / conv_.kernel.columns * conv_.dilation.rows;
-        const std::int64_t c =
-            column + conv_.pad_before.columns - tap % conv_.kernel.columns * conv_.dilation.columns;
-        if (r < 0 || c < 0 || r % conv_.stride.rows != 0 || c % conv_.stride.columns != 0) continue;
-        const std::int64_t out_row = r / conv_.stride.rows;
-        const std::int64_t out_column = c / conv_.stride.columns;
-        if (out_row >= conv_.output.rows || out_column >= conv_.output.columns) continue;
-        const auto at = static_cast<std::size_t>((out_row * conv_.output.columns + out_column) *
-                                                     conv_.out_channels +
-                                                 channel / in_group * out_group);
-        const W* weights = weights_.data() + (channel * taps + tap) * out_group;
-        for (std::size_t o = 0; o < static_cast<std::size_t>(out_group); ++o) {
-          target.data[at + o] += static_cast<V>(weights[o]) * value;
-        }
-        mark(target.touched, at, at + static_cast<std::size_t>(out_group));
-        pairs += static_cast<std::uint64_t>(out_group);
-      }
-      (value == V{1} || value == V{-1} ? count.unit : count.graded) += pairs;
+    if (events.value.empty()) {
+      stencil_.add_events(events.index, target.data.data());
+    } else {
+      stencil_.multiply_add_events(events.index, events.value, target.data.data());
     }
+    stencil_.mark(events.index, target.touched.words().data());
+    DeliveryCount count =
+        count_pairs(events, [this](std::uint32_t source) { return stencil_.pairs(source); });
     count.weight_bytes = (count.unit + count.graded) * sizeof(W);
     return count;
   }
-  Order order() const override {
-    return channels_last(static_cast<std::size_t>(conv_.out_channels),
-                         static_cast<std::size_t>(conv_.output.rows * conv_.output.columns));
-  }
-  std::uint64_t bytes() const override { return weights_.size() * sizeof(W); }
+  Order order() const override { return channels_last(channels_, plane_); }
+  std::uint64_t bytes() const override { return stencil_.bytes(); }
 
  private:
-  op::Convolution conv_;
-  std::vector<W> weights_;
+  ConvolutionStencil<W> stencil_;
+  std::size_t channels_, plane_;
 };
 
+ConvolutionGeometry geometry(const op::Convolution& conv) {
+  const auto axis = [](std::int64_t input, std::int64_t output, std::int64_t kernel,
+                       std::int64_t stride, std::int64_t dilation, std::int64_t pad) {
+    return WindowAxis{.input = input,
+                      .output = output,
+                      .kernel = kernel,
+                      .stride = stride,
+                      .dilation = dilation,
+                      .pad = pad};
+  };
+  return {.in_channels = conv.in_channels,
+          .out_channels = conv.out_channels,
+          .groups = conv.groups,
+          .rows = axis(conv.input.rows, conv.output.rows, conv.kernel.rows, conv.stride.rows,
+                       conv.dilation.rows, conv.pad_before.rows),
+          .columns = axis(conv.input.columns, conv.output.columns, conv.kernel.columns,
+                          conv.stride.columns, conv.dilation.columns, conv.pad_before.columns)};
+}
+
 template <typename V, typename W>
-std::unique_ptr<Projection<V>> make_with(const Operation& operation) {
+Result<std::unique_ptr<Projection<V>>> make_with(const Operation& operation) {
+  using Made = std::unique_ptr<Projection<V>>;
   return std::visit(
-      [](const auto& o) -> std::unique_ptr<Projection<V>> {
+      [](const auto& o) -> Result<Made> {
         using Op = std::decay_t<decltype(o)>;
         if constexpr (std::is_same_v<Op, op::Dense>) {
-          return std::make_unique<DenseProjection<V, W>>(o);
+          return Made(std::make_unique<DenseProjection<V, W>>(o));
         } else if constexpr (std::is_same_v<Op, op::Sparse> ||
                              std::is_same_v<Op, op::RandomSparse>) {
-          return std::make_unique<SparseProjection<V, W>>(o);
+          return Made(std::make_unique<SparseProjection<V, W>>(o));
         } else if constexpr (std::is_same_v<Op, op::Convolution>) {
-          return std::make_unique<ConvolutionProjection<V, W>>(o);
+          SPIKELOOM_TRY(auto stencil, ConvolutionStencil<W>::make(geometry(o), o.weight));
+          return Made(std::make_unique<ConvolutionProjection<V, W>>(o, std::move(stencil)));
         } else {
-          return nullptr;
+          return Error{.what = "this operation has no weights"};
         }
       },
       operation);
@@ -208,13 +210,13 @@ std::unique_ptr<Projection<V>> make_with(const Operation& operation) {
 }  // namespace
 
 template <>
-std::unique_ptr<Projection<float>> make_projection(const Operation& operation, bool) {
+Result<std::unique_ptr<Projection<float>>> make_projection(const Operation& operation, bool) {
   return make_with<float, float>(operation);
 }
 
 template <>
-std::unique_ptr<Projection<std::int32_t>> make_projection(const Operation& operation,
-                                                          bool fits_int8) {
+Result<std::unique_ptr<Projection<std::int32_t>>> make_projection(const Operation& operation,
+                                                                  bool fits_int8) {
   if (fits_int8) return make_with<std::int32_t, std::int8_t>(operation);
   return make_with<std::int32_t, std::int16_t>(operation);
 }

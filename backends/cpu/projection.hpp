@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/cpu/signal.hpp"
+#include "base/result.hpp"
 #include "snn/program.hpp"
 
 namespace spikeloom::cpu {
@@ -45,8 +46,8 @@ DeliveryCount count_pairs(const Events<V>& events, FanOut&& fan_out) {
 
 /// The weights of a Dense, Sparse or Convolution operation. For V = float the stored weights; for
 /// V = int32 they have to be integers within 16 bits (snn/integer.hpp has checked that), which are
-/// kept in 8 bits where they fit.
+/// kept in 8 bits where they fit. kShape, kResource: what the rows refuse.
 template <typename V>
-std::unique_ptr<Projection<V>> make_projection(const Operation& operation, bool fits_int8);
+Result<std::unique_ptr<Projection<V>>> make_projection(const Operation& operation, bool fits_int8);
 
 }  // namespace spikeloom::cpu
