@@ -58,6 +58,11 @@ int shift_for(std::int64_t sum) {
   return shift;
 }
 
+bool all_fit_int8(const std::vector<std::int16_t>& weights) {
+  return std::all_of(weights.begin(), weights.end(),
+                     [](std::int16_t w) { return w >= -128 && w <= 127; });
+}
+
 /// Row (output, channel) of each stored weight.
 std::vector<std::size_t> rows_of(const op::Sparse& sparse) {
   std::vector<std::size_t> rows(sparse.value.size());
@@ -76,8 +81,7 @@ Status take_weights(const std::vector<double>& weight, const std::vector<double>
   }
   SPIKELOOM_CHECK(take("a weight of row", weight, kInt16, row, node.weight));
   SPIKELOOM_CHECK(take("the bias of row", bias, kInt32, same, node.bias));
-  node.fits_int8 = std::all_of(node.weight.begin(), node.weight.end(),
-                               [](std::int16_t w) { return w >= -128 && w <= 127; });
+  node.fits_int8 = all_fit_int8(node.weight);
   std::vector<std::int64_t> excitatory(row_count), inhibitory(row_count);
   for (std::size_t k = 0; k < node.weight.size(); ++k) {
     const std::int16_t w = node.weight[k];
@@ -127,6 +131,9 @@ Status take_neurons(const NeuronCoefficients& c, const Discretisation& d, Intege
   SPIKELOOM_CHECK(take("the threshold of neuron", c.threshold, kStateFormat, same, out.threshold));
   SPIKELOOM_CHECK(take("the reset of neuron", c.reset, kStateFormat, same, out.reset));
   SPIKELOOM_CHECK(take("the clamp of neuron", c.clamp, kStateFormat, same, out.clamp));
+  SPIKELOOM_CHECK(
+      take("the initial membrane of neuron", c.initial, kStateFormat, same, out.initial));
+  out.refractory = c.refractory;
   const bool subtracts = d.reset == Reset::kSubtract || d.reset == Reset::kSubtractOnce;
   const std::int32_t lowest = d.spike_rule == SpikeRule::kMultiple ? 1 : 0;
   for (std::size_t i = 0; i < out.threshold.size(); ++i) {
@@ -137,6 +144,22 @@ Status take_neurons(const NeuronCoefficients& c, const Discretisation& d, Intege
           out.threshold[i]);
     }
   }
+  return {};
+}
+
+/// One weight per group; every row holds `degree` of each.
+Status take_rule(const op::RandomSparse& rule, IntegerNode& node) {
+  std::vector<double> weights;
+  for (const auto& group : rule.groups) weights.push_back(group.weight);
+  SPIKELOOM_CHECK(take("the weight of group", weights, kInt16, same, node.weight));
+  node.fits_int8 = all_fit_int8(node.weight);
+  std::int64_t excitatory = 0;
+  std::int64_t inhibitory = 0;
+  for (std::size_t g = 0; g < node.weight.size(); ++g) {
+    const std::int64_t sum = std::int64_t{node.weight[g]} * rule.groups[g].degree;
+    (sum > 0 ? excitatory : inhibitory) += sum > 0 ? sum : -sum;
+  }
+  node.ring = {shift_for(excitatory), shift_for(inhibitory)};
   return {};
 }
 
@@ -162,6 +185,8 @@ Result<IntegerNode> convert(const ProgramNode& node, const Discretisation& d) {
           return take_weights(
               o.weight, o.row_scale, o.bias, channels, [&](std::size_t k) { return k / length; },
               made);
+        } else if constexpr (std::is_same_v<Op, op::RandomSparse>) {
+          return take_rule(o, made);
         } else if constexpr (std::is_same_v<Op, op::Pool>) {
           if (o.kind != op::PoolKind::kAverage) return {};
           return Error{.code = ErrorCode::kUnsupported,

@@ -28,6 +28,8 @@ struct IntegerNeurons {
   std::vector<std::int32_t> current_decay, current_gain;
   std::vector<std::int32_t> decay, gain, drive;
   std::vector<std::int32_t> threshold, reset, clamp;
+  std::vector<std::int32_t> initial;      ///< membrane before the first step
+  std::vector<std::uint32_t> refractory;  ///< whole steps
 };
 
 /// Left shifts of ring16's two accumulators.
@@ -38,9 +40,10 @@ struct RingShift {
 
 /// The integers of one program node; what does not belong to its operation is empty.
 struct IntegerNode {
-  std::vector<std::int16_t> weight;  ///< op::Dense, Sparse, Convolution: in the program's order
-  bool fits_int8 = false;            ///< every weight is within -128 .. 127
-  std::vector<std::int32_t> bias;    ///< one per output (channel), or empty
+  /// op::Dense, Sparse, Convolution: in the program's order; RandomSparse: one per group.
+  std::vector<std::int16_t> weight;
+  bool fits_int8 = false;          ///< every weight is within -128 .. 127
+  std::vector<std::int32_t> bias;  ///< one per output (channel), or empty
   RingShift ring;
   std::vector<std::int16_t> factor;     ///< op::Scale, one per element
   std::vector<std::int32_t> threshold;  ///< op::Threshold, one per element: x > threshold

@@ -1,6 +1,8 @@
 #include "backends/reference/executable.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <type_traits>
 
 #include "backends/reference/session.hpp"
 
@@ -9,7 +11,15 @@ namespace {
 
 template <typename Real>
 std::vector<Real> convert(const std::vector<double>& values) {
-  return {values.begin(), values.end()};
+  std::vector<Real> converted;
+  for (const double value : values) converted.push_back(static_cast<Real>(value));
+  return converted;
+}
+
+/// A decay as the neuron's step takes it: integers are in units of 1 / 4096.
+template <typename Real>
+Real convert_decay(double decay) {
+  return static_cast<Real>(std::is_integral_v<Real> ? decay * kDecayUnit : decay);
 }
 
 template <typename Real>
@@ -19,11 +29,11 @@ std::vector<NeuronParameters<Real>> convert(const NeuronCoefficients& c) {
     NeuronParameters<Real>& n = neurons[i];
     n.has_current = c.has_current;
     n.spiking = c.spiking;
-    n.decay = static_cast<Real>(c.decay[i]);
+    n.decay = convert_decay<Real>(c.decay[i]);
     n.gain = static_cast<Real>(c.gain[i]);
     n.drive = static_cast<Real>(c.drive[i]);
     if (c.has_current) {
-      n.current_decay = static_cast<Real>(c.current_decay[i]);
+      n.current_decay = convert_decay<Real>(c.current_decay[i]);
       n.current_gain = static_cast<Real>(c.current_gain[i]);
     }
     if (c.spiking) {
@@ -53,7 +63,13 @@ PreparedNode<Real> prepare(const Operation& operation) {
         } else if constexpr (std::is_same_v<Op, op::Scale>) {
           node.factor = convert<Real>(o.factor);
         } else if constexpr (std::is_same_v<Op, op::Threshold>) {
-          node.threshold = convert<Real>(o.threshold);
+          // x > t is x > floor(t) for integers; they are in range, or x is never (always) above.
+          for (const double t : o.threshold) {
+            constexpr auto kLowest = static_cast<double>(std::numeric_limits<Real>::lowest());
+            constexpr auto kHighest = static_cast<double>(std::numeric_limits<Real>::max());
+            node.threshold.push_back(static_cast<Real>(
+                std::is_integral_v<Real> ? std::clamp(std::floor(t), kLowest, kHighest) : t));
+          }
         } else if constexpr (std::is_same_v<Op, op::Neuron>) {
           node.neurons = convert<Real>(o.coefficients);
         }
@@ -65,8 +81,9 @@ PreparedNode<Real> prepare(const Operation& operation) {
 }  // namespace
 
 template <typename Real>
-ReferenceExecutable<Real>::ReferenceExecutable(Program program, RunOptions options)
-    : program_(std::move(program)), options_(std::move(options)) {
+ReferenceExecutable<Real>::ReferenceExecutable(Program program, RunOptions options,
+                                               IntegerProgram integer)
+    : program_(std::move(program)), options_(std::move(options)), integer_(std::move(integer)) {
   records_.resize(program_.nodes.size());
   for (const std::uint32_t output : program_.outputs) records_[output] = {Variable::kOutput};
   for (const RecordRequest& request : options_.record) {
@@ -75,8 +92,13 @@ ReferenceExecutable<Real>::ReferenceExecutable(Program program, RunOptions optio
       wanted.push_back(request.variable);
     }
   }
-  for (const ProgramNode& node : program_.nodes) {
-    prepared_.push_back(prepare<Real>(node.operation));
+  const bool ring = options_.arithmetic == Arithmetic::kRing16;
+  for (std::size_t n = 0; n < program_.nodes.size(); ++n) {
+    prepared_.push_back(prepare<Real>(program_.nodes[n].operation));
+    if constexpr (std::is_same_v<Real, std::int32_t>) {
+      PreparedNode<Real>& node = prepared_.back();
+      if (ring) node.ring = split(node.weights, node.rows, integer_.nodes[n].ring);
+    }
   }
 }
 
@@ -91,5 +113,6 @@ Result<std::unique_ptr<Session>> ReferenceExecutable<Real>::open(std::uint32_t b
 
 template class ReferenceExecutable<float>;
 template class ReferenceExecutable<double>;
+template class ReferenceExecutable<std::int32_t>;
 
 }  // namespace spikeloom::reference

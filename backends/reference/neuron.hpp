@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
+#include "backends/reference/integer_neuron.hpp"
 #include "snn/discretisation.hpp"
 
 namespace spikeloom::reference {
@@ -19,7 +21,9 @@ struct NeuronParameters {
   Real current_decay = 0, current_gain = 0;
   Real decay = 0, gain = 0, drive = 0;
   Real threshold = 0, reset = 0;
-  Real clamp = -std::numeric_limits<Real>::infinity();
+  /// Lowest membrane: without a clamp -infinity, or the lowest integer.
+  Real clamp = std::numeric_limits<Real>::has_infinity ? -std::numeric_limits<Real>::infinity()
+                                                       : std::numeric_limits<Real>::lowest();
   std::uint32_t refractory = 0;  ///< steps without input after one with spikes
 };
 
@@ -43,6 +47,18 @@ Real decayed(Real value, Real decay, FixedPoint fixed_point) {
   const double product = static_cast<double>(value) * static_cast<double>(decay);
   return static_cast<Real>(fixed_point == FixedPoint::kLoihi ? std::trunc(product)
                                                              : std::floor(product));
+}
+
+/// kept + gain input + drive.
+template <typename Real>
+Real integrated(Real kept, Real gain, Real input, Real drive) {
+  return kept + gain * input + drive;
+}
+
+/// kept + gain input.
+template <typename Real>
+Real integrated(Real kept, Real gain, Real input) {
+  return kept + gain * input;
 }
 
 /// Number of spikes for a membrane value.
@@ -81,7 +97,8 @@ Real membrane_input(NeuronState<Real>& s, Real input, const NeuronParameters<Rea
                     const Discretisation& d) {
   if (!p.has_current) return input;
   const Real old_current = s.current;
-  s.current = decayed(s.current, p.current_decay, d.fixed_point) + p.current_gain * input;
+  s.current =
+      integrated(decayed(old_current, p.current_decay, d.fixed_point), p.current_gain, input);
   return d.cuba_order == CubaOrder::kNewCurrent ? s.current : old_current;
 }
 
@@ -123,14 +140,16 @@ NeuronResult<Real> substep(NeuronState<Real>& s, Real input, const NeuronParamet
 template <typename Real>
 NeuronResult<Real> step(NeuronState<Real>& s, Real input, const NeuronParameters<Real>& p,
                         const Discretisation& d) {
-  if (p.spiking && d.spike_time == SpikeTime::kSubStep) return substep(s, input, p, d);
+  if constexpr (std::is_floating_point_v<Real>) {
+    if (p.spiking && d.spike_time == SpikeTime::kSubStep) return substep(s, input, p, d);
+  }
   if (s.waiting > 0) {
     --s.waiting;
     return {.spikes = 0, .before_reset = s.membrane};
   }
   const Real drive = membrane_input(s, input, p, d);
   const Real previous = s.membrane;
-  Real v = decayed(previous, p.decay, d.fixed_point) + p.gain * drive + p.drive;
+  Real v = integrated(decayed(previous, p.decay, d.fixed_point), p.gain, drive, p.drive);
   NeuronResult<Real> result;
   result.before_reset = v;
   if (p.spiking) {
@@ -163,7 +182,7 @@ void step_after_late_spikes(NeuronState<Real>& s, Real spikes, Real input,
   const bool subtracts = d.reset == Reset::kSubtract || d.reset == Reset::kSubtractOnce;
   const bool before_decay = p.has_current || !subtracts;
   Real v = before_decay ? after_reset(s.membrane, spikes, p, d.reset) : s.membrane;
-  v = decayed(v, p.decay, d.fixed_point) + p.gain * drive + p.drive;
+  v = integrated(decayed(v, p.decay, d.fixed_point), p.gain, drive, p.drive);
   if (!before_decay) v = after_reset(v, spikes, p, d.reset);
   s.membrane = std::max(v, p.clamp);
 }

@@ -207,5 +207,15 @@ template PairCount apply(const op::Convolution&, const Weights<double>&, const s
                          std::vector<double>&);
 template void apply(const op::Pool&, const std::vector<float>&, std::vector<float>&);
 template void apply(const op::Pool&, const std::vector<double>&, std::vector<double>&);
+template PairCount apply(const op::Dense&, const Weights<std::int32_t>&,
+                         const std::vector<std::int32_t>&, std::vector<std::int32_t>&);
+template PairCount apply(const op::Sparse&, const Weights<std::int32_t>&,
+                         const std::vector<std::int32_t>&, std::vector<std::int32_t>&);
+template SourceRows<std::int32_t> expand(const op::RandomSparse&);
+template PairCount apply(const SourceRows<std::int32_t>&, const std::vector<std::int32_t>&,
+                         std::vector<std::int32_t>&);
+template PairCount apply(const op::Convolution&, const Weights<std::int32_t>&,
+                         const std::vector<std::int32_t>&, std::vector<std::int32_t>&);
+template void apply(const op::Pool&, const std::vector<std::int32_t>&, std::vector<std::int32_t>&);
 
 }  // namespace spikeloom::reference

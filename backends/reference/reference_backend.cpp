@@ -9,6 +9,10 @@ namespace {
 /// The expanded rows of a rule take 12 bytes a synapse.
 constexpr std::int64_t kMaxExpandedSynapses = std::int64_t{1} << 28;
 
+bool is_integer(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::kInteger || arithmetic == Arithmetic::kRing16;
+}
+
 class ReferenceBackend : public Backend {
  public:
   BackendInfo info() const override {
@@ -16,16 +20,15 @@ class ReferenceBackend : public Backend {
             .description = "plain loops, one step at a time; defines what the others must give",
             .available = true,
             .reason = "",
-            .arithmetics = {Arithmetic::kDouble, Arithmetic::kFloat32}};
+            .arithmetics = {Arithmetic::kDouble, Arithmetic::kFloat32, Arithmetic::kInteger,
+                            Arithmetic::kRing16}};
   }
 
   Support supports(const Program& program, const RunOptions& options) const override {
     Support support = check_run(program, options);
-    if (options.arithmetic != Arithmetic::kDouble && options.arithmetic != Arithmetic::kFloat32) {
-      support.reasons.push_back(
-          fmt::format("arithmetic {} is not part of this version; give "
-                      "--arithmetic double or float32",
-                      to_string(options.arithmetic)));
+    if (is_integer(options.arithmetic)) {
+      const auto integer = to_integer(program);
+      if (!integer.ok()) support.reasons.push_back(integer.error().message());
     }
     for (const ProgramNode& node : program.nodes) {
       if (std::holds_alternative<op::RandomSparse>(node.operation) &&
@@ -41,6 +44,12 @@ class ReferenceBackend : public Backend {
 
   Result<std::shared_ptr<const Executable>> compile(const Program& program,
                                                     const RunOptions& options) const override {
+    if (is_integer(options.arithmetic)) {
+      SPIKELOOM_TRY(IntegerProgram integer, to_integer(program));
+      return std::shared_ptr<const Executable>(
+          std::make_shared<const reference::ReferenceExecutable<std::int32_t>>(program, options,
+                                                                               std::move(integer)));
+    }
     if (options.arithmetic == Arithmetic::kDouble) {
       return std::shared_ptr<const Executable>(
           std::make_shared<const reference::ReferenceExecutable<double>>(program, options));

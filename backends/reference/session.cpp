@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
@@ -135,6 +136,14 @@ Status ReferenceSession<Real>::push(std::uint32_t element, std::uint32_t port,
                    .expected = fmt::format("an index below {}", input.out_size),
                    .got = std::to_string(events.index[i])};
     }
+    const double value = events.value.empty() ? 1.0 : events.value[i];
+    if (std::is_integral_v<Real> && (value != std::trunc(value) || std::abs(value) > kEventLimit)) {
+      return Error{.what = "an integer network takes integer values",
+                   .where = fmt::format("input \"{}\", event {}", input.name, i),
+                   .expected = fmt::format("an integer within +-{}", kEventLimit),
+                   .got = fmt::format("{}", value),
+                   .next = "code the input as counts, or give --arithmetic float32"};
+    }
     Time& latest = elements_[element].latest[port];
     if (events.time[i] < latest) ++stats_.input.out_of_order;
     latest = std::max(latest, events.time[i]);
@@ -164,8 +173,7 @@ Status ReferenceSession<Real>::push(std::uint32_t element, std::uint32_t port,
       ++stats_.input.dropped;
       continue;
     }
-    elements_[element].pending[step].push_back(
-        {port, events.index[i], events.value.empty() ? 1.0 : events.value[i]});
+    elements_[element].pending[step].push_back({port, events.index[i], value});
     ++pending_count_;
   }
   stats_.seconds.input += seconds_since(start);
@@ -184,12 +192,35 @@ Status ReferenceSession<Real>::advance(Time until) {
                    .what = "the run was cancelled",
                    .where = fmt::format("after step {}", step_)};
     }
+    if constexpr (std::is_integral_v<Real>) SPIKELOOM_CHECK(check_input());
     for (std::uint32_t e = 0; e < elements_.size(); ++e) run_step(e);
     ++step_;
     ++stats_.steps;
   }
   update_peak_memory();
   stats_.seconds.compute += seconds_since(start);
+  return {};
+}
+
+template <typename Real>
+Status ReferenceSession<Real>::check_input() const {
+  const double limit = executable_->integer().input_limit;
+  for (std::size_t e = 0; e < elements_.size(); ++e) {
+    const auto due = elements_[e].pending.find(step_);
+    if (due == elements_[e].pending.end()) continue;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, double> sums;
+    for (const PendingEvent& event : due->second) sums[{event.port, event.index}] += event.value;
+    for (const auto& [place, sum] : sums) {
+      if (std::abs(sum) <= limit) continue;
+      return Error{
+          .what = "an input value is larger than the overflow proof allows",
+          .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", step_, e,
+                               program_.nodes[program_.inputs[place.first]].name, place.second),
+          .expected = fmt::format("an integer within +-{}", limit),
+          .got = fmt::format("{}", sum),
+          .next = "give --clip, a shorter bin, or --arithmetic float32"};
+    }
+  }
   return {};
 }
 
@@ -261,6 +292,39 @@ void ReferenceSession<Real>::publish_early(std::uint32_t node, NodeState<Real>& 
 }
 
 template <typename Real>
+template <typename Op>
+PairCount ReferenceSession<Real>::add_up(const Op& operation, std::uint32_t node,
+                                         NodeState<Real>& state,
+                                         [[maybe_unused]] NodeStats& stats) {
+  const PreparedNode<Real>& prepared = executable_->prepared()[node];
+  const auto sum = [&operation](const Weights<Real>& weights, const SourceRows<Real>& rows,
+                                const std::vector<Real>& in, std::vector<Real>& out) {
+    if constexpr (std::is_same_v<Op, op::RandomSparse>) {
+      return apply(rows, in, out);
+    } else {
+      return apply(operation, weights, in, out);
+    }
+  };
+  if constexpr (std::is_same_v<Real, std::int32_t>) {
+    if (executable_->options().arithmetic == Arithmetic::kRing16) {
+      const RingWeights& ring = prepared.ring;
+      const auto ring_part = [&](bool excitatory, const std::vector<Real>& in,
+                                 std::vector<Real>& out) {
+        return excitatory ? sum(ring.excitatory, ring.excitatory_rows, in, out)
+                          : sum(ring.inhibitory, ring.inhibitory_rows, in, out);
+      };
+      std::vector<Real> slots(state.out.size());
+      const RingCount count = ring_sum(ring_part, ring.shift, state.in, slots);
+      const std::vector<Real> silence(state.in.size());
+      sum(prepared.weights, prepared.rows, silence, state.out);  // the bias alone
+      for (std::size_t i = 0; i < slots.size(); ++i) state.out[i] += slots[i];
+      return count.pairs;
+    }
+  }
+  return sum(prepared.weights, prepared.rows, state.in, state.out);
+}
+
+template <typename Real>
 void ReferenceSession<Real>::compute(std::uint32_t node, NodeState<Real>& state, NodeStats& stats) {
   const ProgramNode& layer = program_.nodes[node];
   const PreparedNode<Real>& prepared = executable_->prepared()[node];
@@ -305,10 +369,8 @@ void ReferenceSession<Real>::compute(std::uint32_t node, NodeState<Real>& state,
           stats.neuron_updates += state.out.size();
           stats.executed_updates += state.out.size();
           stats.bytes.state += state.out.size() * sizeof(NeuronState<Real>) * 2;
-        } else if constexpr (std::is_same_v<Op, op::RandomSparse>) {
-          pairs = apply(prepared.rows, state.in, state.out);
         } else {
-          pairs = apply(o, prepared.weights, state.in, state.out);
+          pairs = add_up(o, node, state, stats);
         }
       },
       layer.operation);
@@ -414,5 +476,6 @@ void ReferenceSession<Real>::update_peak_memory() {
 
 template class ReferenceSession<float>;
 template class ReferenceSession<double>;
+template class ReferenceSession<std::int32_t>;
 
 }  // namespace spikeloom::reference

@@ -110,7 +110,9 @@ Status ReferenceSession<Real>::load(std::span<const std::byte> checkpoint) {
 
 template Result<Checkpoint> ReferenceSession<float>::save() const;
 template Result<Checkpoint> ReferenceSession<double>::save() const;
+template Result<Checkpoint> ReferenceSession<std::int32_t>::save() const;
 template Status ReferenceSession<float>::load(std::span<const std::byte>);
 template Status ReferenceSession<double>::load(std::span<const std::byte>);
+template Status ReferenceSession<std::int32_t>::load(std::span<const std::byte>);
 
 }  // namespace spikeloom::reference

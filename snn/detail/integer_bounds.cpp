@@ -28,10 +28,10 @@ std::int64_t product(std::int64_t a, std::int64_t b) {
 class RowBound {
  public:
   explicit RowBound(const RingShift& shift) : shift_(shift) {}
-  void add(std::int16_t weight) {
-    exact_ += magnitude(weight);
+  void add(std::int16_t weight, std::int64_t times = 1) {
     const int shift = weight > 0 ? shift_.excitatory : shift_.inhibitory;
-    ring_ += std::int64_t{ring_weight(weight, shift)} << shift;
+    exact_ += product(magnitude(weight), times);
+    ring_ += product(std::int64_t{ring_weight(weight, shift)} << shift, times);
   }
   std::int64_t value() const { return std::max(exact_, ring_); }
 
@@ -57,7 +57,7 @@ class Bounds {
   enum class State { kUnknown, kOpen, kKnown };
 
   Status find(std::uint32_t index);
-  Result<std::int64_t> source_bound(std::uint32_t source);
+  Result<std::int64_t> source_bound(const Link& link);
   Result<std::int64_t> output_bound(std::uint32_t index);
   template <typename Weights>
   Result<std::int64_t> weight_bound(std::uint32_t index, const Weights& operation);
@@ -96,17 +96,18 @@ std::int64_t Bounds::neuron_limit(std::uint32_t index) const {
   return std::min<std::int64_t>(most, kEventLimit);
 }
 
-/// The bound of a link's source. A node that is being worked on lies on a cycle: a neuron or a
-/// Threshold has a limit of its own there, anything else has none.
-Result<std::int64_t> Bounds::source_bound(std::uint32_t source) {
+/// The bound of a link's source. On a cycle a neuron or a Threshold counts with the limit of its
+/// own, so that meeting a node that is being worked on means a cycle without either.
+Result<std::int64_t> Bounds::source_bound(const Link& link) {
+  const std::uint32_t source = link.source;
+  const Operation& operation = program_.nodes[source].operation;
+  if (link.in_cycle && (std::holds_alternative<op::Neuron>(operation) ||
+                        std::holds_alternative<op::Threshold>(operation))) {
+    return neuron_limit(source);
+  }
   if (state_[source] != State::kOpen) {
     SPIKELOOM_CHECK(find(source));
     return integer_.nodes[source].out_bound;
-  }
-  const Operation& operation = program_.nodes[source].operation;
-  if (std::holds_alternative<op::Neuron>(operation) ||
-      std::holds_alternative<op::Threshold>(operation)) {
-    return neuron_limit(source);
   }
   return Error{.code = ErrorCode::kUnsupported,
                .what = "a cycle without a neuron has no bound on its values",
@@ -120,7 +121,7 @@ Status Bounds::find(std::uint32_t index) {
   IntegerNode& node = integer_.nodes[index];
   std::int64_t sum = 0;
   for (const Link& link : program_.nodes[index].inputs) {
-    SPIKELOOM_TRY(const std::int64_t bound, source_bound(link.source));
+    SPIKELOOM_TRY(const std::int64_t bound, source_bound(link));
     sum += bound;
     if (sum > kInt32Max) {
       return refuse(index, "the sum of the links into this node might not fit 32 bits", sum,
@@ -158,6 +159,7 @@ Result<std::int64_t> Bounds::output_bound(std::uint32_t index) {
         } else if constexpr (std::is_same_v<Op, op::Neuron>) {
           return neuron_bound(index);
         } else if constexpr (std::is_same_v<Op, op::Dense> || std::is_same_v<Op, op::Sparse> ||
+                             std::is_same_v<Op, op::RandomSparse> ||
                              std::is_same_v<Op, op::Convolution>) {
           return weight_bound(index, o);
         } else {
@@ -167,20 +169,25 @@ Result<std::int64_t> Bounds::output_bound(std::uint32_t index) {
       program_.nodes[index].operation);
 }
 
-/// First weight of each row and one past the last.
+/// Rows whose sums differ: outputs, or channels. Every output of a rule draws the same numbers of
+/// the same weights.
 std::size_t row_count(const op::Dense& o) { return static_cast<std::size_t>(o.outputs); }
 std::size_t row_count(const op::Sparse& o) { return static_cast<std::size_t>(o.outputs); }
+std::size_t row_count(const op::RandomSparse& o) { return o.outputs > 0 ? 1 : 0; }
 std::size_t row_count(const op::Convolution& o) { return static_cast<std::size_t>(o.out_channels); }
 
+/// Adds up row `row`.
 template <typename Weights>
-std::pair<std::size_t, std::size_t> row_range(const Weights& o, std::size_t row,
-                                              std::size_t weights) {
-  if constexpr (std::is_same_v<Weights, op::Sparse>) {
-    return {static_cast<std::size_t>(o.row_start[row]),
-            static_cast<std::size_t>(o.row_start[row + 1])};
+void add_row(const Weights& o, std::size_t row, const std::vector<std::int16_t>& weight,
+             RowBound& sum) {
+  if constexpr (std::is_same_v<Weights, op::RandomSparse>) {
+    for (std::size_t g = 0; g < weight.size(); ++g) sum.add(weight[g], o.groups[g].degree);
+  } else if constexpr (std::is_same_v<Weights, op::Sparse>) {
+    const auto last = static_cast<std::size_t>(o.row_start[row + 1]);
+    for (auto k = static_cast<std::size_t>(o.row_start[row]); k < last; ++k) sum.add(weight[k]);
   } else {
-    const std::size_t length = weights / row_count(o);
-    return {row * length, (row + 1) * length};
+    const std::size_t length = weight.size() / row_count(o);
+    for (std::size_t k = row * length; k < (row + 1) * length; ++k) sum.add(weight[k]);
   }
 }
 
@@ -195,8 +202,7 @@ Result<std::int64_t> Bounds::weight_bound(std::uint32_t index, const Weights& op
   std::int64_t largest = 0;
   for (std::size_t row = 0; row < row_count(operation); ++row) {
     RowBound sum(node.ring);
-    const auto [first, last] = row_range(operation, row, node.weight.size());
-    for (std::size_t k = first; k < last; ++k) sum.add(node.weight[k]);
+    add_row(operation, row, node.weight, sum);
     const std::int64_t bias = node.bias.empty() ? 0 : magnitude(node.bias[row]);
     const std::int64_t bound = product(sum.value(), node.in_bound);
     if (bound > kInt32Max - bias) {
@@ -209,12 +215,13 @@ Result<std::int64_t> Bounds::weight_bound(std::uint32_t index, const Weights& op
 }
 
 /// Spikes of neuron i with the rule `multi` where each is paid for at once: the membrane before
-/// the update is below the threshold, at v_reset or at the clamp.
+/// the update is below the threshold, at v_reset, at the clamp or at its initial value.
 std::int64_t Bounds::paid_spikes(const IntegerNeurons& c, std::size_t i,
                                  std::int64_t update) const {
   const Discretisation& d = program_.discretisation;
   if (d.reset != Reset::kToVReset && d.reset != Reset::kSubtract) return kEventLimit;
   std::int64_t before = c.threshold[i] - 1;
+  if (!c.initial.empty()) before = std::max<std::int64_t>(before, c.initial[i]);
   if (d.reset == Reset::kToVReset) before = std::max<std::int64_t>(before, c.reset[i]);
   if (!c.clamp.empty()) before = std::max<std::int64_t>(before, c.clamp[i]);
   return (before + update) / c.threshold[i];

@@ -1,0 +1,95 @@
+/// Every backend in integer arithmetic, and in ring16 where nothing saturates, against the
+/// reference in double: all values stay far below 2^53, so double is exact.
+
+#include <gtest/gtest.h>
+
+#include "base/random.hpp"
+#include "tests/support/integer_cases.hpp"
+#include "tests/support/run_network.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+constexpr std::int64_t kSteps = 40;
+
+/// A third of the elements active, with values 1, 1, 2, -1.
+CodedInput busy_input(std::int64_t elements) {
+  const RandomStream random{8, 2};
+  CodedInput input;
+  input.steps = kSteps;
+  std::uint64_t draw = 0;
+  for (std::int64_t s = 0; s < kSteps; ++s) {
+    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(elements); ++i, ++draw) {
+      if (random.uniform(draw) >= 0.33) continue;
+      constexpr double kValues[] = {1, 1, 2, -1};
+      input.index.push_back(i);
+      input.value.push_back(kValues[random.words(draw)[2] % 4]);
+    }
+    input.step_start.push_back(input.index.size());
+  }
+  return input;
+}
+
+struct Runner {
+  std::string backend;
+  Arithmetic arithmetic;
+};
+
+std::vector<Runner> runners() {
+  std::vector<Runner> all;
+  for (const BackendInfo& info : backends()) {
+    for (const Arithmetic arithmetic : info.arithmetics) {
+      const bool whole = arithmetic == Arithmetic::kInteger || arithmetic == Arithmetic::kRing16;
+      if (info.available && whole) all.push_back({info.name, arithmetic});
+    }
+  }
+  return all;
+}
+
+class IntegerParity : public testing::TestWithParam<std::tuple<ParityCase, Runner>> {};
+
+TEST_P(IntegerParity, EqualsTheReferenceInDouble) {
+  const auto& [parity, runner] = GetParam();
+  const auto elements = element_count(parity.input);
+  ASSERT_TRUE(elements.ok());
+  const CodedInput input = busy_input(*elements);
+  RunRequest request{.preset = "nir", .options = parity.options};
+  request.options.emplace_back("dt", "1");
+  for (const Node& node : parity.network.nodes()) {
+    request.record.emplace_back(node.name, Variable::kOutput);
+    if (is_neuron(node.kind)) request.record.emplace_back(node.name, Variable::kMembrane);
+  }
+  request.arithmetic = Arithmetic::kDouble;
+  const auto expected = run_network(parity.network, input, request);
+  ASSERT_TRUE(expected.ok()) << error_of(expected);
+  ASSERT_GT(expected->stats.total(&NodeStats::events_out), 0U) << "the case is silent";
+  request.backend = runner.backend;
+  request.arithmetic = runner.arithmetic;
+  const auto run = run_network(parity.network, input, request);
+  ASSERT_TRUE(run.ok()) << error_of(run);
+  EXPECT_EQ(run->events, expected->events);
+  EXPECT_EQ(run->state, expected->state);
+  ASSERT_EQ(run->stats.nodes.size(), expected->stats.nodes.size());
+  for (std::size_t i = 0; i < run->stats.nodes.size(); ++i) {
+    const NodeStats& mine = run->stats.nodes[i];
+    const NodeStats& theirs = expected->stats.nodes[i];
+    EXPECT_EQ(mine.events_in, theirs.events_in) << mine.name;
+    EXPECT_EQ(mine.value_sum, theirs.value_sum) << mine.name;
+    EXPECT_EQ(mine.events_out, theirs.events_out) << mine.name;
+    EXPECT_EQ(mine.ac, theirs.ac) << mine.name;
+    EXPECT_EQ(mine.mac, theirs.mac) << mine.name;
+    EXPECT_EQ(mine.neuron_updates, theirs.neuron_updates) << mine.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, IntegerParity,
+                         testing::Combine(testing::ValuesIn(integer_cases()),
+                                          testing::ValuesIn(runners())),
+                         [](const auto& info) {
+                           const Runner& runner = std::get<1>(info.param);
+                           return std::get<0>(info.param).name + "_" + runner.backend + "_" +
+                                  to_string(runner.arithmetic);
+                         });
+
+}  // namespace
+}  // namespace spikeloom::test
