@@ -189,6 +189,17 @@ void finish_weights(const ProgramNode& node, NodePlan<V>& plan) {
       node.operation);
 }
 
+PoolReach pool_reach(std::int64_t input, std::int64_t output, std::int64_t kernel,
+                     std::int64_t stride, std::int64_t pad) {
+  PoolReach reach;
+  for (std::int64_t position = 0; position < input; ++position) {
+    const std::int64_t shifted = position + pad;
+    const std::int64_t first = shifted < kernel ? 0 : (shifted - kernel) / stride + 1;
+    reach.outputs.push_back({first, std::min(shifted / stride + 1, output)});
+  }
+  return reach;
+}
+
 }  // namespace
 
 Order channels_last(std::size_t channels, std::size_t plane) {
@@ -259,7 +270,13 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
   for (std::size_t n = 0; n < plans.size(); ++n) {
     const ProgramNode& node = program.nodes[n];
     NodePlan<V>& plan = plans[n];
-    if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
+    if (const auto* pool = std::get_if<op::Pool>(&node.operation)) {
+      plan.pool_rows = pool_reach(pool->input.rows, pool->output.rows, pool->kernel.rows,
+                                  pool->stride.rows, pool->pad_before.rows);
+      plan.pool_columns =
+          pool_reach(pool->input.columns, pool->output.columns, pool->kernel.columns,
+                     pool->stride.columns, pool->pad_before.columns);
+    } else if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
       for (const double f : scale->factor) plan.factor.push_back(static_cast<V>(f));
     } else if (const auto* threshold = std::get_if<op::Threshold>(&node.operation)) {
       for (const double t : threshold->threshold) plan.threshold.push_back(static_cast<V>(t));
@@ -277,6 +294,9 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
       if constexpr (std::is_integral_v<V>) c = whole_coefficients(c, integer.nodes[n].neurons);
       plan.population = make_population<V>(node, plan, program, c);
       plan.dense = !plan.population->arrays.options.spiking;
+      for (LinkPlan& link : plan.links) {
+        link.same_order = plans[link.source].dense && plans[link.source].order == plan.order;
+      }
       for (const Link& link : node.inputs) {  // a bias is input in every step
         if (!plans[link.source].bias.empty()) plan.population->always.fill();
       }

@@ -17,6 +17,7 @@ struct LinkPlan {
   std::uint32_t source = 0;
   std::uint32_t delay = 0;
   bool in_cycle = false, bias_at_start = false;
+  bool same_order = false;  ///< the source's elements lie in the order of this node's neurons
 };
 
 /// A population of neurons in physical order.
@@ -36,6 +37,11 @@ struct Population {
   bool still = false;
 };
 
+/// Along one axis of a pool: the outputs that an input coordinate belongs to.
+struct PoolReach {
+  std::vector<TapRange> outputs;
+};
+
 /// Everything about one node that does not change in a run.
 template <typename V>
 struct NodePlan {
@@ -47,6 +53,7 @@ struct NodePlan {
   AlignedBuffer<V> scale, bias;               ///< of a weight node, physical order; may be empty
   std::unique_ptr<Population<V>> population;  ///< neurons
   std::vector<V> factor;                      ///< Scale
+  PoolReach pool_rows, pool_columns;          ///< Pool
   std::vector<V> threshold;                   ///< Threshold
   bool all_thresholds_positive = false;       ///< silence stays silent
   std::vector<Variable> records;

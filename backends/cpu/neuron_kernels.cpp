@@ -176,16 +176,38 @@ HWY_ATTR void add(const V* HWY_RESTRICT value, const V* scale, const V* bias, bo
   }
 }
 
-template <typename V>
-HWY_ATTR Tally<V> tally(const V* HWY_RESTRICT x) {
-  using Sum = std::conditional_t<std::is_integral_v<V>, std::int64_t, double>;
-  std::uint32_t nonzero = 0;
-  Sum sum = 0;
-  for (std::size_t j = 0; j < kNeurons; ++j) {
-    nonzero += x[j] != V{0} ? 1U : 0U;
-    sum += static_cast<Sum>(x[j]);
+/// Partial sums per lane: not the order of a plain loop, which nothing computed from depends on.
+HWY_ATTR Tally<float> tally(const float* x) {
+  const hn::ScalableTag<float> d;
+  const std::size_t lanes = hn::Lanes(d);
+  auto sum = hn::Zero(d);
+  std::size_t nonzero = 0;
+  for (std::size_t j = 0; j < kNeurons; j += lanes) {
+    const auto v = hn::Load(d, x + j);
+    sum = hn::Add(sum, v);
+    nonzero += hn::CountTrue(d, hn::Ne(v, hn::Zero(d)));
   }
-  return {nonzero, static_cast<double>(sum)};
+  alignas(64) float parts[kNeurons];
+  hn::Store(sum, d, parts);
+  Tally<float> total{static_cast<std::uint32_t>(nonzero), 0.0};
+  for (std::size_t lane = 0; lane < lanes; ++lane) total.sum += static_cast<double>(parts[lane]);
+  return total;
+}
+
+HWY_ATTR Tally<std::int32_t> tally(const std::int32_t* x) {
+  const hn::ScalableTag<std::int32_t> d;
+  const hn::Repartition<std::int64_t, decltype(d)> wide;
+  const hn::Rebind<std::int32_t, decltype(wide)> half;
+  const std::size_t lanes = hn::Lanes(half);
+  auto sum = hn::Zero(wide);
+  std::size_t nonzero = 0;
+  for (std::size_t j = 0; j < kNeurons; j += lanes) {
+    const auto v = hn::Load(half, x + j);
+    sum = hn::Add(sum, hn::PromoteTo(wide, v));
+    nonzero += hn::CountTrue(half, hn::Ne(v, hn::Zero(half)));
+  }
+  return {static_cast<std::uint32_t>(nonzero),
+          static_cast<double>(hn::GetLane(hn::SumOfLanes(wide, sum)))};
 }
 
 template <bool kHasCurrent, SpikeRule kRule, Reset kReset, typename V>
@@ -245,7 +267,7 @@ NeuronKernels<V> pick(const NeuronArrays<V>& a) {
   k.due = &due<V>;
   k.awake = &awake<V>;
   k.add = &add<V>;
-  k.tally = &tally<V>;
+  k.tally = static_cast<Tally<V> (*)(const V*)>(&tally);
   return k;
 }
 

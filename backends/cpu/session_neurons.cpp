@@ -41,24 +41,12 @@ void append_spikes(std::uint64_t set, const V* spikes, std::size_t first, const 
 
 /// Ascending logical order, and the amplitude of a spike.
 template <typename V>
-void finish_spikes(const Order& order, V amplitude, Events<V>& out) {
+void finish_spikes(const Order& order, V amplitude, SpikeSort<V>& scratch, Events<V>& out) {
   if (amplitude != V{1}) {
     if (out.value.empty()) out.value.assign(out.index.size(), V{1});
     for (V& value : out.value) value *= amplitude;
   }
-  if (!order.same() && !std::is_sorted(out.index.begin(), out.index.end())) {
-    if (out.value.empty()) {
-      std::sort(out.index.begin(), out.index.end());
-    } else {
-      std::vector<std::pair<std::uint32_t, V>> pairs(out.size());
-      for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {out.index[i], out.value[i]};
-      std::sort(pairs.begin(), pairs.end());
-      for (std::size_t i = 0; i < pairs.size(); ++i) {
-        out.index[i] = pairs[i].first;
-        out.value[i] = pairs[i].second;
-      }
-    }
-  }
+  if (!order.same() && out.size() > 1) scratch.sort(order.to_logical.size(), out);
   out.normalise();
 }
 
@@ -93,7 +81,8 @@ void CpuSession<V>::publish_early(Element<V>& element, std::uint32_t node, std::
     const std::uint64_t set = population.kernels.due(population.arrays, block * kBlock, neurons);
     append_spikes(set, neurons.late, block * kBlock, plan.order, true, out);
   });
-  finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), out);
+  finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), state.sort,
+                out);
 }
 
 template <typename V>
@@ -112,7 +101,7 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
   blocks |= state.awake;
   for (std::size_t l = 0; l < plan.links.size(); ++l) {
     const View<V> from = view(element, node, l, step);
-    if (from.dense != nullptr && (from.order == &plan.order || *from.order == plan.order)) {
+    if (plan.links[l].same_order) {
       sources.push_back({from.dense, from.finish});
       blocks |= from.dense->touched;
       continue;
@@ -189,7 +178,8 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
     ++updated;
   });
   if (out != nullptr) {
-    finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), *out);
+    finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), state.sort,
+                  *out);
   }
   if (plan.dense) {
     DenseArray<V>& dense = dense_slot(element, node, step);

@@ -187,22 +187,15 @@ void CpuSession<V>::run_pool(const op::Pool& pool, Element<V>& element, std::uin
     state.extreme.assign(outputs, V{0});  // sum, or largest value so far
     state.members.assign(outputs, 0);     // active elements in the window
   }
-  const std::int64_t in_plane = pool.input.rows * pool.input.columns;
+  const auto in_plane = static_cast<std::uint32_t>(pool.input.rows * pool.input.columns);
+  const auto in_columns = static_cast<std::uint32_t>(pool.input.columns);
   const std::int64_t out_plane = pool.output.rows * pool.output.columns;
-  const auto window = [](std::int64_t position, std::int64_t pad, std::int64_t kernel,
-                         std::int64_t stride, std::int64_t outputs_on_axis) {
-    const std::int64_t shifted = position + pad;
-    const std::int64_t first = shifted < kernel ? 0 : (shifted - kernel) / stride + 1;
-    return TapRange{first, std::min(shifted / stride + 1, outputs_on_axis)};
-  };
   for (std::size_t i = 0; i < in.size(); ++i) {
     const std::int64_t channel = in.index[i] / in_plane;
-    const std::int64_t row = in.index[i] % in_plane / pool.input.columns;
-    const std::int64_t column = in.index[i] % pool.input.columns;
-    const TapRange rows =
-        window(row, pool.pad_before.rows, pool.kernel.rows, pool.stride.rows, pool.output.rows);
-    const TapRange columns = window(column, pool.pad_before.columns, pool.kernel.columns,
-                                    pool.stride.columns, pool.output.columns);
+    const std::uint32_t row = in.index[i] % in_plane / in_columns;
+    const std::uint32_t column = in.index[i] % in_plane % in_columns;
+    const TapRange rows = plans_[node].pool_rows.outputs[row];
+    const TapRange columns = plans_[node].pool_columns.outputs[column];
     for (std::int64_t r = rows.first; r < rows.last; ++r) {
       for (std::int64_t c = columns.first; c < columns.last; ++c) {
         const auto o = static_cast<std::size_t>(channel * out_plane + r * pool.output.columns + c);
