@@ -1,0 +1,64 @@
+#include "event/bitmask_rows.hpp"
+
+#include <bit>
+#include <new>
+
+#include "event/detail/bitmask_kernels.hpp"
+
+namespace spikeloom {
+
+template <typename A>
+Result<BitmaskRows<A>> BitmaskRows<A>::make(const SparseRows<A>& rows) {
+  if (rows.form() != SparseForm::kUniform) {
+    return Error{ErrorCode::kUnsupported,
+                 "synapses of one row differ in weight",
+                 {},
+                 "one weight for each row",
+                 to_string(rows.form())};
+  }
+  BitmaskRows made;
+  try {
+    made.targets_ = rows.size().targets;
+    made.words_ = (std::size_t{made.targets_} + kTargets - 1) / kTargets * (kTargets / 64);
+    made.bits_ = AlignedBuffer<std::uint64_t>(made.words_ * rows.rows());
+    made.weights_.assign(rows.view().row_weight, rows.view().row_weight + rows.rows());
+    std::vector<std::uint32_t> targets;
+    std::vector<A> weights;
+    for (std::uint32_t row = 0; row < rows.rows(); ++row) {
+      targets.clear();
+      weights.clear();
+      rows.read_row(row, targets, weights);
+      std::uint64_t* const bits = made.bits_.data() + row * made.words_;
+      for (const std::uint32_t target : targets) {
+        const std::uint64_t bit = std::uint64_t{1} << (target % 64);
+        if ((bits[target / 64] & bit) != 0) {
+          return Error{ErrorCode::kUnsupported, "two synapses join one pair of neurons",
+                       "row " + std::to_string(row) + ", target " + std::to_string(target),
+                       "at most one"};
+        }
+        bits[target / 64] |= bit;
+      }
+    }
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kResource, "no memory for the bits of the synapses"};
+  }
+  return made;
+}
+
+template <typename A>
+void BitmaskRows<A>::add(std::span<const std::uint32_t> rows, A* acc, std::uint32_t first,
+                         std::uint32_t last) const {
+  for (std::size_t begin = 0; begin < rows.size() && first < last;) {
+    const A weight = weights_[rows[begin]];
+    std::size_t end = begin + 1;
+    while (end < rows.size() && weights_[rows[end]] == weight) ++end;
+    detail::add_bitmask_rows(detail::BitmaskCall<A>{bits_.data(), words_, rows.data() + begin,
+                                                    end - begin, weight, first, last, acc});
+    begin = end;
+  }
+}
+
+template class BitmaskRows<float>;
+template class BitmaskRows<std::int32_t>;
+
+}  // namespace spikeloom
