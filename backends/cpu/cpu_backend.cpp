@@ -19,10 +19,14 @@ class CpuBackend : public Backend {
 
   Support supports(const Program& program, const RunOptions& options) const override {
     Support support = check_run(program, options);
-    if (options.arithmetic != Arithmetic::kFloat32) {
+    if (options.arithmetic == Arithmetic::kInteger) {
+      if (const auto integer = to_integer(program); !integer.ok()) {
+        support.reasons.push_back(integer.error().message());
+      }
+    } else if (options.arithmetic != Arithmetic::kFloat32) {
       support.reasons.push_back(
-          fmt::format("arithmetic {} is not one of cpu's; give --arithmetic "
-                      "float32 or --backend reference",
+          fmt::format("arithmetic {} is not one of cpu's; give --arithmetic float32 or integer, or "
+                      "--backend reference",
                       to_string(options.arithmetic)));
     }
     support.yes = support.reasons.empty();

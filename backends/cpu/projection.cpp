@@ -4,6 +4,7 @@
 
 #include "event/convolution_stencil.hpp"
 #include "event/dense_rows.hpp"
+#include "event/sparse_rows.hpp"
 #include "snn/random_connectivity.hpp"
 
 namespace spikeloom::cpu {
@@ -75,69 +76,62 @@ class DenseProjection : public Projection<V> {
   AlignedBuffer<W> rows_;
 };
 
-/// Compressed rows by source.
-template <typename V, typename W>
+template <typename V>
 class SparseProjection : public Projection<V> {
  public:
-  explicit SparseProjection(const op::Sparse& sparse)
-      : row_start_(static_cast<std::size_t>(sparse.inputs) + 1) {
-    for (const std::int64_t column : sparse.column)
-      ++row_start_[static_cast<std::size_t>(column) + 1];
-    for (std::size_t i = 1; i < row_start_.size(); ++i) row_start_[i] += row_start_[i - 1];
-    target_.resize(sparse.column.size());
-    weight_.resize(sparse.column.size());
-    std::vector<std::size_t> next(row_start_.begin(), row_start_.end() - 1);
-    for (std::int64_t o = 0; o < sparse.outputs; ++o) {
-      const auto row = static_cast<std::size_t>(o);
-      for (auto k = static_cast<std::size_t>(sparse.row_start[row]);
-           k < static_cast<std::size_t>(sparse.row_start[row + 1]); ++k) {
-        const std::size_t at = next[static_cast<std::size_t>(sparse.column[k])]++;
-        target_[at] = static_cast<std::uint32_t>(o);
-        weight_[at] = static_cast<W>(sparse.value[k]);
-      }
-    }
-  }
-
-  explicit SparseProjection(const op::RandomSparse& rule)
-      : row_start_(static_cast<std::size_t>(rule.inputs) + 1) {
-    for_each_synapse(
-        rule, 0, rule.outputs,
-        [this](std::int64_t, std::uint32_t source, std::size_t) { ++row_start_[source + 1]; });
-    for (std::size_t i = 1; i < row_start_.size(); ++i) row_start_[i] += row_start_[i - 1];
-    target_.resize(row_start_.back());
-    weight_.resize(row_start_.back());
-    std::vector<std::size_t> next(row_start_.begin(), row_start_.end() - 1);
-    for_each_synapse(rule, 0, rule.outputs,
-                     [&](std::int64_t target, std::uint32_t source, std::size_t group) {
-                       const std::size_t at = next[source]++;
-                       target_[at] = static_cast<std::uint32_t>(target);
-                       weight_[at] = static_cast<W>(rule.groups[group].weight);
-                     });
-  }
+  explicit SparseProjection(SparseRows<V> rows) : rows_(std::move(rows)) {}
 
   DeliveryCount deliver(const Events<V>& events, DenseArray<V>& target) const override {
-    for (std::size_t e = 0; e < events.size(); ++e) {
-      const V value = events.at(e);
-      for (std::size_t k = row_start_[events.index[e]]; k < row_start_[events.index[e] + 1]; ++k) {
-        target.data[target_[k]] += static_cast<V>(weight_[k]) * value;
-        target.touched.insert(target_[k] / kBlock);
-      }
+    if (events.value.empty()) {
+      rows_.add(events.index, target.data.data());
+    } else {
+      rows_.multiply_add(events.index, events.value, target.data.data());
     }
+    rows_.mark(events.index, target.touched.words().data());
     DeliveryCount count =
-        count_pairs(events, [this](std::uint32_t i) { return row_start_[i + 1] - row_start_[i]; });
-    count.weight_bytes = (count.unit + count.graded) * (sizeof(W) + sizeof(std::uint32_t));
+        count_pairs(events, [this](std::uint32_t source) { return rows_.fan_out(source); });
+    count.weight_bytes = (count.unit + count.graded) * bytes_per_synapse();
     return count;
   }
-  std::uint64_t bytes() const override {
-    return row_start_.size() * sizeof(std::size_t) +
-           target_.size() * (sizeof(W) + sizeof(std::uint32_t));
-  }
+  std::uint64_t bytes() const override { return rows_.bytes(); }
 
  private:
-  std::vector<std::size_t> row_start_;
-  std::vector<std::uint32_t> target_;
-  std::vector<W> weight_;
+  std::uint64_t bytes_per_synapse() const {
+    switch (rows_.form()) {
+      case SparseForm::kUniform:
+        return 2;
+      case SparseForm::kInteger:
+      case SparseForm::kTable:
+        return 4;
+      case SparseForm::kFloat:
+        break;
+    }
+    return 6;
+  }
+
+  SparseRows<V> rows_;
 };
+
+template <typename V>
+Result<SparseRows<V>> make_rows(const op::Sparse& sparse) {
+  return SparseRows<V>::from_outputs(sparse.outputs, sparse.inputs, sparse.row_start, sparse.column,
+                                     sparse.value);
+}
+
+/// A rule is expanded straight into rows.
+template <typename V>
+Result<SparseRows<V>> make_rows(const op::RandomSparse& rule) {
+  return SparseRows<V>::make({.sources = static_cast<std::uint32_t>(rule.inputs),
+                              .targets = static_cast<std::uint32_t>(rule.outputs)},
+                             [&rule](SynapseSink<V>& sink) {
+                               for_each_synapse(
+                                   rule, 0, rule.outputs,
+                                   [&](std::int64_t target, std::uint32_t source, std::size_t g) {
+                                     sink.synapse(source, static_cast<std::uint32_t>(target),
+                                                  static_cast<V>(rule.groups[g].weight));
+                                   });
+                             });
+}
 
 template <typename V, typename W>
 class ConvolutionProjection : public Projection<V> {
@@ -196,7 +190,8 @@ Result<std::unique_ptr<Projection<V>>> make_with(const Operation& operation) {
           return Made(std::make_unique<DenseProjection<V, W>>(o));
         } else if constexpr (std::is_same_v<Op, op::Sparse> ||
                              std::is_same_v<Op, op::RandomSparse>) {
-          return Made(std::make_unique<SparseProjection<V, W>>(o));
+          SPIKELOOM_TRY(auto rows, make_rows<V>(o));
+          return Made(std::make_unique<SparseProjection<V>>(std::move(rows)));
         } else if constexpr (std::is_same_v<Op, op::Convolution>) {
           SPIKELOOM_TRY(auto stencil, ConvolutionStencil<W>::make(geometry(o), o.weight));
           return Made(std::make_unique<ConvolutionProjection<V, W>>(o, std::move(stencil)));
