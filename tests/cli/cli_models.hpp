@@ -66,7 +66,7 @@ inline Network polarity_network() {
   node::Flatten flat;
   flat.start_dim = Tensor::scalar<std::int64_t>(0);
   builder.add("flat", flat);
-  std::vector<float> weights(2 * 32, 0.0F);
+  std::vector<float> weights(64, 0.0F);
   for (int i = 0; i < 16; ++i) {
     weights[i] = 1.0F;
     weights[32 + 16 + i] = 1.0F;
