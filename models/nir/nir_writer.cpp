@@ -45,8 +45,10 @@ Status check_expressible(const std::string& path, const Node& node) {
             if constexpr (std::is_same_v<std::decay_t<decltype(member)>, node::OptionalTensor>) {
               if (in_nir || !member) return;
               status = refused(fmt::format("NIR has no {}", name),
-                               "multiply the weights by it with --dequantise, or write a spikeloom "
-                               "model file (.sloom), which has it");
+                               fmt::format("{}write a spikeloom model file (.sloom), which has it",
+                                           name == "weight_scale"
+                                               ? "multiply the weights by it with --dequantise, or "
+                                               : ""));
             }
           });
         }

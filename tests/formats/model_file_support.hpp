@@ -67,6 +67,9 @@ inline Network every_kind() {
                             Tensor::of<std::int32_t>({3}, std::vector<std::int32_t>{1, 0, 3}),
                             Tensor::of<std::int8_t>({3}, std::vector<std::int8_t>{5, -3, 1}),
                             Tensor::scalar(0.5F), Tensor::full({3}, 1.F)});
+  builder.add("random", node::RandomSparse{integers({3, 4}), integers({0, 2}), integers({2, 2}),
+                                           integers({5, 1}), floats({2}, {0.5F, -1.F}),
+                                           integers({1, 0}), Tensor::scalar<std::int64_t>(77)});
   builder.add("scale", node::Scale{floats({2}, {1.F, 2.F})});
   builder.add("delay", node::Delay{Tensor::of<double>({2}, std::vector<double>{0.001, 0.002})});
   builder.add("threshold", node::Threshold{Tensor::scalar(0.5)});
@@ -81,7 +84,8 @@ inline Network every_kind() {
                             Tensor::scalar(0.F), Tensor::scalar(1.F), Tensor::scalar(0.F),
                             Tensor::scalar(1.5F)});
   builder.add("lif", node::Lif{Tensor::scalar(2.0), Tensor::scalar(1.0), Tensor::scalar(0.0),
-                               Tensor::scalar(1.0), std::nullopt});
+                               Tensor::scalar(1.0), std::nullopt, Tensor::scalar(0.002),
+                               Tensor::scalar(0.25)});
   builder.add("graph", node::Subgraph{std::make_shared<const Network>(*std::move(nested))},
               {{"note", std::string("on the node")}});
   builder.add("a last", node::Output{integers({4})},

@@ -140,6 +140,19 @@ std::vector<ParityCase> make_cases() {
   ternary.weight = Tensor::of<std::int8_t>({2, 3}, std::vector<std::int8_t>{1, 0, -1, -1, 1, 1});
   ternary.weight_scale = floats({2}, {0.5F, 2});
   add("ternary", chain({3}, {ternary, integrator(2)}, {2}), {3});
+  node::RandomSparse random;
+  random.shape = integers({5, 6});
+  random.source_start = integers({0, 3});
+  random.source_count = integers({4, 3});
+  random.degree = integers({5, 2});
+  random.weight = floats({2}, {0.25F, -0.5F});
+  random.repeats = integers({1, 0});
+  random.seed = Tensor::scalar<std::int64_t>(4);
+  add("random_sparse", chain({6}, {random, relay(0.5F, 5)}, {5}), {6});
+  node::Lif refractory = lif(5);
+  refractory.t_ref = floats({5}, {0, 1, 2, 3, 4});
+  refractory.v_initial = floats({5}, dyadic(5, 92));
+  add("refractory", recurrent(refractory), {6});
   add("scale_threshold",
       chain({4}, {node::Scale{floats({4}, dyadic(4, 20))}, node::Threshold{floats({1}, {0.25F})}},
             {4}),
