@@ -10,6 +10,7 @@ namespace spikeloom {
 namespace {
 
 constexpr std::array<const char*, 4> kArithmeticNames = {"double", "float32", "integer", "ring16"};
+constexpr std::array<const char*, 4> kScheduleNames = {"auto", "rows", "bitmask", "dense"};
 constexpr std::array<const char*, 4> kVariableNames = {"spikes", "y", "v", "u"};
 
 }  // namespace
@@ -24,6 +25,19 @@ Result<Arithmetic> parse_arithmetic(std::string_view text) {
   }
   return Error{.what = "unknown arithmetic",
                .expected = "double|float32|integer|ring16",
+               .got = fmt::format("'{}'", text)};
+}
+
+const char* to_string(Schedule schedule) {
+  return kScheduleNames[static_cast<std::size_t>(schedule)];
+}
+
+Result<Schedule> parse_schedule(std::string_view text) {
+  for (std::size_t i = 0; i < kScheduleNames.size(); ++i) {
+    if (text == kScheduleNames[i]) return static_cast<Schedule>(i);
+  }
+  return Error{.what = "unknown schedule",
+               .expected = "auto|rows|bitmask|dense",
                .got = fmt::format("'{}'", text)};
 }
 

@@ -51,9 +51,18 @@ enum class LatePolicy { kError, kDrop, kNextStep };
 /// What to do when more events wait than `max_pending_events`.
 enum class OverflowPolicy { kError, kDropNewest };
 
+/// How cpu adds up a projection: the rows of active sources, bitmasks of connections that share a
+/// weight, or a dense product. kAuto picks by measured activity; a way that a projection does not
+/// have falls back to rows.
+enum class Schedule { kAuto, kRows, kBitmask, kDense };
+/// "auto", "rows", "bitmask", "dense".
+const char* to_string(Schedule schedule);
+Result<Schedule> parse_schedule(std::string_view text);
+
 struct RunOptions {
   Arithmetic arithmetic = Arithmetic::kFloat32;
   int threads = 1;
+  Schedule schedule = Schedule::kAuto;
   std::uint64_t seed = 0;
   LatePolicy late = LatePolicy::kError;
   OverflowPolicy overflow = OverflowPolicy::kError;

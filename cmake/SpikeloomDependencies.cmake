@@ -11,6 +11,7 @@ find_package(CLI11 REQUIRED)
 find_package(Boost REQUIRED)
 find_package(Highway REQUIRED)
 find_package(TBB REQUIRED)
+find_package(Eigen3 REQUIRED NO_MODULE)
 
 # Header-only use of toml++: its shared library would be one more thing to ship.
 find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED

@@ -26,7 +26,8 @@ void RunStats::add(const RunStats& other) {
     for (const auto member :
          {&NodeStats::events_in, &NodeStats::events_out, &NodeStats::ac, &NodeStats::mac,
           &NodeStats::dense_macs, &NodeStats::neuron_updates, &NodeStats::executed_ac,
-          &NodeStats::executed_mac, &NodeStats::executed_updates}) {
+          &NodeStats::executed_mac, &NodeStats::executed_updates, &NodeStats::steps_rows,
+          &NodeStats::steps_bitmask, &NodeStats::steps_dense, &NodeStats::saturated}) {
       mine.*member += theirs.*member;
     }
     mine.value_sum += theirs.value_sum;
@@ -51,6 +52,13 @@ Value to_value(const NodeStats& stats) {
   value.set("dense_macs", stats.dense_macs).set("neuron_updates", stats.neuron_updates);
   value.set("executed_ac", stats.executed_ac).set("executed_mac", stats.executed_mac);
   value.set("executed_updates", stats.executed_updates);
+  if (stats.steps_rows + stats.steps_bitmask + stats.steps_dense > 0) {
+    Value schedule = Value::map();
+    schedule.set("rows", stats.steps_rows).set("bitmask", stats.steps_bitmask);
+    schedule.set("dense", stats.steps_dense);
+    value.set("schedule", std::move(schedule));
+  }
+  if (stats.saturated > 0) value.set("saturated", stats.saturated);
   Value bytes = Value::map();
   bytes.set("weights", stats.bytes.weights).set("state", stats.bytes.state);
   bytes.set("events", stats.bytes.events);

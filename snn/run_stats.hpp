@@ -27,6 +27,9 @@ struct NodeStats {
   std::uint64_t dense_macs = 0;  ///< what a dense layer would have done (padding excluded)
   std::uint64_t neuron_updates = 0;
   std::uint64_t executed_ac = 0, executed_mac = 0, executed_updates = 0;
+  /// Steps in which a projection was added up by rows, bitmasks or a dense product.
+  std::uint64_t steps_rows = 0, steps_bitmask = 0, steps_dense = 0;
+  std::uint64_t saturated = 0;  ///< ring16: slots that stopped at their limit
   TrafficBytes bytes;
 };
 

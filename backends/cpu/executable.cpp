@@ -260,8 +260,14 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
     NodePlan<V>& plan = plans[n];
     if (!is_weight_operation(node.operation)) continue;
     plan.dense = true;
-    const bool fits_int8 = std::is_integral_v<V> && integer.nodes[n].fits_int8;
-    auto made = make_projection<V>(node.operation, fits_int8);
+    auto made = [&] {
+      if constexpr (std::is_integral_v<V>) {
+        return make_projection(node.operation, options.schedule, integer.nodes[n],
+                               options.arithmetic == Arithmetic::kRing16);
+      } else {
+        return make_projection(node.operation, options.schedule);
+      }
+    }();
     if (!made.ok()) return std::move(made).error().in(fmt::format("node \"{}\"", node.name));
     plan.projection = *std::move(made);
     plan.order = plan.projection->order();

@@ -178,26 +178,40 @@ Status CpuSession<V>::advance(Time until) {
   cancelled_ = false;
   const std::int64_t target = floor_div(until, step_time_);
   const auto start = Clock::now();
-  const int threads = executable_->options().threads;
-  const bool parallel = threads > 1 && elements_.size() > 1;
+  const int threads = std::max(1, executable_->options().threads);
+  const bool by_element = threads > 1 && elements_.size() > 1;
+  step_threads_ = by_element ? 1 : threads;
   Status status;
-  while (step_ < target && status.ok()) {
+  const auto run_all = [&] { status = run_until(target, by_element); };
+  if (threads > 1) {
+    tbb::task_arena arena(threads);
+    arena.execute(run_all);
+  } else {
+    run_all();
+  }
+  totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, memory());
+  totals_.seconds.compute += seconds_since(start);
+  return status;
+}
+
+/// Steps up to `target`; the elements of a batch in parallel if `by_element`.
+template <typename V>
+Status CpuSession<V>::run_until(std::int64_t target, bool by_element) {
+  while (step_ < target) {
     if (cancelled_) {
-      status = Error{.code = ErrorCode::kCancelled,
-                     .what = "the run was cancelled",
-                     .where = fmt::format("after step {}", step_)};
-      break;
+      return Error{.code = ErrorCode::kCancelled,
+                   .what = "the run was cancelled",
+                   .where = fmt::format("after step {}", step_)};
     }
-    const std::int64_t last = std::min(target, step_ + (parallel ? kChunk : 1));
+    const std::int64_t last = std::min(target, step_ + (by_element ? kChunk : 1));
     const auto run = [&](std::uint32_t e) {
       for (std::int64_t step = step_; step < last && elements_[e].error.what.empty(); ++step) {
         run_step(e, step);
       }
     };
     const auto count = static_cast<std::uint32_t>(elements_.size());
-    if (parallel) {
-      tbb::task_arena arena(threads);
-      arena.execute([&] { tbb::parallel_for(std::uint32_t{0}, count, run); });
+    if (by_element) {
+      tbb::parallel_for(std::uint32_t{0}, count, run);
     } else {
       for (std::uint32_t e = 0; e < count; ++e) run(e);
     }
@@ -206,12 +220,10 @@ Status CpuSession<V>::advance(Time until) {
     for (Element<V>& element : elements_) {
       waiting_ -= element.taken;
       element.taken = 0;
-      if (!element.error.what.empty() && status.ok()) status = element.error;
+      if (!element.error.what.empty()) return element.error;
     }
   }
-  totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, memory());
-  totals_.seconds.compute += seconds_since(start);
-  return status;
+  return {};
 }
 
 template <typename V>

@@ -69,6 +69,7 @@ struct NodeState {
   BlockSet running;                      ///< scratch: the blocks of this step
   std::vector<NeuronSource<V>> sources;  ///< scratch
   SpikeSort<V> sort;
+  WayChooser way;
   std::vector<DenseArray<V>> scattered;  ///< per link that has to be laid out first
   // Scratch.
   Events<V> gathered;
@@ -119,6 +120,7 @@ class CpuSession : public Session {
   void clear();
   void clear_element(Element<V>& element);
   void seed_links(Element<V>& element);
+  Status run_until(std::int64_t target, bool by_element);
   void run_step(std::uint32_t element_index, std::int64_t step);
   void run_node(Element<V>& element, std::uint32_t node, std::int64_t step);
   void take_input(Element<V>& element, std::int64_t step);
@@ -166,7 +168,8 @@ class CpuSession : public Session {
   bool seeding_ = false;   ///< only links within a cycle are read
   std::vector<Element<V>> elements_;
   std::size_t waiting_ = 0;
-  RunStats totals_;  ///< all but the nodes
+  int step_threads_ = 1;  ///< threads that share one step of one element
+  RunStats totals_;       ///< all but the nodes
   std::atomic<bool> cancelled_ = false;
 };
 

@@ -258,11 +258,19 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
   count_events(in, stats);
   DenseArray<V>& out = dense_slot(element, node, step);
   out.clear();
-  const DeliveryCount count = plan.projection->deliver(in, out);
+  const Schedule way = element.nodes[node].way.choose(
+      *plan.projection, in, static_cast<std::size_t>(program_.nodes[node].in_size),
+      executable_->options().schedule);
+  const DeliveryCount count = plan.projection->deliver(in, way, step_threads_, out);
+  ++(way == Schedule::kBitmask ? stats.steps_bitmask
+     : way == Schedule::kDense ? stats.steps_dense
+                               : stats.steps_rows);
+  stats.saturated += count.saturated;
   const bool cheap = weight_class(program_.nodes[node].operation) != WeightClass::kGeneral;
   stats.ac += count.unit + (cheap ? count.graded : 0);
   stats.mac += cheap ? 0 : count.graded;
-  (in.value.empty() ? stats.executed_ac : stats.executed_mac) += count.unit + count.graded;
+  const bool adds = in.value.empty() && way != Schedule::kDense;
+  (adds ? stats.executed_ac : stats.executed_mac) += count.executed;
   stats.bytes.weights += count.weight_bytes;
 
   alignas(64) V complete[kBlock];
