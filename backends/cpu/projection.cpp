@@ -70,7 +70,7 @@ class DenseProjection : public Projection<V> {
  private:
   void add(std::span<const std::uint32_t> sources, std::span<const V> values, int threads,
            V* out) const {
-    for_ranges(outputs_, kBlock, threads, [&](std::size_t first, std::size_t last) {
+    for_ranges(outputs_, kBlock, threads, [&](std::size_t, std::size_t first, std::size_t last) {
       if (values.empty()) {
         add_dense_rows<W, V>(rows_.data(), stride_, first, last, sources, out);
       } else {
@@ -138,7 +138,7 @@ class SparseProjection : public Projection<V> {
     const int useful = count.executed < kWorthThreads ? 1 : threads;
     const std::size_t targets = rows_.size().targets;
     const std::size_t unit = BitmaskRows<V>::kTargets;
-    for_ranges(targets, unit, useful, [&](std::size_t from, std::size_t to) {
+    for_ranges(targets, unit, useful, [&](std::size_t, std::size_t from, std::size_t to) {
       const auto first = static_cast<std::uint32_t>(from);
       const auto last = static_cast<std::uint32_t>(to);
       if (way == Schedule::kBitmask) {
@@ -194,7 +194,7 @@ class ConvolutionProjection : public Projection<V> {
     DeliveryCount count = count_pairs(
         events, sizeof(W), [this](std::uint32_t source) { return stencil_.pairs(source); });
     const int useful = count.executed < kWorthThreads ? 1 : threads;
-    for_ranges(rows_, 1, useful, [&](std::size_t from, std::size_t to) {
+    for_ranges(rows_, 1, useful, [&](std::size_t, std::size_t from, std::size_t to) {
       const auto first = static_cast<std::uint32_t>(from);
       const auto last = static_cast<std::uint32_t>(to);
       if (events.value.empty()) {

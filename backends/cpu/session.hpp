@@ -56,6 +56,14 @@ struct NeuronSource {
   Finish<V> finish = {};
 };
 
+/// What one thread found in its part of a population.
+template <typename V>
+struct NeuronPart {
+  Events<V> spikes;
+  std::uint64_t nonzero = 0;
+  double sum = 0.0;
+};
+
 template <typename V>
 struct NodeState {
   std::vector<Events<V>> events;          ///< ring of `depth` outputs, or
@@ -68,6 +76,7 @@ struct NodeState {
   BlockSet awake;
   BlockSet running;                      ///< scratch: the blocks of this step
   std::vector<NeuronSource<V>> sources;  ///< scratch
+  std::vector<NeuronPart<V>> parts;      ///< scratch
   SpikeSort<V> sort;
   WayChooser way;
   std::vector<DenseArray<V>> scattered;  ///< per link that has to be laid out first
@@ -141,6 +150,9 @@ class CpuSession : public Session {
                  std::int64_t step);
   void run_projection(Element<V>& element, std::uint32_t node, std::int64_t step);
   void run_neurons(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std::int64_t step,
+                  std::size_t first_word, std::size_t last_word, bool emits,
+                  NeuronPart<V>& part) const;
   void wake_all(Element<V>& element, std::uint32_t node, std::int64_t step) const;
   void record(Element<V>& element, std::uint32_t element_index, std::uint32_t node,
               std::int64_t step);

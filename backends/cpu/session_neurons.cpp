@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
+#include "backends/cpu/parallel.hpp"
 #include "backends/cpu/session.hpp"
 
 namespace spikeloom::cpu {
 namespace {
+
+/// Running blocks below which a second thread costs more than it saves.
+constexpr std::size_t kWorthThreads = 512;
 
 template <typename V>
 NeuronBlock<V> block_at(NodeState<V>& state, std::size_t block) {
@@ -85,6 +89,53 @@ void CpuSession<V>::publish_early(Element<V>& element, std::uint32_t node, std::
                 out);
 }
 
+/// One step of the running blocks of some words; what they spike and read goes to `part`.
+template <typename V>
+void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std::int64_t step,
+                               std::size_t first_word, std::size_t last_word, bool emits,
+                               NeuronPart<V>& part) const {
+  const Population<V>& population = *plan.population;
+  const std::vector<NeuronSource<V>>& sources = state.sources;
+  const bool one = sources.size() == 1;
+  const bool plain = one && sources[0].finish.scale == nullptr && sources[0].finish.bias == nullptr;
+  const bool multiple = population.arrays.options.rule == SpikeRule::kMultiple;
+  alignas(64) V x[kBlock];
+  alignas(64) V spikes[kBlock];
+  state.running.for_each_in(first_word, last_word, [&](std::size_t block) {
+    const std::size_t first = block * kBlock;
+    catch_up(population, state, block, step);
+    state.next_step[block] = step + 1;
+    const V* input = x;
+    if (plain) {
+      input = sources[0].dense->data.data() + first;
+    } else {
+      if (sources.empty()) std::fill_n(x, kBlock, V{0});
+      for (std::size_t l = 0; l < sources.size(); ++l) {
+        const Finish<V>& finish = sources[l].finish;
+        population.kernels.add(sources[l].dense->data.data() + first,
+                               finish.scale == nullptr ? nullptr : finish.scale + first,
+                               finish.bias == nullptr ? nullptr : finish.bias + first, l == 0, x);
+      }
+      if (!one) {
+        const Tally<V> tally = population.kernels.tally(x);
+        part.nonzero += tally.nonzero;
+        part.sum += tally.sum;
+      }
+    }
+    const NeuronBlock<V> neurons = block_at(state, block);
+    const std::uint64_t set =
+        population.kernels.update(population.arrays, first, input, neurons, spikes);
+    if (emits && set != 0) append_spikes(set, spikes, first, plan.order, multiple, part.spikes);
+    if (population.may_wake) {
+      if (population.kernels.awake(population.arrays, first, neurons)) {
+        state.awake.insert(block);
+      } else {
+        state.awake.erase(block);
+      }
+    }
+  });
+}
+
 template <typename V>
 void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::int64_t step) {
   const NodePlan<V>& plan = plans_[node];
@@ -130,56 +181,35 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
     sources.push_back({&laid_out, {}});
     blocks |= laid_out.touched;
   }
-  const bool one = sources.size() == 1;
-  const bool plain = one && sources[0].finish.scale == nullptr && sources[0].finish.bias == nullptr;
-  if (one) {
+  const bool emits = !plan.dense && !layer.early;
+  const std::size_t updated = blocks.size();
+  const int threads = updated < kWorthThreads ? 1 : step_threads_;
+  state.parts.resize(static_cast<std::size_t>(std::max(1, threads)));
+  for (NeuronPart<V>& part : state.parts) part = {std::move(part.spikes), 0, 0.0};
+  for (NeuronPart<V>& part : state.parts) part.spikes.clear();
+  for_ranges(blocks.words().size(), 1, threads,
+             [&](std::size_t part, std::size_t first, std::size_t last) {
+               run_blocks(plan, state, step, first, last, emits, state.parts[part]);
+             });
+  if (sources.size() == 1) {
     stats.events_in += sources[0].dense->nonzero;
     stats.value_sum += sources[0].dense->sum;
   }
-
-  Events<V>* out = plan.dense || layer.early ? nullptr : &events_slot(element, node, step);
-  if (out != nullptr) out->clear();
-  const bool multiple = population.arrays.options.rule == SpikeRule::kMultiple;
-  alignas(64) V x[kBlock];
-  alignas(64) V spikes[kBlock];
-  std::size_t updated = 0;
-  blocks.for_each([&](std::size_t block) {
-    const std::size_t first = block * kBlock;
-    catch_up(population, state, block, step);
-    state.next_step[block] = step + 1;
-    const V* input = x;
-    if (plain) {
-      input = sources[0].dense->data.data() + first;
-    } else {
-      if (sources.empty()) std::fill_n(x, kBlock, V{0});
-      for (std::size_t l = 0; l < sources.size(); ++l) {
-        const Finish<V>& finish = sources[l].finish;
-        population.kernels.add(sources[l].dense->data.data() + first,
-                               finish.scale == nullptr ? nullptr : finish.scale + first,
-                               finish.bias == nullptr ? nullptr : finish.bias + first, l == 0, x);
-      }
-      if (!one) {
-        const Tally<V> tally = population.kernels.tally(x);
-        stats.events_in += tally.nonzero;
-        stats.value_sum += tally.sum;
-      }
+  for (const NeuronPart<V>& part : state.parts) {
+    stats.events_in += part.nonzero;
+    stats.value_sum += part.sum;
+  }
+  if (emits) {
+    Events<V>& out = events_slot(element, node, step);
+    out.clear();
+    std::swap(out, state.parts[0].spikes);
+    for (std::size_t p = 1; p < state.parts.size(); ++p) {
+      const Events<V>& more = state.parts[p].spikes;
+      out.index.insert(out.index.end(), more.index.begin(), more.index.end());
+      out.value.insert(out.value.end(), more.value.begin(), more.value.end());
     }
-    const NeuronBlock<V> neurons = block_at(state, block);
-    const std::uint64_t set =
-        population.kernels.update(population.arrays, first, input, neurons, spikes);
-    if (out != nullptr && set != 0) append_spikes(set, spikes, first, plan.order, multiple, *out);
-    if (population.may_wake) {
-      if (population.kernels.awake(population.arrays, first, neurons)) {
-        state.awake.insert(block);
-      } else {
-        state.awake.erase(block);
-      }
-    }
-    ++updated;
-  });
-  if (out != nullptr) {
     finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), state.sort,
-                  *out);
+                  out);
   }
   if (plan.dense) {
     DenseArray<V>& dense = dense_slot(element, node, step);

@@ -39,11 +39,21 @@ class BlockSet {
   }
   template <typename F>
   void for_each(F&& f) const {
-    for (std::size_t w = 0; w < words_.size(); ++w) {
+    for_each_in(0, words_.size(), f);
+  }
+  /// Those of the words [first, last), 64 blocks each.
+  template <typename F>
+  void for_each_in(std::size_t first, std::size_t last, F&& f) const {
+    for (std::size_t w = first; w < last; ++w) {
       for (std::uint64_t bits = words_[w]; bits != 0; bits &= bits - 1) {
         f(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
       }
     }
+  }
+  std::size_t size() const {
+    std::size_t count = 0;
+    for (const std::uint64_t word : words_) count += static_cast<std::size_t>(std::popcount(word));
+    return count;
   }
   std::size_t blocks() const { return blocks_; }
   std::span<std::uint64_t> words() { return words_; }
