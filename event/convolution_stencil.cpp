@@ -10,8 +10,8 @@
 namespace spikeloom {
 namespace {
 
-using detail::AxisReach;
-using detail::AxisTable;
+using detail::StencilColumn;
+using detail::StencilRow;
 using detail::StencilView;
 
 constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
@@ -67,6 +67,20 @@ Status check(const ConvolutionGeometry& g, std::size_t weights) {
   return {};
 }
 
+/// What an input coordinate reaches along one axis: `count` outputs from `first_output`, through
+/// the taps of `phase` from `first_tap` on.
+struct AxisReach {
+  std::uint32_t first_output = 0, count = 0, phase = 0, first_tap = 0;
+};
+
+/// One axis, for every input coordinate and every phase.
+struct AxisTable {
+  std::vector<AxisReach> reach;     ///< by input coordinate
+  std::vector<std::uint32_t> taps;  ///< of each phase
+  std::vector<std::int64_t> tap;    ///< kernel coordinates, phase after phase, descending in each
+  std::uint32_t step = 1;           ///< outputs from one tap of a phase to the next
+};
+
 AxisTable make_axis(const WindowAxis& axis) {
   AxisTable table;
   table.reach.resize(static_cast<std::size_t>(axis.input));
@@ -107,23 +121,35 @@ template <typename W>
 void ConvolutionStencil<W>::lay_out(std::span<const double> weights) {
   tables_ = std::make_unique<Tables>();
   Tables& tables = *tables_;
-  tables.rows = make_axis(geometry_.rows);
-  tables.columns = make_axis(geometry_.columns);
-  const AxisTable &rows = tables.rows, &columns = tables.columns;
+  const AxisTable rows = make_axis(geometry_.rows), columns = make_axis(geometry_.columns);
+  const auto out_channels = static_cast<std::uint32_t>(geometry_.out_channels);
   const auto group_inputs = static_cast<std::size_t>(geometry_.in_channels / geometry_.groups);
-  const auto group_outputs = static_cast<std::size_t>(geometry_.out_channels / geometry_.groups);
+  const auto group_outputs = static_cast<std::uint32_t>(geometry_.out_channels / geometry_.groups);
   const auto kernel_rows = static_cast<std::size_t>(geometry_.rows.kernel);
   const auto kernel_columns = static_cast<std::size_t>(geometry_.columns.kernel);
 
-  std::uint64_t channel_weights = 0;
+  std::vector<std::uint32_t> block;  // starts of [row phase][column phase]
+  std::uint32_t channel_weights = 0;
   for (const std::uint32_t row_taps : rows.taps) {
     for (const std::uint32_t column_taps : columns.taps) {
-      tables.block.push_back(channel_weights);
-      channel_weights += std::uint64_t{row_taps} * column_taps * group_outputs;
+      block.push_back(channel_weights);
+      channel_weights += row_taps * column_taps * group_outputs;
     }
   }
-  tables.weights =
-      AlignedBuffer<W>(channel_weights * static_cast<std::uint64_t>(geometry_.in_channels));
+  for (const AxisReach& column : columns.reach) {
+    tables.columns.push_back({column.phase, column.count, column.first_output * out_channels,
+                              column.first_tap * group_outputs,
+                              columns.taps[column.phase] * group_outputs});
+  }
+  for (const AxisReach& row : rows.reach) {
+    tables.rows.push_back({row.first_output, row.count});
+    for (std::size_t phase = 0; phase < columns.taps.size(); ++phase) {
+      tables.row_weights.push_back(block[row.phase * columns.taps.size() + phase] +
+                                   row.first_tap * columns.taps[phase] * group_outputs);
+    }
+  }
+  tables.weights = AlignedBuffer<W>(std::size_t{channel_weights} *
+                                    static_cast<std::size_t>(geometry_.in_channels));
   W* out = tables.weights.data();
   for (std::size_t channel = 0; channel < static_cast<std::size_t>(geometry_.in_channels);
        ++channel) {
@@ -148,20 +174,19 @@ void ConvolutionStencil<W>::lay_out(std::span<const double> weights) {
 
   StencilView<W>& v = view_;
   v.weights = tables.weights.data();
-  v.block = tables.block.data();
   v.channel_weights = channel_weights;
-  v.rows = rows.reach.data();
-  v.columns = columns.reach.data();
-  v.column_taps = columns.taps.data();
+  v.rows = tables.rows.data();
+  v.columns = tables.columns.data();
+  v.row_weights = tables.row_weights.data();
   v.column_phases = static_cast<std::uint32_t>(columns.taps.size());
   v.row_step = rows.step;
   v.column_step = columns.step;
   v.input_columns = static_cast<std::uint32_t>(geometry_.columns.input);
   v.input_plane = static_cast<std::uint32_t>(geometry_.rows.input * geometry_.columns.input);
   v.output_columns = static_cast<std::uint32_t>(geometry_.columns.output);
-  v.out_channels = static_cast<std::uint32_t>(geometry_.out_channels);
+  v.out_channels = out_channels;
   v.group_inputs = static_cast<std::uint32_t>(group_inputs);
-  v.group_outputs = static_cast<std::uint32_t>(group_outputs);
+  v.group_outputs = group_outputs;
   v.runs = columns.step == 1 && geometry_.groups == 1;
 }
 
@@ -204,13 +229,12 @@ void ConvolutionStencil<W>::mark(std::span<const std::uint32_t> sources,
   for (const std::uint32_t source : sources) {
     const std::uint32_t channel = source / v.input_plane;
     const std::uint32_t position = source % v.input_plane;
-    const AxisReach& row = v.rows[position / v.input_columns];
-    const AxisReach& column = v.columns[position % v.input_columns];
+    const StencilRow& row = v.rows[position / v.input_columns];
+    const StencilColumn& column = v.columns[position % v.input_columns];
     if (column.count == 0) continue;
     const std::size_t width =
         std::size_t{(column.count - 1) * v.column_step} * v.out_channels + v.group_outputs;
-    const std::size_t offset = std::size_t{column.first_output} * v.out_channels +
-                               std::size_t{channel / v.group_inputs} * v.group_outputs;
+    const std::size_t offset = column.acc + std::size_t{channel / v.group_inputs} * v.group_outputs;
     for (std::uint32_t r = 0; r < row.count; ++r) {
       const std::size_t begin =
           std::size_t{row.first_output + r * v.row_step} * v.output_columns * v.out_channels +
@@ -225,8 +249,9 @@ void ConvolutionStencil<W>::mark(std::span<const std::uint32_t> sources,
 
 template <typename W>
 std::uint64_t ConvolutionStencil<W>::bytes() const {
-  return tables_->weights.bytes() +
-         (tables_->rows.reach.size() + tables_->columns.reach.size()) * sizeof(AxisReach);
+  return tables_->weights.bytes() + tables_->rows.size() * sizeof(StencilRow) +
+         tables_->columns.size() * sizeof(StencilColumn) +
+         tables_->row_weights.size() * sizeof(std::uint32_t);
 }
 
 template class ConvolutionStencil<float>;

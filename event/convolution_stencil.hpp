@@ -57,30 +57,30 @@ struct ConvolutionGeometry {
 
 namespace detail {
 
-/// What an input coordinate reaches along one axis: `count` outputs from `first_output`, through
-/// the taps of `phase` from `first_tap` on.
-struct AxisReach {
-  std::uint32_t first_output = 0, count = 0, phase = 0, first_tap = 0;
+/// What an input row reaches: `count` output rows from `first_output` on. Offsets in elements.
+struct StencilRow {
+  std::uint32_t first_output = 0, count = 0;
 };
 
-/// One axis, for every input coordinate and every phase.
-struct AxisTable {
-  std::vector<AxisReach> reach;     ///< by input coordinate
-  std::vector<std::uint32_t> taps;  ///< of each phase
-  std::vector<std::int64_t> tap;    ///< kernel coordinates, phase after phase, descending in each
-  std::uint32_t step = 1;           ///< outputs from one tap of a phase to the next
+/// What an input column reaches, through the taps of `phase`: `count` output columns, whose first
+/// lies `acc` after the start of an output row, with weights `weights` after those of the row.
+struct StencilColumn {
+  std::uint32_t phase = 0, count = 0;
+  std::uint32_t acc = 0, weights = 0;
+  std::uint32_t pitch = 0;  ///< from one row of taps to the next
 };
 
-/// Everything a kernel reads.
+/// Everything a kernel reads. An input channel's weights lie together; within them, those of an
+/// input row and a column phase start at row_weights[row * column_phases + phase].
 template <typename W>
 struct StencilView {
   const W* weights;
-  const std::uint64_t* block;  ///< start of [row phase][column phase] within an input channel
   std::uint64_t channel_weights;
-  const AxisReach *rows, *columns;
-  const std::uint32_t* column_taps;  ///< by column phase
+  const StencilRow* rows;
+  const StencilColumn* columns;
+  const std::uint32_t* row_weights;
   std::uint32_t column_phases;
-  std::uint32_t row_step, column_step;
+  std::uint32_t row_step, column_step;  ///< outputs from one tap of a phase to the next
   std::uint32_t input_columns, input_plane;
   std::uint32_t output_columns, out_channels;
   std::uint32_t group_inputs, group_outputs;
@@ -141,8 +141,9 @@ class ConvolutionStencil {
   ConvolutionGeometry geometry_;
   // The heap keeps the tables where they are when the stencil moves: the view points at them.
   struct Tables {
-    detail::AxisTable rows, columns;
-    std::vector<std::uint64_t> block;
+    std::vector<detail::StencilRow> rows;
+    std::vector<detail::StencilColumn> columns;
+    std::vector<std::uint32_t> row_weights;
     AlignedBuffer<W> weights;
   };
   std::unique_ptr<Tables> tables_;

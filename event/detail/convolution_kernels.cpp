@@ -12,8 +12,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace spikeloom::HWY_NAMESPACE {
 
-using detail::AxisReach;
 using detail::ConvolutionCall;
+using detail::StencilColumn;
+using detail::StencilRow;
 using detail::StencilView;
 
 /// A row of taps: adjacent accumulators, or a run of output channels every column_step columns.
@@ -38,30 +39,30 @@ void walk(const ConvolutionCall<W, A>& call) {
   // Sources ascend: the channel is followed, not divided for.
   std::uint32_t channel = call.sources[0] / s.input_plane;
   std::uint64_t plane = std::uint64_t{channel} * s.input_plane;
+  const W* channel_start = s.weights + channel * s.channel_weights;
   for (std::size_t k = 0; k < call.count; ++k) {
     const std::uint32_t source = call.sources[k];
     while (source >= plane + s.input_plane) {
       plane += s.input_plane;
+      channel_start += s.channel_weights;
       ++channel;
     }
     const auto position = static_cast<std::uint32_t>(source - plane);
-    const AxisReach row = s.rows[position / s.input_columns];
-    const AxisReach column = s.columns[position % s.input_columns];
+    const std::uint32_t input_row = position / s.input_columns;
+    const StencilRow row = s.rows[input_row];
+    const StencilColumn column = s.columns[position % s.input_columns];
     if (column.count == 0) continue;
     const A value = kGraded ? call.values[k] : A{1};
-    const std::size_t pitch = std::size_t{s.column_taps[column.phase]} * s.group_outputs;
-    const W* weights = s.weights + channel * s.channel_weights +
-                       s.block[row.phase * s.column_phases + column.phase] + row.first_tap * pitch +
-                       std::size_t{column.first_tap} * s.group_outputs;
-    A* acc = call.acc + row.first_output * row_pitch +
-             std::size_t{column.first_output} * s.out_channels +
-             std::size_t{channel / s.group_inputs} * s.group_outputs;
+    const W* weights =
+        channel_start + column.weights + s.row_weights[input_row * s.column_phases + column.phase];
+    A* acc = call.acc + row.first_output * row_pitch + column.acc;
+    if constexpr (!kRuns) acc += std::size_t{channel / s.group_inputs} * s.group_outputs;
     std::uint32_t output = row.first_output;
     for (std::uint32_t r = 0; r < row.count; ++r) {
       if (output >= call.first_row && output < call.last_row) {
         add_tap_row<kGraded, kRuns>(s, weights, column.count, value, acc);
       }
-      weights += pitch;
+      weights += column.pitch;
       acc += s.row_step * row_pitch;
       output += s.row_step;
     }
