@@ -100,11 +100,11 @@ std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const No
                                   [&](std::uint32_t steps) { return steps == c.refractory[0]; });
     p.arrays.uniform = p.arrays.uniform && same;
   }
-  // Neurons beyond the last one have to stay at 0 and silent; common coefficients may not do that.
-  if (!whole && c.size() > 0) {
-    const bool silent = !c.spiking || c.threshold[0] > 0.0;
+  // Neurons beyond the last one are not seen if they spike; a membrane that is an output is.
+  if (!whole) {
+    p.last_block = (std::uint64_t{1} << (c.size() % kBlock)) - 1;
     const bool at_rest = c.drive[0] == 0.0 && (c.clamp.empty() || c.clamp[0] <= 0.0);
-    p.arrays.uniform = p.arrays.uniform && silent && at_rest;
+    p.arrays.uniform = p.arrays.uniform && (c.spiking || at_rest);
   }
   const bool integer = std::is_integral_v<V>;
   for (std::size_t k = 0; k < sources.size(); ++k) {

@@ -33,6 +33,8 @@ struct Population {
   BlockSet always;
   /// A block may have to be updated again without input, which kernels.awake says.
   bool may_wake = false;
+  /// Neurons of the last block that exist.
+  std::uint64_t last_block = ~std::uint64_t{0};
   /// A step without input changes nothing: there is nothing to catch up.
   bool still = false;
 };

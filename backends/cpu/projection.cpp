@@ -19,6 +19,13 @@ namespace {
 /// Accumulates of one step below which a second thread costs more than it saves.
 constexpr std::uint64_t kWorthThreads = 40'000;
 
+/// Nanoseconds on one core, for the choice of a way (docs/performance.md): a synapse of a sparse
+/// row; 512 targets of a bitmask row, and what a target's count costs at the end; a weight of a
+/// dense row and one of a dense product.
+constexpr double kSparseSynapse = 0.7;
+constexpr double kBitmaskLine = 4.0, kBitmaskTarget = 0.2;
+constexpr double kDenseRowWeight = 0.06, kDenseProductWeight = 0.12;
+
 /// Marks the blocks of the targets [first, last).
 void mark(BlockSet& touched, std::size_t first, std::size_t last) {
   for (std::size_t block = first / kBlock; block < block_count(last); ++block) {
@@ -44,6 +51,12 @@ class DenseProjection : public Projection<V> {
 
   bool offers(Schedule way, bool) const override {
     return way == Schedule::kRows || (way == Schedule::kDense && repeats_ == 1);
+  }
+
+  double cost(Schedule way, double active) const override {
+    const auto outputs = static_cast<double>(outputs_);
+    if (way != Schedule::kDense) return active * outputs * kDenseRowWeight;
+    return static_cast<double>(inputs_) * outputs * kDenseProductWeight;
   }
 
   DeliveryCount deliver(const Events<V>& events, Schedule way, int threads,
@@ -127,6 +140,15 @@ class SparseProjection : public Projection<V> {
 
   bool offers(Schedule way, bool graded) const override {
     return way == Schedule::kRows || (way == Schedule::kBitmask && !graded && bitmask_);
+  }
+
+  double cost(Schedule way, double active) const override {
+    const auto targets = static_cast<double>(rows_.size().targets);
+    if (way == Schedule::kBitmask) {
+      return active * targets / 512.0 * kBitmaskLine + targets * kBitmaskTarget;
+    }
+    const double sources = std::max(1.0, static_cast<double>(rows_.size().sources));
+    return active * static_cast<double>(rows_.synapses()) / sources * kSparseSynapse;
   }
 
   DeliveryCount deliver(const Events<V>& events, Schedule way, int threads,

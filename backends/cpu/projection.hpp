@@ -34,6 +34,8 @@ class Projection {
                                 DenseArray<V>& target) const = 0;
   /// Whether this way can be taken for events with (`graded`) or without values.
   virtual bool offers(Schedule way, bool /*graded*/) const { return way == Schedule::kRows; }
+  /// Estimated nanoseconds of one step with `active` sources; only ratios matter.
+  virtual double cost(Schedule /*way*/, double active) const { return active; }
   /// Order of the output's elements.
   virtual Order order() const { return {}; }
   /// Bytes that the rows take.
@@ -66,36 +68,34 @@ Result<std::unique_ptr<Projection<std::int32_t>>> make_projection(const Operatio
                                                                   const IntegerNode& integer,
                                                                   bool ring);
 
-/// Which way a projection is added up, from the share of its sources that were active lately. A
-/// change takes a share well past the one at which the other way breaks even, so that it does not
-/// flicker. docs/performance.md has the measurements behind the shares.
+/// Which way a projection is added up: the cheapest by the projection's own estimate for the number
+/// of sources that were active lately. The way changes only where another is a quarter cheaper, so
+/// that it does not flicker. docs/performance.md has the measurements behind the estimates.
 class WayChooser {
  public:
   template <typename V>
-  Schedule choose(const Projection<V>& projection, const Events<V>& events, std::size_t sources,
-                  Schedule wanted) {
+  Schedule choose(const Projection<V>& projection, const Events<V>& events, Schedule wanted) {
     const bool graded = !events.value.empty();
-    const auto offered = [&](Schedule way) {
-      return projection.offers(way, graded) ? way : Schedule::kRows;
-    };
-    if (wanted != Schedule::kAuto) return offered(wanted);
-    const float share =
-        sources == 0 ? 0.0F : static_cast<float>(events.size()) / static_cast<float>(sources);
-    activity_ += (share - activity_) * kForget;
-    if (bitmask_ ? activity_ < kLeaveBitmask : activity_ > kEnterBitmask) bitmask_ = !bitmask_;
-    if (dense_ ? activity_ < kLeaveDense : activity_ > kEnterDense) dense_ = !dense_;
-    if (bitmask_ && projection.offers(Schedule::kBitmask, graded)) return Schedule::kBitmask;
-    if (dense_ && projection.offers(Schedule::kDense, graded)) return Schedule::kDense;
-    return Schedule::kRows;
+    if (wanted != Schedule::kAuto) {
+      return projection.offers(wanted, graded) ? wanted : Schedule::kRows;
+    }
+    active_ += (static_cast<double>(events.size()) - active_) * kForget;
+    double cost = projection.cost(way_, active_) * kHysteresis;
+    for (const Schedule other : {Schedule::kRows, Schedule::kBitmask, Schedule::kDense}) {
+      if (other == way_ || !projection.offers(other, graded)) continue;
+      if (const double its = projection.cost(other, active_); its < cost) {
+        cost = its;
+        way_ = other;
+      }
+    }
+    return projection.offers(way_, graded) ? way_ : Schedule::kRows;
   }
-  float activity() const { return activity_; }
 
  private:
-  static constexpr float kForget = 1.0F / 16.0F;
-  static constexpr float kEnterBitmask = 0.012F, kLeaveBitmask = 0.006F;
-  static constexpr float kEnterDense = 0.7F, kLeaveDense = 0.5F;
-  float activity_ = 0.0F;
-  bool bitmask_ = false, dense_ = false;
+  static constexpr double kForget = 1.0 / 16.0;
+  static constexpr double kHysteresis = 0.8;
+  double active_ = 0.0;
+  Schedule way_ = Schedule::kRows;
 };
 
 }  // namespace spikeloom::cpu

@@ -82,7 +82,8 @@ void CpuSession<V>::publish_early(Element<V>& element, std::uint32_t node, std::
   blocks.for_each([&](std::size_t block) {
     catch_up(population, state, block, step);
     const NeuronBlock<V> neurons = block_at(state, block);
-    const std::uint64_t set = population.kernels.due(population.arrays, block * kBlock, neurons);
+    std::uint64_t set = population.kernels.due(population.arrays, block * kBlock, neurons);
+    if (block + 1 == blocks.blocks()) set &= population.last_block;
     append_spikes(set, neurons.late, block * kBlock, plan.order, true, out);
   });
   finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), state.sort,
@@ -123,10 +124,10 @@ void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std
       }
     }
     const NeuronBlock<V> neurons = block_at(state, block);
-    const std::uint64_t set =
-        population.kernels.update(population.arrays, first, input, neurons, spikes);
+    std::uint64_t set = population.kernels.update(population.arrays, first, input, neurons, spikes);
+    if (block + 1 == state.running.blocks()) set &= population.last_block;
     if (emits && set != 0) append_spikes(set, spikes, first, plan.order, multiple, part.spikes);
-    if (population.may_wake) {
+    if (population.may_wake && !population.always.contains(block)) {
       if (population.kernels.awake(population.arrays, first, neurons)) {
         state.awake.insert(block);
       } else {

@@ -258,9 +258,8 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
   count_events(in, stats);
   DenseArray<V>& out = dense_slot(element, node, step);
   out.clear();
-  const Schedule way = element.nodes[node].way.choose(
-      *plan.projection, in, static_cast<std::size_t>(program_.nodes[node].in_size),
-      executable_->options().schedule);
+  const Schedule way =
+      element.nodes[node].way.choose(*plan.projection, in, executable_->options().schedule);
   const DeliveryCount count = plan.projection->deliver(in, way, step_threads_, out);
   ++(way == Schedule::kBitmask ? stats.steps_bitmask
      : way == Schedule::kDense ? stats.steps_dense
