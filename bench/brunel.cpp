@@ -6,11 +6,12 @@
 /// reset and rest 0 mV, refractory for 2 ms, drive 40 mV; jumps of 125 mV / K and -5 times that,
 /// 1.5 ms after the spike; membranes start uniform in [0, 20) mV. A warm-up is not timed.
 ///
-/// Prints one JSON object: rate, spikes, wall seconds, synaptic events a second, real-time factor
-/// (wall time over simulated time), peak memory.
+/// Prints one JSON object: rate, spikes, wall and processor seconds, synaptic events a second,
+/// real-time factor (wall time over simulated time), peak memory.
 
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -118,17 +119,20 @@ Status run(const Options& options) {
   SPIKELOOM_CHECK(session->advance(time(options.warm_up_ms)));
   const std::uint64_t before = spikes_of(*session);
   start = Clock::now();
+  const std::clock_t clock = std::clock();
   SPIKELOOM_CHECK(session->advance(time(options.warm_up_ms + options.run_ms)));
   const double wall = seconds(start);
+  const double cpu = static_cast<double>(std::clock() - clock) / CLOCKS_PER_SEC;
   const auto spikes = static_cast<double>(spikes_of(*session) - before);
   const double simulated = options.run_ms * 1e-3;
   fmt::print(
       "{{\"engine\": \"spikeloom {}\", \"neurons\": {}, \"degree\": {}, \"repeats\": {}, "
       "\"seed\": {}, \"synapses\": {}, \"rate_hz\": {:.4f}, \"spikes\": {:.0f}, "
-      "\"build_s\": {:.3f}, \"wall_s\": {:.4f}, \"rtf\": {:.4f}, \"events_per_s\": {:.4g}, "
+      "\"build_s\": {:.3f}, \"wall_s\": {:.4f}, \"cpu_s\": {:.4f}, \"rtf\": {:.4f}, "
+      "\"events_per_s\": {:.4g}, "
       "\"peak_mb\": {:.1f}}}\n",
       options.backend, options.neurons, options.degree, options.repeats, options.seed, synapses,
-      spikes / static_cast<double>(options.neurons) / simulated, spikes, build, wall,
+      spikes / static_cast<double>(options.neurons) / simulated, spikes, build, wall, cpu,
       wall / simulated, spikes * static_cast<double>(options.degree) / wall,
       process_memory_mb("VmHWM:"));
   return {};
