@@ -17,55 +17,146 @@ using detail::StencilColumn;
 using detail::StencilRow;
 using detail::StencilView;
 
-/// A row of taps: adjacent accumulators, or a run of output channels every column_step columns.
+/// What one event adds: `rows` runs of `run` weights, each to as many accumulators.
+template <typename W, typename A>
+struct Patch {
+  const W* weights;
+  A* acc;
+  A value;
+  std::uint32_t run, pitch, rows;
+};
+
+/// Events looked up before any of them is added: two short loops with few variables each, instead
+/// of one whose variables do not fit the registers.
+constexpr std::size_t kBatch = 32;
+
+/// Rows inside: what the end of a run needs is worked out once.
+template <bool kGraded, typename W, typename A>
+HWY_INLINE void add_patch(const Patch<W, A>& p, std::size_t acc_pitch) {
+  const std::size_t run = p.run;
+  std::size_t i = 0;
+#if !SPIKELOOM_PLAIN_LOOPS
+  const hn::ScalableTag<A> d;
+  constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<A>());
+  const auto value = hn::Set(d, p.value);
+  for (; i + kLanes <= run; i += kLanes) {
+    const W* weights = p.weights + i;
+    A* acc = p.acc + i;
+    for (std::uint32_t r = 0; r < p.rows; ++r, weights += p.pitch, acc += acc_pitch) {
+      const auto w = load_weights(d, weights);
+      hn::StoreU(accumulate<kGraded>(hn::LoadU(d, acc), w, value), d, acc);
+    }
+  }
+#if SPIKELOOM_MASKED_TAILS
+  if (i < run) {
+    const auto mask = hn::FirstN(d, run - i);
+    const W* weights = p.weights + i;
+    A* acc = p.acc + i;
+    for (std::uint32_t r = 0; r < p.rows; ++r, weights += p.pitch, acc += acc_pitch) {
+      const auto w = load_first_weights(d, run - i, weights);
+      const auto sum = hn::MaskedLoad(mask, d, acc);
+      hn::BlendedStore(accumulate<kGraded>(sum, w, value), mask, d, acc);
+    }
+  }
+  return;
+#else
+  const hn::CappedTag<A, 4> d4;
+  if (i + 4 <= run) {
+    const W* weights = p.weights + i;
+    A* acc = p.acc + i;
+    for (std::uint32_t r = 0; r < p.rows; ++r, weights += p.pitch, acc += acc_pitch) {
+      const auto w = load_weights(d4, weights);
+      hn::StoreU(accumulate<kGraded>(hn::LoadU(d4, acc), w, hn::Set(d4, p.value)), d4, acc);
+    }
+    i += 4;
+  }
+#endif
+#endif
+  if (i == run) return;
+  const W* weights = p.weights;
+  A* acc = p.acc;
+  for (std::uint32_t r = 0; r < p.rows; ++r, weights += p.pitch, acc += acc_pitch) {
+    for (std::size_t j = i; j < run; ++j) accumulate_one<kGraded>(acc[j], weights[j], p.value);
+  }
+}
+
+/// Adjacent accumulators, or a run of output channels every column_step columns.
 template <bool kGraded, bool kRuns, typename W, typename A>
-HWY_INLINE void add_tap_row(const StencilView<W>& s, const W* weights, std::uint32_t taps, A value,
-                            A* acc) {
-  if constexpr (kRuns) {
-    accumulate_run<kGraded>(weights, std::size_t{taps} * s.group_outputs, value, acc);
-  } else {
-    const std::size_t apart = std::size_t{s.column_step} * s.out_channels;
-    for (std::uint32_t c = 0; c < taps; ++c) {
-      accumulate_run<kGraded>(weights + std::size_t{c} * s.group_outputs, s.group_outputs, value,
-                              acc + c * apart);
+HWY_NOINLINE void add_patches(const StencilView<W>& s, const Patch<W, A>* patches,
+                              std::size_t count) {
+  const std::size_t acc_pitch = std::size_t{s.row_step} * s.output_columns * s.out_channels;
+  const std::size_t apart = std::size_t{s.column_step} * s.out_channels;
+  for (std::size_t k = 0; k < count; ++k) {
+    Patch<W, A> patch = patches[k];
+    if constexpr (kRuns) {
+      add_patch<kGraded>(patch, acc_pitch);
+    } else {
+      const std::uint32_t end = patch.run;
+      patch.run = s.group_outputs;
+      for (std::uint32_t i = 0; i < end; i += s.group_outputs) {
+        add_patch<kGraded>(patch, acc_pitch);
+        patch.weights += s.group_outputs;
+        patch.acc += apart;
+      }
     }
   }
 }
 
+/// The outputs of a row of the input that lie in [first, last), and how many come before them.
+struct ClippedRow {
+  std::uint32_t skipped, count;
+};
+
+HWY_INLINE ClippedRow clip(const StencilRow& row, std::uint32_t step, std::uint32_t first,
+                           std::uint32_t last) {
+  ClippedRow clipped{0, row.count};
+  std::uint32_t output = row.first_output;
+  for (; clipped.count > 0 && output < first; output += step) {
+    ++clipped.skipped;
+    --clipped.count;
+  }
+  while (clipped.count > 0 && output + (clipped.count - 1) * step >= last) --clipped.count;
+  return clipped;
+}
+
 template <bool kGraded, bool kRuns, typename W, typename A>
 void walk(const ConvolutionCall<W, A>& call) {
-  const StencilView<W> s = call.stencil;
+  const StencilView<W>& s = call.stencil;
   const std::size_t row_pitch = std::size_t{s.output_columns} * s.out_channels;
   // Sources ascend: the channel is followed, not divided for.
   std::uint32_t channel = call.sources[0] / s.input_plane;
   std::uint64_t plane = std::uint64_t{channel} * s.input_plane;
   const W* channel_start = s.weights + channel * s.channel_weights;
-  for (std::size_t k = 0; k < call.count; ++k) {
-    const std::uint32_t source = call.sources[k];
-    while (source >= plane + s.input_plane) {
-      plane += s.input_plane;
-      channel_start += s.channel_weights;
-      ++channel;
-    }
-    const auto position = static_cast<std::uint32_t>(source - plane);
-    const std::uint32_t input_row = position / s.input_columns;
-    const StencilRow row = s.rows[input_row];
-    const StencilColumn column = s.columns[position % s.input_columns];
-    if (column.count == 0) continue;
-    const A value = kGraded ? call.values[k] : A{1};
-    const W* weights =
-        channel_start + column.weights + s.row_weights[input_row * s.column_phases + column.phase];
-    A* acc = call.acc + row.first_output * row_pitch + column.acc;
-    if constexpr (!kRuns) acc += std::size_t{channel / s.group_inputs} * s.group_outputs;
-    std::uint32_t output = row.first_output;
-    for (std::uint32_t r = 0; r < row.count; ++r) {
-      if (output >= call.first_row && output < call.last_row) {
-        add_tap_row<kGraded, kRuns>(s, weights, column.count, value, acc);
+  Patch<W, A> patches[kBatch];
+  for (std::size_t begin = 0; begin < call.count; begin += kBatch) {
+    const std::size_t end = begin + kBatch < call.count ? begin + kBatch : call.count;
+    std::size_t found = 0;
+    for (std::size_t k = begin; k < end; ++k) {
+      const std::uint32_t source = call.sources[k];
+      while (source >= plane + s.input_plane) {
+        plane += s.input_plane;
+        channel_start += s.channel_weights;
+        ++channel;
       }
-      weights += column.pitch;
-      acc += s.row_step * row_pitch;
-      output += s.row_step;
+      const auto position = static_cast<std::uint32_t>(source - plane);
+      const std::uint32_t input_row = position / s.input_columns;
+      const StencilRow& row = s.rows[input_row];
+      const StencilColumn& column = s.columns[position % s.input_columns];
+      const ClippedRow clipped = clip(row, s.row_step, call.first_row, call.last_row);
+      Patch<W, A>& patch = patches[found];
+      patch.weights = channel_start + column.weights +
+                      s.row_weights[input_row * s.column_phases + column.phase] +
+                      std::size_t{clipped.skipped} * column.pitch;
+      patch.acc =
+          call.acc + column.acc + (row.first_output + clipped.skipped * s.row_step) * row_pitch;
+      if constexpr (!kRuns) patch.acc += std::size_t{channel / s.group_inputs} * s.group_outputs;
+      patch.value = kGraded ? call.values[k] : A{1};
+      patch.run = column.count * s.group_outputs;
+      patch.pitch = column.pitch;
+      patch.rows = clipped.count;
+      found += column.count != 0;
     }
+    add_patches<kGraded, kRuns>(s, patches, found);
   }
 }
 
