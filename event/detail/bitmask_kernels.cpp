@@ -17,12 +17,21 @@ namespace spikeloom::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using detail::BitmaskCall;
 
-/// Eight bits of a count, so at most 255 rows before the counts are read out.
+/// Rows added together, and bits of a count: 31 times 8 rows stay below 256.
+constexpr std::size_t kRows = 8;
 constexpr std::size_t kPlanes = 8;
-constexpr std::size_t kMostRows = 255;
-/// Targets of one cache line of every row.
+constexpr std::size_t kMostRows = 31 * kRows;
+/// Targets of one cache line of a row, and the lines whose counts lie in the L1 cache together.
 constexpr std::size_t kTargets = 512;
-constexpr std::size_t kRowsAhead = 8;
+constexpr std::size_t kLineWords = kTargets / 64;
+constexpr std::size_t kLines = 32;
+
+/// Counts of the targets of one line: bit t % 64 of word t / 64 of plane j is bit j of a count.
+struct Line {
+  alignas(64) std::uint64_t plane[kPlanes][kLineWords];
+};
+
+alignas(64) constexpr std::uint64_t kNoRow[kLines * kLineWords] = {};
 
 using D = hn::ScalableTag<std::uint64_t>;
 using V = hn::VFromD<D>;
@@ -35,66 +44,49 @@ HWY_INLINE V carry_save(V& a, V b, V c) {
   return carry;
 }
 
-/// Counts of one vector of targets: plane j holds bit j.
-struct Counts {
-  V ones, twos, fours;
-  V high[kPlanes - 3];
-
-  HWY_INLINE void clear() {
-    ones = twos = fours = hn::Zero(D());
-    for (V& plane : high) plane = ones;
-  }
-  HWY_INLINE void add_eights(V carry) {
-    for (V& plane : high) {
-      const V next = hn::And(plane, carry);
-      plane = hn::Xor(plane, carry);
-      carry = next;
-    }
-  }
-  HWY_INLINE void add_eight(const V (&row)[8]) {
-    const V two_a = carry_save(ones, row[0], row[1]);
-    const V two_b = carry_save(ones, row[2], row[3]);
-    const V four_a = carry_save(twos, two_a, two_b);
-    const V two_c = carry_save(ones, row[4], row[5]);
-    const V two_d = carry_save(ones, row[6], row[7]);
-    const V four_b = carry_save(twos, two_c, two_d);
-    add_eights(carry_save(fours, four_a, four_b));
-  }
-};
-
-/// Counts of 512 targets over at most 255 rows, as planes of bits in memory.
-HWY_INLINE void count_bits(const std::uint64_t* bits, std::size_t words, const std::uint32_t* rows,
-                           std::size_t count, std::uint64_t (&planes)[kPlanes][kTargets / 64]) {
+/// Adds eight rows to the counts of `lines` lines. Rows are walked from end to end, as memory likes
+/// it, and the same stretch of the eight rows after them is asked for. `planes` is the number of
+/// bits that the counts may have after this.
+HWY_INLINE void count_rows(const std::uint64_t* const (&rows)[kRows],
+                           const std::uint64_t* const (&next)[kRows], std::size_t lines,
+                           std::size_t planes, Line* counts) {
   const D d;
   constexpr std::size_t kLanes = hn::MaxLanes(D());
-  for (std::size_t word = 0; word < kTargets / 64; word += kLanes) {
-    Counts counts;
-    counts.clear();
-    const std::uint64_t* const column = bits + word;
-    for (std::size_t k = 0; k < count; k += 8) {
-      V row[8];
-      for (std::size_t j = 0; j < 8; ++j) {
-        if (word == 0)
-          hwy::Prefetch(column + rows[std::min(k + j + kRowsAhead, count - 1)] * words);
-        row[j] = k + j < count ? hn::LoadU(d, column + rows[k + j] * words) : hn::Zero(d);
+  for (std::size_t line = 0; line < lines; ++line) {
+    for (const std::uint64_t* const row : next) hwy::Prefetch(row + line * kLineWords);
+    for (std::size_t word = 0; word < kLineWords; word += kLanes) {
+      std::uint64_t(*const plane)[kLineWords] = counts[line].plane;
+      const auto bits = [&](std::size_t j)
+                            HWY_ATTR { return hn::LoadU(d, rows[j] + line * kLineWords + word); };
+      V ones = hn::Load(d, plane[0] + word);
+      V twos = hn::Load(d, plane[1] + word);
+      V fours = hn::Load(d, plane[2] + word);
+      const V two_a = carry_save(ones, bits(0), bits(1));
+      const V two_b = carry_save(ones, bits(2), bits(3));
+      const V four_a = carry_save(twos, two_a, two_b);
+      const V two_c = carry_save(ones, bits(4), bits(5));
+      const V two_d = carry_save(ones, bits(6), bits(7));
+      const V four_b = carry_save(twos, two_c, two_d);
+      V carry = carry_save(fours, four_a, four_b);
+      hn::Store(ones, d, plane[0] + word);
+      hn::Store(twos, d, plane[1] + word);
+      hn::Store(fours, d, plane[2] + word);
+      for (std::size_t p = 3; p < planes; ++p) {
+        const V before = hn::Load(d, plane[p] + word);
+        hn::Store(hn::Xor(before, carry), d, plane[p] + word);
+        carry = hn::And(before, carry);
       }
-      counts.add_eight(row);
     }
-    hn::StoreU(counts.ones, d, planes[0] + word);
-    hn::StoreU(counts.twos, d, planes[1] + word);
-    hn::StoreU(counts.fours, d, planes[2] + word);
-    for (std::size_t p = 3; p < kPlanes; ++p) hn::StoreU(counts.high[p - 3], d, planes[p] + word);
   }
 }
 
 /// One byte per target of 64 bits in each of the planes in use.
-HWY_INLINE void spread(const std::uint64_t (&planes)[kPlanes][kTargets / 64], std::size_t word,
-                       std::size_t used, std::uint8_t* counts) {
+HWY_INLINE void spread(const Line& line, std::size_t word, std::size_t used, std::uint8_t* counts) {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
   for (std::size_t t = 0; t < 64; ++t) {
     unsigned sum = 0;
     for (std::size_t p = 0; p < used; ++p) {
-      sum |= static_cast<unsigned>(planes[p][word] >> t & 1) << p;
+      sum |= static_cast<unsigned>(line.plane[p][word] >> t & 1) << p;
     }
     counts[t] = static_cast<std::uint8_t>(sum);
   }
@@ -104,7 +96,7 @@ HWY_INLINE void spread(const std::uint64_t (&planes)[kPlanes][kTargets / 64], st
   for (std::size_t t = 0; t < 64; t += kLanes) {
     auto sum = hn::Zero(d);
     for (std::size_t p = 0; p < used; ++p) {
-      const auto* const bits = reinterpret_cast<const std::uint8_t*>(planes[p] + word) + t / 8;
+      const auto* const bits = reinterpret_cast<const std::uint8_t*>(line.plane[p] + word) + t / 8;
       const auto bit = hn::Set(d, static_cast<std::uint8_t>(1U << p));
       sum = hn::Or(sum, hn::IfThenElseZero(hn::LoadMaskBits(d, bits), bit));
     }
@@ -114,23 +106,51 @@ HWY_INLINE void spread(const std::uint64_t (&planes)[kPlanes][kTargets / 64], st
 }
 
 template <typename A>
+HWY_INLINE void add_counts(const std::uint8_t* HWY_RESTRICT counts, std::size_t targets, A weight,
+                           A* HWY_RESTRICT acc) {
+  for (std::size_t t = 0; t < targets; ++t) {
+    acc[t] += weight * static_cast<A>(static_cast<std::int32_t>(counts[t]));
+  }
+}
+
+/// The counts of the targets [first, last), times the weight, into the accumulators.
+template <typename A>
+HWY_INLINE void read_out(const Line* counts, std::size_t planes, std::size_t targets, A weight,
+                         A* acc) {
+  for (std::size_t t = 0; t < targets; t += 64) {
+    std::uint8_t bytes[64];
+    spread(counts[t / kTargets], t % kTargets / 64, planes, bytes);
+    if (t + 64 <= targets) {
+      add_counts(bytes, 64, weight, acc + t);
+    } else {
+      add_counts(bytes, targets - t, weight, acc + t);
+    }
+  }
+}
+
+template <typename A>
 void walk(const BitmaskCall<A>& call) {
-  for (std::size_t begin = 0; begin < call.count; begin += kMostRows) {
-    const std::size_t count = std::min(kMostRows, call.count - begin);
-    const std::size_t used = std::bit_width(count);
-    for (std::size_t target = call.first; target < call.last; target += kTargets) {
-      std::uint64_t planes[kPlanes][kTargets / 64];
-      count_bits(call.bits + target / 64, call.words, call.rows + begin, count, planes);
-      const std::size_t end = std::min<std::size_t>(call.last - target, kTargets);
-      for (std::size_t t = 0; t < end; t += 64) {
-        std::uint8_t counts[64];
-        spread(planes, t / 64, used, counts);
-        A* const acc = call.acc + target + t;
-        const std::size_t rest = std::min<std::size_t>(end - t, 64);
-        for (std::size_t i = 0; i < rest; ++i) {
-          acc[i] += call.weight * static_cast<A>(static_cast<std::int32_t>(counts[i]));
+  Line counts[kLines];
+  for (std::size_t first = call.first; first < call.last; first += kLines * kTargets) {
+    const std::size_t targets = std::min<std::size_t>(call.last - first, kLines * kTargets);
+    const std::size_t lines = (targets + kTargets - 1) / kTargets;
+    const std::uint64_t* const bits = call.bits + first / 64;
+    for (std::size_t begin = 0; begin < call.count; begin += kMostRows) {
+      const std::size_t count = std::min(kMostRows, call.count - begin);
+      std::fill_n(&counts[0].plane[0][0], lines * kPlanes * kLineWords, std::uint64_t{0});
+      const std::uint64_t* rows[2][kRows];
+      const auto look_up = [&](std::size_t k, const std::uint64_t*(&pointers)[kRows]) {
+        for (std::size_t j = 0; j < kRows; ++j) {
+          pointers[j] = k + j < count ? bits + call.rows[begin + k + j] * call.words : kNoRow;
         }
+      };
+      look_up(0, rows[0]);
+      for (std::size_t k = 0; k < count; k += kRows) {
+        const std::size_t turn = k / kRows % 2;
+        look_up(k + kRows, rows[1 - turn]);
+        count_rows(rows[turn], rows[1 - turn], lines, std::bit_width(k + kRows), counts);
       }
+      read_out(counts, std::bit_width(count), targets, call.weight, call.acc + first);
     }
   }
 }
