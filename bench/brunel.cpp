@@ -12,7 +12,6 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -21,6 +20,7 @@
 
 #include "backends/backend.hpp"
 #include "base/random.hpp"
+#include "bench/process_memory.hpp"
 #include "snn/lowering.hpp"
 
 namespace spikeloom {
@@ -81,15 +81,6 @@ Result<Program> brunel_dc(const Options& options) {
   return lower(network, d);
 }
 
-/// A line of /proc/self/status in MB, 0 where there is none.
-double process_memory_mb(const std::string& name) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(name)) return std::stod(line.substr(name.size() + 1)) / 1024.0;
-  }
-  return 0.0;
-}
-
 std::uint64_t spikes_of(const Session& session) {
   const RunStats stats = session.stats();
   for (const NodeStats& node : stats.nodes) {
@@ -134,7 +125,7 @@ Status run(const Options& options) {
       options.backend, options.neurons, options.degree, options.repeats, options.seed, synapses,
       spikes / static_cast<double>(options.neurons) / simulated, spikes, build, wall, cpu,
       wall / simulated, spikes * static_cast<double>(options.degree) / wall,
-      process_memory_mb("VmHWM:"));
+      bench::peak_memory_mb());
   return {};
 }
 
