@@ -27,7 +27,7 @@ struct RunFlags {
   std::optional<std::string> coding, bin_origin, read_out;
   std::optional<double> clip;
   bool keep_last_bin = false;
-  std::string arithmetic = "float32";
+  std::string arithmetic = "auto";  ///< auto: integer where the network is, else float32
   std::string backend = "auto";
   std::optional<std::int64_t> steps;  ///< cut the input, or follow it with silence
   std::optional<double> duration;     ///< the same in the unit of dt
