@@ -6,7 +6,7 @@
 
 #include <Eigen/Core>
 
-#include "backends/cpu/parallel.hpp"
+#include "backends/cpu/parallel_private.hpp"
 #include "event/bitmask_rows.hpp"
 #include "event/convolution_stencil.hpp"
 #include "event/dense_rows.hpp"

@@ -23,6 +23,14 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
+struct Arena {
+  explicit Arena(int threads) : arena(threads) {}
+  tbb::task_arena arena;
+};
+
+template <typename V>
+CpuSession<V>::~CpuSession() = default;
+
 template <typename V>
 CpuSession<V>::CpuSession(std::shared_ptr<const CpuExecutable<V>> executable, std::uint32_t batch)
     : executable_(std::move(executable)),
@@ -30,6 +38,9 @@ CpuSession<V>::CpuSession(std::shared_ptr<const CpuExecutable<V>> executable, st
       plans_(executable_->plans()),
       step_time_(session_step_time(program_.discretisation)) {
   for (std::uint32_t e = 0; e < batch; ++e) elements_.emplace_back(program_);
+  // More threads than processors divide the work the same way; the machine runs what it can.
+  const int threads = std::min(executable_->options().threads, tbb::info::default_concurrency());
+  if (threads > 1) arena_ = std::make_unique<Arena>(threads);
   clear();
 }
 
@@ -183,9 +194,8 @@ Status CpuSession<V>::advance(Time until) {
   step_threads_ = by_element ? 1 : threads;
   Status status;
   const auto run_all = [&] { status = run_until(target, by_element); };
-  if (threads > 1) {
-    tbb::task_arena arena(threads);
-    arena.execute(run_all);
+  if (arena_ != nullptr) {
+    arena_->arena.execute(run_all);
   } else {
     run_all();
   }

@@ -109,10 +109,14 @@ struct Element {
   Error error = {};       ///< what stopped this element; no text while all is well
 };
 
+/// The threads of a session.
+struct Arena;
+
 template <typename V>
 class CpuSession : public Session {
  public:
   CpuSession(std::shared_ptr<const CpuExecutable<V>> executable, std::uint32_t batch);
+  ~CpuSession() override;
 
   Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) override;
   Status advance(Time until) override;
@@ -180,8 +184,9 @@ class CpuSession : public Session {
   bool seeding_ = false;   ///< only links within a cycle are read
   std::vector<Element<V>> elements_;
   std::size_t waiting_ = 0;
-  int step_threads_ = 1;  ///< threads that share one step of one element
-  RunStats totals_;       ///< all but the nodes
+  int step_threads_ = 1;          ///< threads that share one step of one element
+  RunStats totals_;               ///< all but the nodes
+  std::unique_ptr<Arena> arena_;  ///< null: everything runs on the caller's thread
   std::atomic<bool> cancelled_ = false;
 };
 

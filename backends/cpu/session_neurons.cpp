@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backends/cpu/parallel.hpp"
+#include "backends/cpu/parallel_private.hpp"
 #include "backends/cpu/session.hpp"
 
 namespace spikeloom::cpu {

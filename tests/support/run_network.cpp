@@ -59,6 +59,8 @@ Result<RunResult> run_network(const Network& network, const CodedInput& input,
   SPIKELOOM_TRY(const Program program, lower(network, resolved.discretisation));
   RunOptions options;
   options.arithmetic = request.arithmetic;
+  options.schedule = request.schedule;
+  options.threads = request.threads;
   for (const auto& [name, variable] : request.record) {
     const auto node = program.find(name);
     if (!node) return Error{.code = ErrorCode::kNotFound, .what = "no node " + name};

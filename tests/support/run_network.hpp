@@ -40,6 +40,8 @@ struct RunRequest {
   std::vector<std::pair<std::string, std::string>> options = {};
   Arithmetic arithmetic = Arithmetic::kDouble;
   std::string backend = "reference";
+  Schedule schedule = Schedule::kAuto;
+  int threads = 1;
   /// Nodes to record besides the outputs: (name, variable).
   std::vector<std::pair<std::string, Variable>> record = {};
   /// At least this many steps; input that is shorter is followed by silence.

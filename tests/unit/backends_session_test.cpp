@@ -315,13 +315,13 @@ TEST(Registry, NamesBackendsThatAreNotBuiltInWithTheReason) {
   EXPECT_EQ(unknown.error().code, ErrorCode::kNotFound);
 }
 
-TEST(Registry, RefusesAnArithmeticWithTheReason) {
+TEST(Registry, RefusesAFloatModelInIntegerWithTheCommandToType) {
   RunOptions options;
   options.arithmetic = Arithmetic::kRing16;
   const auto refused = compile("auto", recurrent_program(), options);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
-  EXPECT_NE(refused.error().message().find("ring16"), std::string::npos);
+  EXPECT_NE(refused.error().message().find("spikeloom quantize"), std::string::npos);
 }
 
 }  // namespace
