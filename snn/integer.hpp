@@ -15,6 +15,8 @@ namespace spikeloom {
 
 /// Largest magnitude of an event's value: of inputs, spike counts, what a weight node reads.
 inline constexpr std::int32_t kEventLimit = 32767;
+/// Most spikes of a neuron in one step (rule "multi"); more are lost.
+inline constexpr std::int32_t kMostSpikes = 255;
 /// Currents and membranes saturate at plus and minus this.
 inline constexpr std::int32_t kIntegerStateLimit = (1 << 29) - 1;
 /// Decays are multiples of 1 / kDecayUnit.

@@ -55,7 +55,7 @@ struct State {
 /// Integer states stay within +-(2^29 - 1).
 inline constexpr std::int32_t kStateLimit = (1 << 29) - 1;
 /// Spikes of an integer neuron in one step.
-inline constexpr std::int32_t kSpikeLimit = 32767;
+inline constexpr std::int32_t kSpikeLimit = 255;
 
 template <typename V>
 SPIKELOOM_STEP V largest(V a, V b) {

@@ -39,7 +39,7 @@ inline std::int32_t spike_count(std::int32_t membrane, std::int32_t threshold, S
   if (rule == SpikeRule::kGreater) return membrane > threshold ? 1 : 0;
   if (membrane < threshold) return 0;
   if (rule == SpikeRule::kGreaterEqual) return 1;
-  return std::min(membrane / threshold, kEventLimit);
+  return std::min(membrane / threshold, kMostSpikes);
 }
 
 }  // namespace spikeloom::reference

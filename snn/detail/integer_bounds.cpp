@@ -93,7 +93,7 @@ std::int64_t Bounds::neuron_limit(std::uint32_t index) const {
   for (const std::int32_t threshold : integer_.nodes[index].neurons.threshold) {
     most = std::max<std::int64_t>(most, kIntegerStateLimit / threshold);
   }
-  return std::min<std::int64_t>(most, kEventLimit);
+  return std::min<std::int64_t>(most, kMostSpikes);
 }
 
 /// The bound of a link's source. On a cycle a neuron or a Threshold counts with the limit of its
@@ -219,7 +219,7 @@ Result<std::int64_t> Bounds::weight_bound(std::uint32_t index, const Weights& op
 std::int64_t Bounds::paid_spikes(const IntegerNeurons& c, std::size_t i,
                                  std::int64_t update) const {
   const Discretisation& d = program_.discretisation;
-  if (d.reset != Reset::kToVReset && d.reset != Reset::kSubtract) return kEventLimit;
+  if (d.reset != Reset::kToVReset && d.reset != Reset::kSubtract) return kMostSpikes;
   std::int64_t before = c.threshold[i] - 1;
   if (!c.initial.empty()) before = std::max<std::int64_t>(before, c.initial[i]);
   if (d.reset == Reset::kToVReset) before = std::max<std::int64_t>(before, c.reset[i]);

@@ -158,18 +158,19 @@ TEST(Integer, ASumThatNoInputMakesSafeIsRefusedWithRowAndBound) {
 }
 
 TEST(Integer, SeveralSpikesAreBoundedByWhatOneStepCanBring) {
-  // Threshold 10, input at most 32767 x 2 a step, paid in full: (9 + 65534) / 10 = 6554 spikes.
-  const Options multi = {{"spike-rule", "multi"}, {"reset", "subtract"}};
-  const Program p = program({1}, {linear(1, 1, {2}), relay(10)}, {1}, multi);
-  const auto integer = to_integer(p);
-  ASSERT_TRUE(integer.ok()) << error_of(integer);
-  EXPECT_EQ(node_of(p, *integer, "layer1").out_bound, 6554);
-  // Without payment only the cap holds.
-  const Program q = program({1}, {linear(1, 1, {2}), relay(10)}, {1},
-                            {{"spike-rule", "multi"}, {"reset", "none"}});
-  const auto unpaid = to_integer(q);
-  ASSERT_TRUE(unpaid.ok()) << error_of(unpaid);
-  EXPECT_EQ(node_of(q, *unpaid, "layer1").out_bound, 32767);
+  const auto bound = [](float threshold, const char* reset) {
+    const Program p = program({1}, {linear(1, 1, {2}), relay(threshold)}, {1},
+                              {{"spike-rule", "multi"}, {"reset", reset}});
+    const auto integer = to_integer(p);
+    EXPECT_TRUE(integer.ok()) << error_of(integer);
+    return integer.ok() ? node_of(p, *integer, "layer1").out_bound : 0;
+  };
+  // Input at most 32767 x 2 a step, paid in full: (999 + 65534) div 1000 = 66 spikes.
+  EXPECT_EQ(bound(1000, "subtract"), 66);
+  EXPECT_EQ(bound(10, "subtract"), 255);
+  // Without payment the membrane's limit decides: 536870911 div 4000000 = 134.
+  EXPECT_EQ(bound(4000000, "none"), 134);
+  EXPECT_EQ(bound(1000, "none"), 255);
 }
 
 TEST(Integer, CyclesAreBoundedByTheirNeurons) {
