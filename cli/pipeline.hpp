@@ -79,6 +79,11 @@ struct OutputResult {
   std::vector<double> counts, scores;
 };
 
+/// What the Output nodes said after `steps` steps; one accumulator each.
+std::vector<OutputResult> output_results(const Program& program,
+                                         const std::vector<ReadOutAccumulator>& read_outs,
+                                         std::int64_t steps);
+
 struct RunOutcome {
   std::int64_t steps = 0;
   double wall_seconds = 0.0;

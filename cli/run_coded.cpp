@@ -93,6 +93,21 @@ const RecordedEvents* RunOutcome::find_events(std::uint32_t node) const {
   return found == events.end() ? nullptr : &*found;
 }
 
+std::vector<OutputResult> output_results(const Program& program,
+                                         const std::vector<ReadOutAccumulator>& read_outs,
+                                         std::int64_t steps) {
+  std::vector<OutputResult> results;
+  for (std::size_t i = 0; i < program.outputs.size(); ++i) {
+    OutputResult result;
+    result.name = program.nodes[program.outputs[i]].name;
+    result.counts = read_outs[i].counts();
+    result.scores = read_outs[i].scores(steps);
+    if (!result.scores.empty()) result.prediction = read_outs[i].prediction(steps);
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
 Result<RunOutcome> run_coded(const Pipeline& pipeline, const CodedInput& input, std::int64_t steps,
                              const ProgressSink& progress) {
   const auto start = std::chrono::steady_clock::now();
@@ -114,16 +129,7 @@ Result<RunOutcome> run_coded(const Pipeline& pipeline, const CodedInput& input, 
     SPIKELOOM_CHECK(session->read(collector));
     if (progress && !progress(done, steps)) return interrupted_error();
   }
-  const Program& program = pipeline.program();
-  for (std::size_t i = 0; i < program.outputs.size(); ++i) {
-    const ReadOutAccumulator& read_out = collector.read_outs()[i];
-    OutputResult result;
-    result.name = program.nodes[program.outputs[i]].name;
-    result.counts = read_out.counts();
-    result.scores = read_out.scores(steps);
-    if (!result.scores.empty()) result.prediction = read_out.prediction(steps);
-    outcome.outputs.push_back(std::move(result));
-  }
+  outcome.outputs = output_results(pipeline.program(), collector.read_outs(), steps);
   outcome.stats = session->stats();
   outcome.wall_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

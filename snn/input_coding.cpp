@@ -15,33 +15,6 @@ constexpr std::array<const char*, 5> kCodingNames = {"count", "binary", "current
                                                      "latency"};
 constexpr std::int64_t kMaxSteps = std::int64_t{1} << 32;
 
-/// Axes of an input that takes address events.
-struct EventAxes {
-  std::int64_t polarities = 1, rows = 1, columns = 1;
-};
-
-Result<EventAxes> event_axes(Shape shape) {
-  EventAxes axes;
-  if (shape.size() == 4 && shape[0] == 1) shape.erase(shape.begin());  // an old export's batch axis
-  if (shape.size() == 1) {
-    axes.columns = shape[0];
-  } else if (shape.size() == 2) {
-    axes.rows = shape[0];
-    axes.columns = shape[1];
-  } else if (shape.size() == 3 && (shape[0] == 1 || shape[0] == 2)) {
-    axes = {shape[0], shape[1], shape[2]};
-  } else {
-    return Error{.code = ErrorCode::kShape,
-                 .what = "this input does not take address events",
-                 .expected =
-                     "an input of shape (1 or 2 polarities, rows, columns), "
-                     "(rows, columns) or (channels)",
-                 .got = to_string(shape),
-                 .next = "give the input as a .npy array of shape (time, features...)"};
-  }
-  return axes;
-}
-
 Error outside(const AddressEvents& events, std::size_t i, const Shape& shape) {
   return Error{
       .code = ErrorCode::kShape,
@@ -136,6 +109,28 @@ Result<InputCoding> input_coding_from_value(const Value& value) {
   return coding;
 }
 
+Result<EventAxes> event_axes(Shape shape) {
+  EventAxes axes;
+  if (shape.size() == 4 && shape[0] == 1) shape.erase(shape.begin());  // an old export's batch axis
+  if (shape.size() == 1) {
+    axes.columns = shape[0];
+  } else if (shape.size() == 2) {
+    axes.rows = shape[0];
+    axes.columns = shape[1];
+  } else if (shape.size() == 3 && (shape[0] == 1 || shape[0] == 2)) {
+    axes = {shape[0], shape[1], shape[2]};
+  } else {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "this input does not take address events",
+                 .expected =
+                     "an input of shape (1 or 2 polarities, rows, columns), "
+                     "(rows, columns) or (channels)",
+                 .got = to_string(shape),
+                 .next = "give the input as a .npy array of shape (time, features...)"};
+  }
+  return axes;
+}
+
 Result<CodedInput> code_recording(const AddressEvents& events, const Shape& shape, Time step,
                                   const InputCoding& coding) {
   if (coding.coding != Coding::kCount && coding.coding != Coding::kBinary) {
@@ -166,9 +161,7 @@ Result<CodedInput> code_recording(const AddressEvents& events, const Shape& shap
   std::vector<std::size_t> bin_start(static_cast<std::size_t>(coded.steps) + 1, 0);
   const auto bin_of = [&](std::size_t i) { return floor_div(events.time[i] - origin, step); };
   for (std::size_t i = 0; i < events.size(); ++i) {
-    if (events.x[i] >= axes.columns || events.y[i] >= axes.rows || events.polarity[i] > 1) {
-      return outside(events, i, shape);
-    }
+    if (!axes.holds(events.x[i], events.y[i], events.polarity[i])) return outside(events, i, shape);
     const std::int64_t bin = bin_of(i);
     if (bin >= 0 && bin < coded.steps) ++bin_start[static_cast<std::size_t>(bin) + 1];
   }
@@ -178,9 +171,8 @@ Result<CodedInput> code_recording(const AddressEvents& events, const Shape& shap
   for (std::size_t i = 0; i < events.size(); ++i) {
     const std::int64_t bin = bin_of(i);
     if (bin < 0 || bin >= coded.steps) continue;
-    const std::int64_t channel = axes.polarities == 2 ? events.polarity[i] : 0;
-    by_bin[next[static_cast<std::size_t>(bin)]++] = static_cast<std::uint32_t>(
-        (channel * axes.rows + events.y[i]) * axes.columns + events.x[i]);
+    by_bin[next[static_cast<std::size_t>(bin)]++] =
+        axes.index(events.x[i], events.y[i], events.polarity[i]);
   }
   std::vector<double> sums(static_cast<std::size_t>(elements), 0.0);
   std::vector<std::uint32_t> touched;

@@ -31,6 +31,20 @@ struct InputCoding {
   bool keep_incomplete_bin = false;  ///< keep the last bin although it is not full
 };
 
+/// How address events (x, y, polarity) fall on an input.
+struct EventAxes {
+  std::int64_t polarities = 1, rows = 1, columns = 1;
+
+  bool holds(std::uint32_t x, std::uint32_t y, std::uint32_t polarity) const {
+    return x < columns && y < rows && polarity <= 1;
+  }
+  /// Flat index of an event it holds; a single polarity takes both.
+  std::uint32_t index(std::uint32_t x, std::uint32_t y, std::uint32_t polarity) const {
+    const std::int64_t channel = polarities == 2 ? polarity : 0;
+    return static_cast<std::uint32_t>((channel * rows + y) * columns + x);
+  }
+};
+
 /// A recording's events, as views of its arrays (one length; see event/events.hpp).
 struct AddressEvents {
   std::span<const Time> time;
@@ -53,9 +67,12 @@ Result<Coding> parse_coding(std::string_view text);
 Value to_value(const InputCoding& coding);
 Result<InputCoding> input_coding_from_value(const Value& value);
 
-/// Bins a recording for an input of `shape`: (polarity, rows, columns) with 1 or 2 polarities,
-/// (rows, columns), or (channels). One polarity channel takes both polarities. kShape: an event
-/// outside the shape. kInvalidArgument: step <= 0, a coding for arrays, or no full bin.
+/// Axes of an input of `shape`: (polarity, rows, columns) with 1 or 2 polarities, (rows, columns),
+/// or (channels). kShape: another shape takes no address events.
+Result<EventAxes> event_axes(Shape shape);
+
+/// Bins a recording for an input of `shape`, as event_axes has it. kShape: an event outside it.
+/// kInvalidArgument: step <= 0, a coding for arrays, or no full bin.
 Result<CodedInput> code_recording(const AddressEvents& events, const Shape& shape, Time step,
                                   const InputCoding& coding);
 

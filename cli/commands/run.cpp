@@ -1,4 +1,4 @@
-/// `spikeloom run`: recordings in, decisions and counts out.
+/// `spikeloom run`: recordings in, decisions and counts out; with --live see cli/live.hpp.
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +10,7 @@
 
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/live.hpp"
 #include "cli/network_file.hpp"
 #include "cli/run_directory.hpp"
 #include "cli/run_report.hpp"
@@ -22,6 +23,7 @@ struct RunCommand {
   std::string model;
   RunFlags run;
   InputFlags input;
+  LiveFlags live;
   std::vector<std::string> record;
   std::string out;
   CommonOptions common;
@@ -209,11 +211,16 @@ void add_run(CLI::App& app, Chosen& chosen) {
                   "NODE[:spikes|y|v|u]: kept in the run folder, or shown with --json")
       ->group("Output");
   sub->add_option("--out", command->out, "folder for run.json and recordings.h5")->group("Output");
+  add_live_flags(*sub, command->live);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;
-    chosen.action = [command](Console& console) { return run(*command, console); };
+    chosen.action = [command](Console& console) {
+      if (!command->live.live) return run(*command, console);
+      return run_live(
+          {command->model, command->run, command->input, command->live, command->common}, console);
+    };
   });
 }
 
