@@ -200,6 +200,23 @@ PoolReach pool_reach(std::int64_t input, std::int64_t output, std::int64_t kerne
   return reach;
 }
 
+/// Finds the weight nodes whose values live for one population and one step only.
+template <typename V>
+void mark_fused(std::vector<NodePlan<V>>& plans) {
+  std::vector<int> readers(plans.size(), 0);
+  for (const NodePlan<V>& plan : plans) {
+    for (const LinkPlan& link : plan.links) ++readers[link.source];
+  }
+  for (NodePlan<V>& plan : plans) {
+    for (const LinkPlan& link : plan.links) {
+      NodePlan<V>& source = plans[link.source];
+      if (source.projection == nullptr || plan.population == nullptr) continue;
+      const bool only_here = readers[link.source] == 1 && source.records.empty();
+      source.fused = only_here && link.same_order && link.delay == 0;
+    }
+  }
+}
+
 }  // namespace
 
 Order channels_last(std::size_t channels, std::size_t plane) {
@@ -308,6 +325,7 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
       }
     }
   }
+  mark_fused(plans);
   return plans;
 }
 

@@ -52,6 +52,9 @@ struct NodePlan {
   Order order;              ///< of the dense output, or of the neurons
   std::vector<LinkPlan> links;
   std::unique_ptr<Projection<V>> projection;  ///< weight nodes
+  /// A weight node that only one population reads, in the same step: the population counts and
+  /// clears its values block by block while they are in cache.
+  bool fused = false;
   AlignedBuffer<V> scale, bias;               ///< of a weight node, physical order; may be empty
   std::unique_ptr<Population<V>> population;  ///< neurons
   std::vector<V> factor;                      ///< Scale

@@ -54,6 +54,8 @@ template <typename V>
 struct NeuronSource {
   const DenseArray<V>* dense = nullptr;
   Finish<V> finish = {};
+  DenseArray<V>* owned = nullptr;  ///< the same array, to be counted and cleared here
+  std::uint32_t node = 0;          ///< the link's source
 };
 
 /// What one thread found in its part of a population.
@@ -62,6 +64,7 @@ struct NeuronPart {
   Events<V> spikes;
   std::uint64_t nonzero = 0;
   double sum = 0.0;
+  std::vector<std::uint64_t> source_nonzero;  ///< of each fused link
 };
 
 template <typename V>

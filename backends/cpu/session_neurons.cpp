@@ -100,7 +100,9 @@ void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std
   const bool one = sources.size() == 1;
   const bool plain = one && sources[0].finish.scale == nullptr && sources[0].finish.bias == nullptr;
   const bool multiple = population.arrays.options.rule == SpikeRule::kMultiple;
+  const bool counts = !one || sources[0].owned != nullptr;
   alignas(64) V x[kBlock];
+  alignas(64) V term[kBlock];
   alignas(64) V spikes[kBlock];
   state.running.for_each_in(first_word, last_word, [&](std::size_t block) {
     const std::size_t first = block * kBlock;
@@ -109,24 +111,33 @@ void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std
     const V* input = x;
     if (plain) {
       input = sources[0].dense->data.data() + first;
-    } else {
-      if (sources.empty()) std::fill_n(x, kBlock, V{0});
-      for (std::size_t l = 0; l < sources.size(); ++l) {
-        const Finish<V>& finish = sources[l].finish;
-        population.kernels.add(sources[l].dense->data.data() + first,
-                               finish.scale == nullptr ? nullptr : finish.scale + first,
-                               finish.bias == nullptr ? nullptr : finish.bias + first, l == 0, x);
+    } else if (sources.empty()) {
+      std::fill_n(x, kBlock, V{0});
+    }
+    for (std::size_t l = 0; l < sources.size() && !plain; ++l) {
+      const Finish<V>& finish = sources[l].finish;
+      const V* values = sources[l].dense->data.data() + first;
+      const V* scale = finish.scale == nullptr ? nullptr : finish.scale + first;
+      const V* bias = finish.bias == nullptr ? nullptr : finish.bias + first;
+      if (sources[l].owned != nullptr && !one) {
+        population.kernels.add(values, scale, bias, true, term);
+        part.source_nonzero[l] += population.kernels.tally(term).nonzero;
       }
-      if (!one) {
-        const Tally<V> tally = population.kernels.tally(x);
-        part.nonzero += tally.nonzero;
-        part.sum += tally.sum;
-      }
+      population.kernels.add(values, scale, bias, l == 0, x);
+    }
+    if (counts) {
+      const Tally<V> tally = population.kernels.tally(input);
+      part.nonzero += tally.nonzero;
+      part.sum += tally.sum;
+      if (one) part.source_nonzero[0] += tally.nonzero;
     }
     const NeuronBlock<V> neurons = block_at(state, block);
     std::uint64_t set = population.kernels.update(population.arrays, first, input, neurons, spikes);
     if (block + 1 == state.running.blocks()) set &= population.last_block;
     if (emits && set != 0) append_spikes(set, spikes, first, plan.order, multiple, part.spikes);
+    for (const NeuronSource<V>& source : sources) {
+      if (source.owned != nullptr) std::fill_n(source.owned->data.data() + first, kBlock, V{0});
+    }
     if (population.may_wake && !population.always.contains(block)) {
       if (population.kernels.awake(population.arrays, first, neurons)) {
         state.awake.insert(block);
@@ -154,7 +165,9 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
   for (std::size_t l = 0; l < plan.links.size(); ++l) {
     const View<V> from = view(element, node, l, step);
     if (plan.links[l].same_order) {
-      sources.push_back({from.dense, from.finish});
+      const std::uint32_t source = plan.links[l].source;
+      DenseArray<V>* owned = plans_[source].fused ? &dense_slot(element, source, step) : nullptr;
+      sources.push_back({from.dense, from.finish, owned, source});
       blocks |= from.dense->touched;
       continue;
     }
@@ -179,22 +192,35 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
         put(from.order->logical(p), from.finish(p, from.dense->data[p]));
       }
     }
-    sources.push_back({&laid_out, {}});
+    sources.push_back({&laid_out, {}, nullptr, plan.links[l].source});
     blocks |= laid_out.touched;
   }
   const bool emits = !plan.dense && !layer.early;
   const std::size_t updated = blocks.size();
   const int threads = updated < kWorthThreads ? 1 : step_threads_;
   state.parts.resize(static_cast<std::size_t>(std::max(1, threads)));
-  for (NeuronPart<V>& part : state.parts) part = {std::move(part.spikes), 0, 0.0};
-  for (NeuronPart<V>& part : state.parts) part.spikes.clear();
+  for (NeuronPart<V>& part : state.parts) {
+    part.spikes.clear();
+    part.nonzero = 0;
+    part.sum = 0.0;
+    part.source_nonzero.assign(sources.size(), 0);
+  }
   for_ranges(blocks.words().size(), 1, threads,
              [&](std::size_t part, std::size_t first, std::size_t last) {
                run_blocks(plan, state, step, first, last, emits, state.parts[part]);
              });
-  if (sources.size() == 1) {
+  if (sources.size() == 1 && sources[0].owned == nullptr) {
     stats.events_in += sources[0].dense->nonzero;
     stats.value_sum += sources[0].dense->sum;
+  }
+  for (std::size_t l = 0; l < sources.size(); ++l) {
+    if (sources[l].owned == nullptr) continue;
+    sources[l].owned->touched.clear();
+    std::uint64_t nonzero = 0;
+    for (const NeuronPart<V>& part : state.parts) nonzero += part.source_nonzero[l];
+    NodeStats& source = element.stats[sources[l].node];
+    source.events_out += nonzero;
+    source.bytes.events += nonzero * (sizeof(std::uint32_t) + sizeof(V));
   }
   for (const NeuronPart<V>& part : state.parts) {
     stats.events_in += part.nonzero;

@@ -257,7 +257,7 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
   const Events<V>& in = gather_events(element, node, step);
   count_events(in, stats);
   DenseArray<V>& out = dense_slot(element, node, step);
-  out.clear();
+  if (!plan.fused) out.clear();
   const Schedule way =
       element.nodes[node].way.choose(*plan.projection, in, executable_->options().schedule);
   const DeliveryCount count = plan.projection->deliver(in, way, step_threads_, out);
@@ -272,6 +272,7 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
   (adds ? stats.executed_ac : stats.executed_mac) += count.executed;
   stats.bytes.weights += count.weight_bytes;
 
+  if (plan.fused) return;
   alignas(64) V complete[kBlock];
   out.nonzero = 0;
   out.sum = 0.0;
