@@ -6,6 +6,7 @@
 #include "base/random.hpp"
 #include "tests/support/integer_cases.hpp"
 #include "tests/support/run_network.hpp"
+#include "tests/support/tiny_networks.hpp"
 
 namespace spikeloom::test {
 namespace {
@@ -90,6 +91,33 @@ INSTANTIATE_TEST_SUITE_P(Cases, IntegerParity,
                            return std::get<0>(info.param).name + "_" + runner.backend + "_" +
                                   to_string(runner.arithmetic);
                          });
+
+/// docs/integer.md: a neuron gives at most 255 spikes a step and keeps the rest of its membrane.
+TEST(IntegerParity, ABurstStopsAt255SpikesAStep) {
+  NetworkBuilder builder;
+  builder.add("in", input({1}));
+  builder.add("w", linear(1, 1, {1000}));
+  builder.add("n", relay(2.0F, 1));
+  builder.add("out", output({1}));
+  builder.connect("in", "w");
+  builder.connect("w", "n");
+  builder.connect("n", "out");
+  const auto network = std::move(builder).build();
+  ASSERT_TRUE(network.ok()) << error_of(network);
+  for (const Runner& runner : runners()) {
+    if (runner.arithmetic != Arithmetic::kInteger) continue;
+    RunRequest request{.preset = "nir",
+                       .options = {{"dt", "1"}, {"spike-rule", "multi"}, {"reset", "subtract"}},
+                       .arithmetic = runner.arithmetic,
+                       .backend = runner.backend,
+                       .steps = 4};
+    const auto run = run_network(*network, one_per_step({1}), request);
+    ASSERT_TRUE(run.ok()) << error_of(run);
+    // 1000 = 2 (255 + 245): the second step pays the rest.
+    EXPECT_EQ(run->events.at("out"), (std::vector<Recorded>{{0, 0, 255}, {1, 0, 245}}))
+        << runner.backend;
+  }
+}
 
 }  // namespace
 }  // namespace spikeloom::test
