@@ -219,7 +219,7 @@ TEST_F(CliDocs, TheManualHasEveryExitCodeCommandAndOption) {
     EXPECT_TRUE(contains(manual, "| " + std::to_string(info.code) + " |")) << info.code;
   }
   for (const std::string command :
-       {"run", "info", "convert", "compare", "plot raster", "devices", "doctor", "demo motion"}) {
+       {"run", "info", "convert", "quantize", "compare", "plot raster", "devices", "doctor", "demo motion"}) {
     EXPECT_TRUE(contains(manual, "## " + command)) << command;
   }
   const auto help = run({"run", "--help"});
