@@ -20,9 +20,9 @@ struct SparseCase {
   std::uint64_t synapses() const { return std::uint64_t{sources} * fan_out; }
 };
 
-/// 0.5 MB in the two-byte form lies in an L2 of 1 MB, beside 50 kB of accumulators; 8 MB in the
-/// L3; 200 MB in memory.
-inline constexpr SparseCase kSparseL2 = {"L2", 256, 12500, 1000};
+/// Between 0.13 MB (2 bytes a synapse) and 0.4 MB (6 bytes), beside 50 kB of accumulators, lie in
+/// any L2 of 512 kB; 8 to 24 MB in an L3 of 32 MB; 200 to 600 MB in memory.
+inline constexpr SparseCase kSparseL2 = {"L2", 64, 12500, 1000};
 inline constexpr SparseCase kSparseL3 = {"L3", 4000, 12500, 1000};
 inline constexpr SparseCase kSparseMemory = {"memory", 100000, 12500, 1000};
 
@@ -59,6 +59,14 @@ inline std::vector<std::uint32_t> every(std::uint32_t first, std::uint32_t step,
   std::vector<std::uint32_t> list;
   for (std::uint32_t i = first; i < end; i += step) list.push_back(i);
   return list;
+}
+
+/// The sources in turn, about 43 at a time: brunel_dc's spikes in a step.
+inline std::vector<std::vector<std::uint32_t>> turns(std::uint32_t sources) {
+  const std::uint32_t step = std::max(sources / 43, 1U);
+  std::vector<std::vector<std::uint32_t>> lists;
+  for (std::uint32_t first = 0; first < step; ++first) lists.push_back(every(first, step, sources));
+  return lists;
 }
 
 template <typename W>

@@ -72,15 +72,13 @@ void convolution(benchmark::State& state, const std::string& target, std::int64_
   report(state, events);
 }
 
-/// Rows in turn: each call takes the next fiftieth of the sources, so that all of them are walked.
+/// Rows in turn, so that all of them are walked.
 template <typename A>
 void sparse(benchmark::State& state, const SparseCase& c, WeightKind kind, bool graded) {
   const auto rows = bench::make_sparse<A>(c, kind);
   if (!rows.ok()) return state.SkipWithError(rows.error().message().c_str());
   AlignedBuffer<A> acc(c.targets);
-  std::vector<std::vector<std::uint32_t>> lists;
-  for (std::uint32_t first = 0; first < 50; ++first)
-    lists.push_back(bench::every(first, 50, c.sources));
+  const auto lists = bench::turns(c.sources);
   const std::vector<A> values(lists[0].size(), A{3});
   std::uint64_t events = 0;
   std::size_t turn = 0;
@@ -135,7 +133,7 @@ void add_case(const std::string& name, Arguments&&... arguments) {
 
 bool register_all() {
   for (const std::string& t : kernel_targets()) {
-    // 0.5 MB of weights each (L2), then 64 MB of 8 bits.
+    // 0.5 MB of weights each (L2), then every seventh row of 64 MB, 9 MB in all (L3).
     add_case("kernels/dense/int8/L2/" + t, dense<std::int8_t, std::int32_t>, t, 512, 1024, 1,
              false);
     add_case("kernels/dense/int16/L2/" + t, dense<std::int16_t, std::int32_t>, t, 256, 1024, 1,
@@ -146,9 +144,9 @@ bool register_all() {
     add_case("kernels/dense/int16/graded/L2/" + t, dense<std::int16_t, std::int32_t>, t, 256, 1024,
              1, true);
     add_case("kernels/dense/float/graded/L2/" + t, dense<float, float>, t, 128, 1024, 1, true);
-    add_case("kernels/dense/int8/memory/" + t, dense<std::int8_t, std::int32_t>, t, 65536, 1024, 7,
+    add_case("kernels/dense/int8/L3/" + t, dense<std::int8_t, std::int32_t>, t, 65536, 1024, 7,
              false);
-    add_case("kernels/dense/float/memory/" + t, dense<float, float>, t, 16384, 1024, 7, false);
+    add_case("kernels/dense/float/L3/" + t, dense<float, float>, t, 16384, 1024, 7, false);
     add_case("kernels/dense/float/10_targets/" + t, dense<float, float>, t, 256, 10, 1, false);
     for (const std::int64_t out : {2, 8, 16, 32}) {
       const std::string shape = std::to_string(out) + "_channels_3x3/";

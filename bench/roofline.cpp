@@ -141,21 +141,11 @@ void hand_loop(const detail::SparseView<A>& v, const std::vector<std::uint32_t>&
   }
 }
 
-/// The sources in turn, about 43 at a time: brunel_dc's spikes in a step.
-std::vector<std::vector<std::uint32_t>> turns(std::uint32_t sources) {
-  const std::uint32_t step = std::max(sources / 43, 1U);
-  std::vector<std::vector<std::uint32_t>> lists;
-  for (std::uint32_t first = 0; first < step; ++first) {
-    lists.push_back(bench::every(first, step, sources));
-  }
-  return lists;
-}
-
 template <typename A>
 bool compare_sparse(const SparseCase& c, const char* name, WeightKind kind) {
   const auto rows = bench::make_sparse<A>(c, kind);
   if (!rows.ok()) return false;
-  const auto lists = turns(c.sources);
+  const auto lists = bench::turns(c.sources);
   AlignedBuffer<A> acc(c.targets);
   std::size_t turn = 0, hand_turn = 0;
   const auto kernel = [&] {
@@ -204,7 +194,7 @@ bool compare_bitmask() {
   if (!sparse.ok()) return false;
   const auto bits = BitmaskRows<float>::make(*sparse);
   if (!bits.ok()) return false;
-  const auto lists = turns(c.sources);
+  const auto lists = bench::turns(c.sources);
   AlignedBuffer<float> acc(c.targets);
   std::size_t turn = 0, sparse_turn = 0;
   const auto count = [&] {
