@@ -1,0 +1,191 @@
+/// Quantising: scales, units, thresholds and leaks by hand, and what is refused.
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "models/quantize/quantize.hpp"
+#include "snn/integer.hpp"
+#include "snn/lowering.hpp"
+#include "tests/support/run_network.hpp"
+#include "tests/support/tiny_networks.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+using Options = std::vector<std::pair<std::string, std::string>>;
+
+Discretisation options_of(const Options& options) {
+  Discretisation d;
+  d.dt = 1.0;
+  for (const auto& [name, value] : options) EXPECT_TRUE(set_option(d, name, value).ok()) << name;
+  return d;
+}
+
+Network chain(const Shape& in, std::vector<NodeKind> layers, const Shape& out) {
+  NetworkBuilder builder;
+  builder.add("in", input(in));
+  std::string last = "in";
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::string name = "layer" + std::to_string(i);
+    builder.add(name, std::move(layers[i]));
+    builder.connect(last, name);
+    last = name;
+  }
+  builder.add("out", output(out));
+  builder.connect(last, "out");
+  return *std::move(builder).build();
+}
+
+/// The integers of a quantised network's node.
+IntegerNode integers_of(const QuantizedNetwork& made, const char* name) {
+  const auto program = lower(made.network, made.discretisation);
+  EXPECT_TRUE(program.ok()) << error_of(program);
+  const auto integer = to_integer(*program);
+  EXPECT_TRUE(integer.ok()) << error_of(integer);
+  return integer->nodes[*program->find(name)];
+}
+
+TEST(Quantize, ScalesAreTheLargestWeightOfEachChannelOverTheLargestInteger) {
+  // Rows: largest 127/128 -> scale 1/128; largest 127/512 -> scale 1/512.
+  const Network network = chain(
+      {2}, {linear(2, 2, {127 / 128.0F, -50 / 128.0F, 50 / 512.0F, -127 / 512.0F}), relay(1, 2)},
+      {2});
+  const auto made = quantize(network, options_of({}), {.bits = 8});
+  ASSERT_TRUE(made.ok()) << error_of(made);
+  EXPECT_EQ(integers_of(*made, "layer0").weight, (std::vector<std::int16_t>{127, -50, 50, -127}));
+  // v > 1 is v > 128 and v > 512 in these units.
+  EXPECT_EQ(integers_of(*made, "layer1").neurons.threshold, (std::vector<std::int32_t>{128, 512}));
+  ASSERT_EQ(made->layers.size(), 1U);
+  EXPECT_EQ(made->layers[0].largest_scale, 1 / 128.0);
+  EXPECT_EQ(made->layers[0].smallest_scale, 1 / 512.0);
+  EXPECT_EQ(made->layers[0].rms_error, 0.0);
+  const auto per_layer = quantize(network, options_of({}), {.bits = 8, .per_channel = false});
+  ASSERT_TRUE(per_layer.ok()) << error_of(per_layer);
+  // 50/512 is 12.5 of 1/128, a tie; -127/512 is -31.75.
+  EXPECT_EQ(integers_of(*per_layer, "layer0").weight,
+            (std::vector<std::int16_t>{127, -50, 12, -32}));
+  const auto four = quantize(network, options_of({}), {.bits = 4});
+  ASSERT_TRUE(four.ok()) << error_of(four);
+  EXPECT_EQ(integers_of(*four, "layer0").weight, (std::vector<std::int16_t>{7, -3, 3, -7}));
+}
+
+TEST(Quantize, WhatPeopleReadKeepsOneScale) {
+  // A membrane and an Output compare their elements: one scale for both rows.
+  for (const auto& layers : std::vector<std::vector<NodeKind>>{
+           {linear(2, 1, {1.27F, 0.1F}), integrator(2)}, {linear(2, 1, {1.27F, 0.1F})}}) {
+    const auto made = quantize(chain({1}, layers, {2}), options_of({}), {.bits = 8});
+    ASSERT_TRUE(made.ok()) << error_of(made);
+    EXPECT_EQ(integers_of(*made, "layer0").weight, (std::vector<std::int16_t>{127, 10}));
+  }
+}
+
+TEST(Quantize, WeightNodesThatAddUpShareTheirScale) {
+  NetworkBuilder builder;
+  builder.add("in", input({1}));
+  builder.add("small", linear(1, 1, {0.5F}));
+  builder.add("large", linear(1, 1, {12.7F}));
+  builder.add("neuron", relay(1));
+  builder.add("out", output({1}));
+  for (const auto& [from, to] :
+       std::vector<std::pair<const char*, const char*>>{{"in", "small"},
+                                                        {"in", "large"},
+                                                        {"small", "neuron"},
+                                                        {"large", "neuron"},
+                                                        {"neuron", "out"}}) {
+    builder.connect(from, to);
+  }
+  const auto made = quantize(*std::move(builder).build(), options_of({}), {.bits = 8});
+  ASSERT_TRUE(made.ok()) << error_of(made);
+  EXPECT_EQ(integers_of(*made, "small").weight, (std::vector<std::int16_t>{5}));
+  EXPECT_EQ(integers_of(*made, "large").weight, (std::vector<std::int16_t>{127}));
+}
+
+TEST(Quantize, IntegerWeightsStayWhatTheyAre) {
+  node::Linear ternary;
+  ternary.weight = Tensor::of<std::int8_t>({2, 2}, std::vector<std::int8_t>{1, 0, -1, 1});
+  ternary.weight_scale = floats({2}, {0.5F, 0.25F});
+  const auto made = quantize(chain({2}, {ternary, relay(1, 2)}, {2}), options_of({}), {});
+  ASSERT_TRUE(made.ok()) << error_of(made);
+  EXPECT_EQ(integers_of(*made, "layer0").weight, (std::vector<std::int16_t>{1, 0, -1, 1}));
+  EXPECT_EQ(integers_of(*made, "layer1").neurons.threshold, (std::vector<std::int32_t>{2, 4}));
+  EXPECT_EQ(made->layers[0].max_error, 0.0);
+}
+
+TEST(Quantize, LeaksGainsAndThresholdsOfALeakyNeuron) {
+  // tau 2, r 2: decay 1/2, gain 1. Weight 1 is an integer already: scale 1, membrane in 2^-12.
+  node::Lif lif{floats({1}, {2}), floats({1}, {2}), floats({1}, {0.5F}), floats({1}, {1.5F}),
+                floats({1}, {-0.25F})};
+  const auto made = quantize(chain({1}, {linear(1, 1, {1}), lif}, {1}), options_of({}), {});
+  ASSERT_TRUE(made.ok()) << error_of(made);
+  EXPECT_EQ(made->fraction, 12);
+  const IntegerNeurons n = integers_of(*made, "layer1").neurons;
+  EXPECT_EQ(n.decay, (std::vector<std::int32_t>{2048}));
+  EXPECT_EQ(n.gain, (std::vector<std::int32_t>{4096}));
+  EXPECT_EQ(n.drive, (std::vector<std::int32_t>{1024}));  // v_leak / 2
+  EXPECT_EQ(n.threshold, (std::vector<std::int32_t>{6144}));
+  EXPECT_EQ(n.reset, (std::vector<std::int32_t>{-1024}));
+  EXPECT_EQ(made->discretisation.fixed_point, FixedPoint::kLoihi);
+}
+
+TEST(Quantize, FractionalBitsGiveWayToTheProof) {
+  // 2^f x 127 x 255 x 1000 inputs <= 2^30: f is 5.
+  node::Lif lif{floats({1}, {2}), floats({1}, {2}), floats({1}, {0}), floats({1}, {1}), {}};
+  const Network network =
+      chain({1000}, {linear(1, 1000, std::vector<float>(1000, 0.5F)), lif}, {1});
+  const auto made = quantize(network, options_of({}), {});
+  ASSERT_TRUE(made.ok()) << error_of(made);
+  EXPECT_EQ(made->fraction, 5);
+  EXPECT_GE(made->input_limit, 255);
+  const auto binary = quantize(network, options_of({}), {.input_bound = 1});
+  ASSERT_TRUE(binary.ok()) << error_of(binary);
+  EXPECT_EQ(binary->fraction, 12);
+}
+
+TEST(Quantize, AveragesBecomeSums) {
+  const Tensor two = integers({2, 2});
+  const Network network =
+      chain({1, 2, 2},
+            {node::AvgPool2d{two, two, integers({0, 0})},
+             node::Flatten{Tensor::scalar<std::int64_t>(0), Tensor::scalar<std::int64_t>(-1), {}},
+             linear(1, 1, {1.27F}), relay(1)},
+            {1});
+  const auto made = quantize(network, options_of({}), {});
+  ASSERT_TRUE(made.ok()) << error_of(made);
+  EXPECT_EQ(integers_of(*made, "layer2").weight, (std::vector<std::int16_t>{127}));
+  // Unit 0.01 / 4: v > 1 is v > 400 (399 or 400 after float32's 1.27).
+  EXPECT_NEAR(integers_of(*made, "layer3").neurons.threshold[0], 400, 1);
+}
+
+TEST(Quantize, RefusesWhatHasNoIntegerFormAndSaysWhatToDo) {
+  node::If negative = relay(1);
+  negative.r = floats({1}, {-1});
+  NetworkBuilder mixed;
+  mixed.add("in", input({1}));
+  mixed.add("w", linear(1, 1, {0.3F}));
+  mixed.add("neuron", relay(1));
+  mixed.add("out", output({1}));
+  mixed.connect("in", "w");
+  mixed.connect("w", "neuron");
+  mixed.connect("in", "neuron");
+  mixed.connect("neuron", "out");
+  const std::vector<std::tuple<const char*, Network, Options>> cases = {
+      {"not positive", chain({1}, {linear(1, 1, {0.3F}), negative}, {1}), {}},
+      {"meet", *std::move(mixed).build(), {}},
+      {"clamp", chain({1}, {linear(1, 1, {0.3F}), relay(1)}, {1}), {{"clamp", "-2"}}},
+      {"fixed point", chain({1}, {relay(1)}, {1}), {{"fixed-point", "loihi"}}},
+      {"16 bits", chain({1}, {linear(1, 1, {0.3F}), integrator(), linear(1, 1, {1.5F})}, {1}), {}},
+  };
+  for (const auto& [word, network, options] : cases) {
+    const auto refused = quantize(network, options_of(options), {});
+    ASSERT_FALSE(refused.ok()) << word;
+    EXPECT_NE(refused.error().message().find(word), std::string::npos) << refused.error().message();
+    EXPECT_FALSE(refused.error().next.empty()) << word;
+  }
+  const Network fine = chain({1}, {linear(1, 1, {0.3F}), relay(1)}, {1});
+  EXPECT_FALSE(quantize(fine, options_of({}), {.bits = 1}).ok());
+  EXPECT_FALSE(quantize(fine, options_of({}), {.rounding = FixedPoint::kNone}).ok());
+}
+
+}  // namespace
+}  // namespace spikeloom::test
