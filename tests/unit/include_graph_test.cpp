@@ -83,7 +83,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"models/a.hpp", "#include <nlohmann/json_fwd.hpp>\n", "third-party header"},
         BadCase{"energy/a.hpp", "#include <fmt/core.h>\n", "third-party header"},
         BadCase{"base/log.hpp", "#include <spdlog/spdlog.h>\n", "third-party header"},
-        BadCase{"base/args.hpp", "#include <CLI/CLI.hpp>\n", "third-party header"}));
+        BadCase{"base/args.hpp", "#include <CLI/CLI.hpp>\n", "third-party header"},
+        BadCase{"event/a.hpp", "#include <hwy/highway.h>\n", "third-party header"},
+        BadCase{"backends/a.hpp", "#include <tbb/parallel_for.h>\n", "third-party header"},
+        BadCase{"backends/a.hpp", "#include <Eigen/Core>\n", "third-party header"}));
 
 TEST(IncludeGraph, AllowsWhatDesignAllows) {
   const std::vector<SourceFile> files = {
