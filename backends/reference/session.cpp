@@ -297,8 +297,8 @@ PairCount ReferenceSession<Real>::add_up(const Op& operation, std::uint32_t node
                                          NodeState<Real>& state,
                                          [[maybe_unused]] NodeStats& stats) {
   const PreparedNode<Real>& prepared = executable_->prepared()[node];
-  const auto sum = [&operation](const Weights<Real>& weights, const SourceRows<Real>& rows,
-                                const std::vector<Real>& in, std::vector<Real>& out) {
+  const auto sum = [&](const Weights<Real>& weights, const SourceRows<Real>& rows,
+                       const std::vector<Real>& in, std::vector<Real>& out) {
     if constexpr (std::is_same_v<Op, op::RandomSparse>) {
       return apply(rows, in, out);
     } else {

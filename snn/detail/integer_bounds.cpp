@@ -138,37 +138,6 @@ Status Bounds::find(std::uint32_t index) {
   return {};
 }
 
-Result<std::int64_t> Bounds::output_bound(std::uint32_t index) {
-  const IntegerNode& node = integer_.nodes[index];
-  return std::visit(
-      [&](const auto& o) -> Result<std::int64_t> {
-        using Op = std::decay_t<decltype(o)>;
-        if constexpr (std::is_same_v<Op, op::Input>) {
-          return std::int64_t{input_limit_};
-        } else if constexpr (std::is_same_v<Op, op::Pool>) {
-          if (o.kind == op::PoolKind::kMax) return node.in_bound;
-          return product(o.kernel.rows * o.kernel.columns, node.in_bound);
-        } else if constexpr (std::is_same_v<Op, op::Scale>) {
-          std::int64_t largest = 0;
-          for (const std::int16_t factor : node.factor) {
-            largest = std::max(largest, magnitude(factor));
-          }
-          return product(largest, node.in_bound);
-        } else if constexpr (std::is_same_v<Op, op::Threshold>) {
-          return std::int64_t{1};
-        } else if constexpr (std::is_same_v<Op, op::Neuron>) {
-          return neuron_bound(index);
-        } else if constexpr (std::is_same_v<Op, op::Dense> || std::is_same_v<Op, op::Sparse> ||
-                             std::is_same_v<Op, op::RandomSparse> ||
-                             std::is_same_v<Op, op::Convolution>) {
-          return weight_bound(index, o);
-        } else {
-          return node.in_bound;  // Output, Identity, Delay
-        }
-      },
-      program_.nodes[index].operation);
-}
-
 /// Rows whose sums differ: outputs, or channels. Every output of a rule draws the same numbers of
 /// the same weights.
 std::size_t row_count(const op::Dense& o) { return static_cast<std::size_t>(o.outputs); }
@@ -212,6 +181,37 @@ Result<std::int64_t> Bounds::weight_bound(std::uint32_t index, const Weights& op
     largest = std::max(largest, bound + bias);
   }
   return largest;
+}
+
+Result<std::int64_t> Bounds::output_bound(std::uint32_t index) {
+  const IntegerNode& node = integer_.nodes[index];
+  return std::visit(
+      [&](const auto& o) -> Result<std::int64_t> {
+        using Op = std::decay_t<decltype(o)>;
+        if constexpr (std::is_same_v<Op, op::Input>) {
+          return std::int64_t{input_limit_};
+        } else if constexpr (std::is_same_v<Op, op::Pool>) {
+          if (o.kind == op::PoolKind::kMax) return node.in_bound;
+          return product(o.kernel.rows * o.kernel.columns, node.in_bound);
+        } else if constexpr (std::is_same_v<Op, op::Scale>) {
+          std::int64_t largest = 0;
+          for (const std::int16_t factor : node.factor) {
+            largest = std::max(largest, magnitude(factor));
+          }
+          return product(largest, node.in_bound);
+        } else if constexpr (std::is_same_v<Op, op::Threshold>) {
+          return std::int64_t{1};
+        } else if constexpr (std::is_same_v<Op, op::Neuron>) {
+          return neuron_bound(index);
+        } else if constexpr (std::is_same_v<Op, op::Dense> || std::is_same_v<Op, op::Sparse> ||
+                             std::is_same_v<Op, op::RandomSparse> ||
+                             std::is_same_v<Op, op::Convolution>) {
+          return weight_bound(index, o);
+        } else {
+          return node.in_bound;  // Output, Identity, Delay
+        }
+      },
+      program_.nodes[index].operation);
 }
 
 /// Spikes of neuron i with the rule `multi` where each is paid for at once: the membrane before

@@ -17,19 +17,30 @@ namespace {
 constexpr std::int64_t kSteps = 40;
 
 /// A recurrent network with currents, a Delay and dyadic parameters: sums are exact in float32.
-Program recurrent_program(const Discretisation& base = {}) {
+/// With `unit` 8 every weight is an integer, and with fixed point the program too.
+Program recurrent_program(const Discretisation& base = {}, float unit = 1.0F) {
+  const auto scaled = [unit](const Shape& shape, std::vector<float> values) {
+    for (float& value : values) value *= unit;
+    return floats(shape, values);
+  };
   node::CubaLif neurons;
   neurons.tau_syn = floats({1}, {2.0F});
   neurons.tau_mem = floats({1}, {4.0F});
   neurons.r = floats({1}, {4.0F});
   neurons.v_leak = floats({1}, {0.0F});
-  neurons.v_threshold = floats({1}, {1.0F});
+  neurons.v_threshold = scaled({1}, {1.0F});
+  if (unit != 1.0F) neurons.w_in = floats({1}, {2.0F});
+  node::Linear weights;
+  weights.weight = scaled({4, 3}, {.5F, .25F, 0, 1, 0, .5F, -.5F, 1, .25F, .75F, -.25F, .5F});
+  node::Affine back;
+  back.weight = scaled({4, 4}, std::vector<float>(16, 0.125F));
+  back.bias = scaled({4}, {0, .125F, 0, .25F});
   NetworkBuilder builder;
   builder.add("in", input({3}));
-  builder.add("w", linear(4, 3, {.5F, .25F, 0, 1, 0, .5F, -.5F, 1, .25F, .75F, -.25F, .5F}));
+  builder.add("w", weights);
   builder.add("neurons", neurons);
   builder.add("delay", node::Delay{floats({4}, {0.0F, 1.0F, 2.0F, 3.0F})});
-  builder.add("back", affine(4, 4, std::vector<float>(16, 0.125F), {0, .125F, 0, .25F}));
+  builder.add("back", back);
   builder.add("out", output({4}));
   builder.connect("in", "w");
   builder.connect("w", "neurons");
@@ -98,11 +109,20 @@ CodedInput random_input(std::uint64_t seed) {
   return input;
 }
 
+/// The program as an arithmetic takes it.
+Program program_for(Arithmetic arithmetic, Discretisation base = {}) {
+  if (arithmetic == Arithmetic::kDouble || arithmetic == Arithmetic::kFloat32) {
+    return recurrent_program(base);
+  }
+  base.fixed_point = FixedPoint::kLoihi;
+  return recurrent_program(base, 8.0F);
+}
+
 class Sessions : public testing::TestWithParam<std::tuple<std::string, Arithmetic>> {
  protected:
   std::shared_ptr<const Executable> make(RunOptions options = {}) {
     options.arithmetic = std::get<1>(GetParam());
-    const Program program = recurrent_program();
+    const Program program = program_for(options.arithmetic);
     options.record.push_back({*program.find("neurons"), Variable::kMembrane});
     auto executable = compile(std::get<0>(GetParam()), program, options);
     EXPECT_TRUE(executable.ok()) << error_of(executable);
@@ -215,7 +235,8 @@ TEST_P(Sessions, DamagedAndForeignCheckpointsAreRefused) {
   other.reset = Reset::kSubtract;
   RunOptions options;
   options.arithmetic = std::get<1>(GetParam());
-  const auto foreign = compile(std::get<0>(GetParam()), recurrent_program(other), options);
+  const auto foreign =
+      compile(std::get<0>(GetParam()), program_for(options.arithmetic, other), options);
   ASSERT_TRUE(foreign.ok());
   const auto refused = open(*foreign)->load(*saved);
   ASSERT_FALSE(refused.ok());
@@ -292,11 +313,7 @@ std::vector<std::tuple<std::string, Arithmetic>> available() {
   std::vector<std::tuple<std::string, Arithmetic>> cases;
   for (const BackendInfo& info : backends()) {
     if (!info.available) continue;
-    for (const Arithmetic arithmetic : info.arithmetics) {
-      if (arithmetic == Arithmetic::kDouble || arithmetic == Arithmetic::kFloat32) {
-        cases.emplace_back(info.name, arithmetic);
-      }
-    }
+    for (const Arithmetic arithmetic : info.arithmetics) cases.emplace_back(info.name, arithmetic);
   }
   return cases;
 }
