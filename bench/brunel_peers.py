@@ -6,7 +6,7 @@
 
 NEST comes from PyPI (nest-simulator), Brian2 from Debian (python3-brian, C++ standalone); a rival
 whose Python is not given or cannot import it is left out, and said so. The network is defined in
-bench/brunel.cpp. Every engine runs each seed once after an untimed warm-up of 100 ms, seed by seed,
+models/brunel/brunel_network.hpp. Every engine runs each seed once after an untimed warm-up of 100 ms, seed by seed,
 so that a machine that changes its speed does so for all. Times are processor time of one thread
 (Brian2 measures nothing else; elsewhere wall time stands beside it, longer where other programs
 were running); the table has the mean rate and the median time. Engines draw their own random
@@ -158,6 +158,8 @@ def main():
         for name, command in list(ways):
             run = measure(name, command(seed))
             if run:
+                print(f"seed {seed}: {run['engine']}, {run['rate_hz']:.2f} Hz, "
+                      f"{run['cpu_s']:.3f} s", file=sys.stderr)
                 label = run["engine"] if name != "spikeloom, no source twice" else name
                 collected.setdefault(label, []).append(run)
             else:

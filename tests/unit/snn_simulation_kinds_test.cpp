@@ -55,7 +55,7 @@ TEST(RefractoryLif, InterspikeIntervalIsThePeriodPlusTheChargingTime) {
   const std::int64_t charging = steps_to_threshold(0.0);
   ASSERT_EQ(charging, 139);
   EXPECT_EQ(tonic_spikes(2.0, {}, 500),
-            (std::vector<std::int64_t>{charging - 1, charging - 1 + 159, charging - 1 + 2 * 159}));
+            (std::vector<std::int64_t>{charging - 1, charging - 1 + 159, charging - 1 + 318}));
   EXPECT_EQ(tonic_spikes({}, {}, 300), (std::vector<std::int64_t>{138, 277}));
   EXPECT_EQ(tonic_spikes(0.0, {}, 300), tonic_spikes({}, {}, 300));
 }
