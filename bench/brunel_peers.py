@@ -6,11 +6,11 @@
 
 NEST comes from PyPI (nest-simulator), Brian2 from Debian (python3-brian, C++ standalone); a rival
 whose Python is not given or cannot import it is left out, and said so. The network is defined in
-models/brunel/brunel_network.hpp. Every engine runs each seed once after an untimed warm-up of 100 ms, seed by seed,
-so that a machine that changes its speed does so for all. Times are processor time of one thread
-(Brian2 measures nothing else; elsewhere wall time stands beside it, longer where other programs
-were running); the table has the mean rate and the median time. Engines draw their own random
-numbers, so rates agree, not spikes. No engine records spikes; all count them.
+models/brunel/brunel_network.hpp. Every engine runs each seed once after an untimed warm-up of
+100 ms, seed by seed, so that a machine that changes its speed does so for all. Times are processor
+time of one thread (Brian2 measures nothing else; elsewhere wall time stands beside it, longer where
+other programs were running); the table has the mean rate and the median time. Engines draw their
+own random numbers, so rates agree, not spikes. No engine records spikes; all count them.
 """
 
 import argparse
