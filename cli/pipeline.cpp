@@ -184,6 +184,7 @@ Result<Pipeline> make_pipeline(const LoadedModel& model, const PipelineRequest& 
   RunOptions options;
   SPIKELOOM_TRY(options.arithmetic,
                 choose_arithmetic(request.flags.arithmetic, *lowered, model, pipeline.notes));
+  SPIKELOOM_TRY(options.schedule, parse_schedule(request.flags.schedule));
   options.threads = request.threads;
   options.seed = request.seed;
   options.record = pipeline.record;

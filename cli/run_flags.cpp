@@ -95,6 +95,10 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
   show_values(arithmetic, "double|float32|integer|ring16");
   command.add_option("--backend", flags.backend, "what runs it (see `spikeloom devices`)")
       ->group(kGroup);
+  CLI::Option* schedule =
+      command.add_option("--schedule", flags.schedule, "how cpu adds up a projection");
+  schedule->check(check_with(parse_schedule))->group(kGroup);
+  show_values(schedule, "auto|rows|bitmask|dense");
   command.add_option("--port", flags.port, "Input node that gets the files, if there are several")
       ->group(kGroup);
   add_discretisation_flags(command, flags);

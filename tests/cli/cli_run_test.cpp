@@ -27,7 +27,7 @@ TEST_F(CliRun, PrintsOneObjectWithCountsWorkedOutByHand) {
   EXPECT_EQ(number_at(document, {"prediction"}), 1);
   EXPECT_EQ(number_at(document, {"steps"}), 8);
   EXPECT_GE(number_at(document, {"wall_s"}), 0.0);
-  EXPECT_EQ(text_at(document, {"backend"}), "reference");
+  EXPECT_EQ(text_at(document, {"backend"}), "cpu");
   EXPECT_EQ(text_at(document, {"arithmetic"}), "float32");
   EXPECT_EQ(text_at(document, {"discretisation", "preset"}), "nir");
   EXPECT_FALSE(list_at(document, {"notes"}).empty());
@@ -46,6 +46,19 @@ TEST_F(CliRun, PrintsOneObjectWithCountsWorkedOutByHand) {
   EXPECT_EQ(number_at(weights, {"dense_macs"}), 8 * 4);
   EXPECT_EQ(number_at(named(document, "layers", "neurons"), {"neuron_updates"}), 16);
   EXPECT_EQ(number_at(named(document, "layers", "neurons"), {"events_out"}), 12);
+}
+
+TEST_F(CliRun, TheScheduleIsForcedAndReported) {
+  const auto steps = [&](const std::string& schedule, const std::string& way) {
+    const auto result =
+        run({"run", "net.nir", "--input", "ones.npy", "--schedule", schedule, "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return number_at(named(result.json(), "layers", "weights"), {"schedule", way});
+  };
+  EXPECT_EQ(steps("rows", "rows"), 8);
+  EXPECT_EQ(steps("dense", "dense"), 8);
+  EXPECT_EQ(steps("bitmask", "rows"), 8) << "a dense layer has no bitmask";
+  EXPECT_EQ(run({"run", "net.nir", "--schedule", "fast"}).code, 2);
 }
 
 TEST_F(CliRun, StepsCutAndPadAndRunWithoutInput) {
