@@ -78,7 +78,7 @@ std::string quantize_text(const QuantizeReport& report) {
                fmt::format("{:.3f} %", 100.0 * layer.max_error)});
   }
   std::string text = table.text();
-  text += fmt::format("leak products  {}, {} fractional bits\n",
+  text += fmt::format("leak products  {}, up to {} fractional bits\n",
                       get_option(q.discretisation, "fixed-point"), q.fraction);
   text += fmt::format("input values   up to {} in a step\n", q.input_limit);
   if (report.calibration) text += "\n" + calibration_text(*report.calibration);

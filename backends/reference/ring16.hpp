@@ -22,38 +22,30 @@ struct RingWeights {
 RingWeights split(const Weights<std::int32_t>& weights, const SourceRows<std::int32_t>& rows,
                   const RingShift& shift);
 
-/// What ring_sum() says besides its sums.
-struct RingCount {
-  PairCount pairs;
-  std::uint64_t saturated = 0;  ///< slots that stopped at their limit
-};
-
 /// out <- (excitatory slot << shift) - (inhibitory slot << shift). `sum(excitatory, in, out)` adds
 /// up the weights of one kind for inputs that are not negative. Slots only grow within a step, so
 /// stopping once at the end is stopping at every addition.
 template <typename Sum>
-RingCount ring_sum(const Sum& sum, const RingShift& shift, const std::vector<std::int32_t>& in,
+PairCount ring_sum(const Sum& sum, const RingShift& shift, const std::vector<std::int32_t>& in,
                    std::vector<std::int32_t>& out) {
   std::vector<std::int32_t> positive(in.size()), negative(in.size());
   for (std::size_t i = 0; i < in.size(); ++i)
     (in[i] > 0 ? positive : negative)[i] = std::abs(in[i]);
   std::vector<std::int32_t> excitatory(out.size()), inhibitory(out.size()), crossed(out.size());
-  RingCount count;
   const auto add_crossed = [&](std::vector<std::int32_t>& slots) {
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i] += crossed[i];
   };
   // Both kinds hold every weight, one of them as 0, so that the pairs are those of either.
-  count.pairs = sum(true, positive, excitatory);
+  PairCount count = sum(true, positive, excitatory);
   sum(false, positive, inhibitory);
   // A negative event turns the sign of the product.
   const PairCount turned = sum(true, negative, crossed);
-  count.pairs.unit += turned.unit;
-  count.pairs.graded += turned.graded;
+  count.unit += turned.unit;
+  count.graded += turned.graded;
   add_crossed(inhibitory);
   sum(false, negative, crossed);
   add_crossed(excitatory);
   for (std::size_t i = 0; i < out.size(); ++i) {
-    count.saturated += (excitatory[i] > kRingLimit ? 1 : 0) + (inhibitory[i] > kRingLimit ? 1 : 0);
     out[i] = (std::min(excitatory[i], kRingLimit) << shift.excitatory) -
              (std::min(inhibitory[i], kRingLimit) << shift.inhibitory);
   }

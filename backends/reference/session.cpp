@@ -294,8 +294,7 @@ void ReferenceSession<Real>::publish_early(std::uint32_t node, NodeState<Real>& 
 template <typename Real>
 template <typename Op>
 PairCount ReferenceSession<Real>::add_up(const Op& operation, std::uint32_t node,
-                                         NodeState<Real>& state,
-                                         [[maybe_unused]] NodeStats& stats) {
+                                         NodeState<Real>& state) {
   const PreparedNode<Real>& prepared = executable_->prepared()[node];
   const auto sum = [&](const Weights<Real>& weights, const SourceRows<Real>& rows,
                        const std::vector<Real>& in, std::vector<Real>& out) {
@@ -314,11 +313,11 @@ PairCount ReferenceSession<Real>::add_up(const Op& operation, std::uint32_t node
                           : sum(ring.inhibitory, ring.inhibitory_rows, in, out);
       };
       std::vector<Real> slots(state.out.size());
-      const RingCount count = ring_sum(ring_part, ring.shift, state.in, slots);
+      const PairCount count = ring_sum(ring_part, ring.shift, state.in, slots);
       const std::vector<Real> silence(state.in.size());
       sum(prepared.weights, prepared.rows, silence, state.out);  // the bias alone
       for (std::size_t i = 0; i < slots.size(); ++i) state.out[i] += slots[i];
-      return count.pairs;
+      return count;
     }
   }
   return sum(prepared.weights, prepared.rows, state.in, state.out);
@@ -370,7 +369,7 @@ void ReferenceSession<Real>::compute(std::uint32_t node, NodeState<Real>& state,
           stats.executed_updates += state.out.size();
           stats.bytes.state += state.out.size() * sizeof(NeuronState<Real>) * 2;
         } else {
-          pairs = add_up(o, node, state, stats);
+          pairs = add_up(o, node, state);
         }
       },
       layer.operation);

@@ -76,8 +76,7 @@ class ReferenceSession : public Session {
   void gather_inputs(ElementState<Real>& element, std::uint32_t node, bool cycle_only = false);
   /// Sums of a weight node from `state.in`.
   template <typename Op>
-  PairCount add_up(const Op& operation, std::uint32_t node, NodeState<Real>& state,
-                   NodeStats& stats);
+  PairCount add_up(const Op& operation, std::uint32_t node, NodeState<Real>& state);
   /// Output of a node from `state.in`; counts into `stats`.
   void compute(std::uint32_t node, NodeState<Real>& state, NodeStats& stats);
   void publish_early(std::uint32_t node, NodeState<Real>& state);
