@@ -99,7 +99,8 @@ void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std
   const std::vector<NeuronSource<V>>& sources = state.sources;
   const bool one = sources.size() == 1;
   const bool plain = one && sources[0].finish.scale == nullptr && sources[0].finish.bias == nullptr;
-  const bool multiple = population.arrays.options.rule == SpikeRule::kMultiple;
+  const equations::StepOptions& options = population.arrays.options;
+  const bool multiple = options.rule == SpikeRule::kMultiple || options.substep;
   const bool counts = !one || sources[0].owned != nullptr;
   alignas(64) V x[kBlock];
   alignas(64) V term[kBlock];
