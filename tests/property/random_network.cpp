@@ -88,7 +88,11 @@ Program Grower::grow() {
     builder_.connect(placed_[0].name, name);
   }
   const std::size_t grown = placed_.size();
-  for (std::size_t to = 0; to < grown; ++to) {
+  // A loop in which a spike gives several grows for ever.
+  const bool bursts = options_.spike_rule == SpikeRule::kMultiple ||
+                      options_.spike_time == SpikeTime::kSubStep;
+  const bool loops = !(bursts && plan_.long_runs && plan_.numbers == Numbers::kReal);
+  for (std::size_t to = 0; to < grown && loops; ++to) {
     if (!placed_[to].neuron) continue;
     if (!placed_[to].spiking) {
       // Grows with every turn: integers stop at their limit.
