@@ -89,8 +89,8 @@ Program Grower::grow() {
   }
   const std::size_t grown = placed_.size();
   // A loop in which a spike gives several grows for ever.
-  const bool bursts = options_.spike_rule == SpikeRule::kMultiple ||
-                      options_.spike_time == SpikeTime::kSubStep;
+  const bool bursts =
+      options_.spike_rule == SpikeRule::kMultiple || options_.spike_time == SpikeTime::kSubStep;
   const bool loops = !(bursts && plan_.long_runs && plan_.numbers == Numbers::kReal);
   for (std::size_t to = 0; to < grown && loops; ++to) {
     if (!placed_[to].neuron) continue;

@@ -113,6 +113,12 @@ void RecordedRun::collect() {
   check(session_->read(collector));
 }
 
+void RecordedRun::forget(std::int64_t first) {
+  for (Trace& trace : traces_) {
+    trace.erase(trace.lower_bound({first, std::string(), std::string()}), trace.end());
+  }
+}
+
 const std::vector<Trace>& RecordedRun::traces() {
   collect();
   return traces_;

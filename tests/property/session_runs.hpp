@@ -44,6 +44,8 @@ class RecordedRun {
   void load(const Checkpoint& checkpoint);
   /// Reads what was recorded since the last call into the traces.
   void collect();
+  /// Drops what was collected from step `first` on.
+  void forget(std::int64_t first);
   /// One per batch element.
   const std::vector<Trace>& traces();
   RunStats stats() const { return session_->stats(); }
