@@ -29,7 +29,7 @@ struct RunFlags {
   bool keep_last_bin = false;
   std::string arithmetic = "auto";  ///< auto: integer where the network is, else float32
   std::string backend = "auto";
-  std::string schedule = "auto";  ///< how cpu adds up projections
+  std::string schedule = "auto";      ///< how cpu adds up projections
   std::optional<std::int64_t> steps;  ///< cut the input, or follow it with silence
   std::optional<double> duration;     ///< the same in the unit of dt
   std::string port;                   ///< Input node that gets the files; empty: the only one

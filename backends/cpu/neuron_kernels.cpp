@@ -187,11 +187,8 @@ HWY_ATTR Tally<float> tally(const float* x) {
     sum = hn::Add(sum, v);
     nonzero += hn::CountTrue(d, hn::Ne(v, hn::Zero(d)));
   }
-  alignas(64) float parts[kNeurons];
-  hn::Store(sum, d, parts);
-  Tally<float> total{static_cast<std::uint32_t>(nonzero), 0.0};
-  for (std::size_t lane = 0; lane < lanes; ++lane) total.sum += static_cast<double>(parts[lane]);
-  return total;
+  return {static_cast<std::uint32_t>(nonzero),
+          static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)))};
 }
 
 HWY_ATTR Tally<std::int32_t> tally(const std::int32_t* x) {
@@ -208,6 +205,13 @@ HWY_ATTR Tally<std::int32_t> tally(const std::int32_t* x) {
   }
   return {static_cast<std::uint32_t>(nonzero),
           static_cast<double>(hn::GetLane(hn::SumOfLanes(wide, sum)))};
+}
+
+/// A call of memset for so little costs more than the stores.
+template <typename V>
+HWY_ATTR void clear(V* x) {
+  const hn::ScalableTag<V> d;
+  for (std::size_t j = 0; j < kNeurons; j += hn::Lanes(d)) hn::Store(hn::Zero(d), d, x + j);
 }
 
 template <bool kHasCurrent, SpikeRule kRule, Reset kReset, typename V>
@@ -267,6 +271,7 @@ NeuronKernels<V> pick(const NeuronArrays<V>& a) {
   k.due = &due<V>;
   k.awake = &awake<V>;
   k.add = &add<V>;
+  k.clear = &clear<V>;
   k.tally = static_cast<Tally<V> (*)(const V*)>(&tally);
   return k;
 }

@@ -63,6 +63,7 @@ struct NeuronKernels {
   /// x <- (x or 0) + (value scale + bias), 64 values; scale and bias may be null.
   void (*add)(const V* value, const V* scale, const V* bias, bool first, V* x) = nullptr;
   Tally<V> (*tally)(const V* x) = nullptr;
+  void (*clear)(V* x) = nullptr;  ///< 64 zeros
 };
 
 /// The kernels for these neurons on this processor.

@@ -137,7 +137,7 @@ void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std
     if (block + 1 == state.running.blocks()) set &= population.last_block;
     if (emits && set != 0) append_spikes(set, spikes, first, plan.order, multiple, part.spikes);
     for (const NeuronSource<V>& source : sources) {
-      if (source.owned != nullptr) std::fill_n(source.owned->data.data() + first, kBlock, V{0});
+      if (source.owned != nullptr) population.kernels.clear(source.owned->data.data() + first);
     }
     if (population.may_wake && !population.always.contains(block)) {
       if (population.kernels.awake(population.arrays, first, neurons)) {

@@ -210,7 +210,7 @@ void CpuSession<V>::run_pool(const op::Pool& pool, Element<V>& element, std::uin
       }
     }
   }
-  std::sort(out.index.begin(), out.index.end());
+  state.sort.sort(outputs, out);
   const auto area = static_cast<V>(pool.kernel.rows * pool.kernel.columns);
   std::size_t kept = 0;
   for (const std::uint32_t o : out.index) {
