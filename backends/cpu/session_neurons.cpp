@@ -32,6 +32,12 @@ void catch_up(const Population<V>& population, NodeState<V>& state, std::size_t 
   }
 }
 
+/// Whether a link has anything for this block.
+template <typename V>
+bool speaks(const NeuronSource<V>& source, std::size_t block) {
+  return !source.finish.empty() || source.dense->touched.contains(block);
+}
+
 /// Appends the neurons of `set`, with their spikes, to the events.
 template <typename V>
 void append_spikes(std::uint64_t set, const V* spikes, std::size_t first, const Order& order,
@@ -98,7 +104,6 @@ void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std
   const Population<V>& population = *plan.population;
   const std::vector<NeuronSource<V>>& sources = state.sources;
   const bool one = sources.size() == 1;
-  const bool plain = one && sources[0].finish.scale == nullptr && sources[0].finish.bias == nullptr;
   const equations::StepOptions& options = population.arrays.options;
   const bool multiple = options.rule == SpikeRule::kMultiple || options.substep;
   const bool counts = !one || sources[0].owned != nullptr;
@@ -109,35 +114,50 @@ void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std
     const std::size_t first = block * kBlock;
     catch_up(population, state, block, step);
     state.next_step[block] = step + 1;
+    // A link whose block nobody touched, and that has nothing to add to silence, is left out.
+    std::size_t heard = 0, last = 0;
+    for (std::size_t l = 0; l < sources.size(); ++l) {
+      if (!speaks(sources[l], block)) continue;
+      ++heard;
+      last = l;
+    }
     const V* input = x;
-    if (plain) {
-      input = sources[0].dense->data.data() + first;
-    } else if (sources.empty()) {
+    if (heard == 0) {
       std::fill_n(x, kBlock, V{0});
-    }
-    for (std::size_t l = 0; l < sources.size() && !plain; ++l) {
-      const Finish<V>& finish = sources[l].finish;
-      const V* values = sources[l].dense->data.data() + first;
-      const V* scale = finish.scale == nullptr ? nullptr : finish.scale + first;
-      const V* bias = finish.bias == nullptr ? nullptr : finish.bias + first;
-      if (sources[l].owned != nullptr && !one) {
-        population.kernels.add(values, scale, bias, true, term);
-        part.source_nonzero[l] += population.kernels.tally(term).nonzero;
+    } else if (heard == 1 && sources[last].finish.empty()) {
+      input = sources[last].dense->data.data() + first;
+    } else {
+      bool fresh = true;
+      for (std::size_t l = 0; l < sources.size(); ++l) {
+        if (!speaks(sources[l], block)) continue;
+        const Finish<V>& finish = sources[l].finish;
+        const V* values = sources[l].dense->data.data() + first;
+        const V* scale = finish.scale == nullptr ? nullptr : finish.scale + first;
+        const V* bias = finish.bias == nullptr ? nullptr : finish.bias + first;
+        if (sources[l].owned != nullptr && heard > 1) {
+          population.kernels.add(values, scale, bias, true, term);
+          part.source_nonzero[l] += population.kernels.tally(term).nonzero;
+        }
+        population.kernels.add(values, scale, bias, fresh, x);
+        fresh = false;
       }
-      population.kernels.add(values, scale, bias, l == 0, x);
     }
-    if (counts) {
+    if (counts && heard > 0) {
       const Tally<V> tally = population.kernels.tally(input);
       part.nonzero += tally.nonzero;
       part.sum += tally.sum;
-      if (one) part.source_nonzero[0] += tally.nonzero;
+      if (heard == 1 && sources[last].owned != nullptr) {
+        part.source_nonzero[last] += tally.nonzero;
+      }
     }
     const NeuronBlock<V> neurons = block_at(state, block);
     std::uint64_t set = population.kernels.update(population.arrays, first, input, neurons, spikes);
     if (block + 1 == state.running.blocks()) set &= population.last_block;
     if (emits && set != 0) append_spikes(set, spikes, first, plan.order, multiple, part.spikes);
     for (const NeuronSource<V>& source : sources) {
-      if (source.owned != nullptr) population.kernels.clear(source.owned->data.data() + first);
+      if (source.owned != nullptr && source.owned->touched.contains(block)) {
+        population.kernels.clear(source.owned->data.data() + first);
+      }
     }
     if (population.may_wake && !population.always.contains(block)) {
       if (population.kernels.awake(population.arrays, first, neurons)) {

@@ -128,6 +128,7 @@ template <typename V>
 struct Finish {
   const V* scale = nullptr;
   const V* bias = nullptr;
+  bool empty() const { return scale == nullptr && bias == nullptr; }
   V operator()(std::size_t i, V value) const {
     if (scale != nullptr) value *= scale[i];
     if (bias != nullptr) value += bias[i];
