@@ -101,7 +101,8 @@ class Session {
   virtual Status read(Sink& sink) = 0;
   /// Back to step 0 with the initial state; statistics and queued events are cleared.
   virtual Status reset() = 0;
-  /// Asks a running advance() to stop after the present step. Callable from any thread.
+  /// Asks a running advance() to stop after the present step (a batch that threads share: after
+  /// at most 16 more). Callable from any thread.
   virtual void cancel() noexcept = 0;
 
   virtual Result<Checkpoint> save() const = 0;

@@ -176,19 +176,19 @@ HWY_ATTR void add(const V* HWY_RESTRICT value, const V* scale, const V* bias, bo
   }
 }
 
-/// Partial sums per lane: not the order of a plain loop, which nothing computed from depends on.
+/// Summed in double, lane by lane: exact wherever the reference's sum is.
 HWY_ATTR Tally<float> tally(const float* x) {
-  const hn::ScalableTag<float> d;
-  const std::size_t lanes = hn::Lanes(d);
-  auto sum = hn::Zero(d);
+  const hn::ScalableTag<double> wide;
+  const hn::Rebind<float, decltype(wide)> half;
+  const std::size_t lanes = hn::Lanes(half);
+  auto sum = hn::Zero(wide);
   std::size_t nonzero = 0;
   for (std::size_t j = 0; j < kNeurons; j += lanes) {
-    const auto v = hn::Load(d, x + j);
-    sum = hn::Add(sum, v);
-    nonzero += hn::CountTrue(d, hn::Ne(v, hn::Zero(d)));
+    const auto v = hn::Load(half, x + j);
+    sum = hn::Add(sum, hn::PromoteTo(wide, v));
+    nonzero += hn::CountTrue(half, hn::Ne(v, hn::Zero(half)));
   }
-  return {static_cast<std::uint32_t>(nonzero),
-          static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)))};
+  return {static_cast<std::uint32_t>(nonzero), hn::GetLane(hn::SumOfLanes(wide, sum))};
 }
 
 HWY_ATTR Tally<std::int32_t> tally(const std::int32_t* x) {

@@ -19,12 +19,13 @@ namespace {
 /// Accumulates of one step below which a second thread costs more than it saves.
 constexpr std::uint64_t kWorthThreads = 40'000;
 
-/// Nanoseconds on one core, for the choice of a way (docs/performance.md): a synapse of a sparse
-/// row; 512 targets of a bitmask row, and what a target's count costs at the end; a weight of a
-/// dense row and one of a dense product.
-constexpr double kSparseSynapse = 0.7;
+/// Nanoseconds on one core, for the choice of a way; measured, docs/performance.md, What auto goes
+/// by: a synapse of a sparse row; 512 targets of a bitmask row, and what a target's count costs at
+/// the end; a weight of a dense row, and of a dense product in float and in integers.
+constexpr double kSparseSynapse = 0.6;
 constexpr double kBitmaskLine = 4.0, kBitmaskTarget = 0.2;
-constexpr double kDenseRowWeight = 0.06, kDenseProductWeight = 0.12;
+constexpr double kDenseRowWeight = 0.05;
+constexpr double kDenseProductFloat = 0.12, kDenseProductInteger = 0.55;
 
 /// Marks the blocks of the targets [first, last).
 void mark(BlockSet& touched, std::size_t first, std::size_t last) {
@@ -56,7 +57,8 @@ class DenseProjection : public Projection<V> {
   double cost(Schedule way, double active) const override {
     const auto outputs = static_cast<double>(outputs_);
     if (way != Schedule::kDense) return active * outputs * kDenseRowWeight;
-    return static_cast<double>(inputs_) * outputs * kDenseProductWeight;
+    return static_cast<double>(inputs_) * outputs *
+           (std::is_same_v<V, float> ? kDenseProductFloat : kDenseProductInteger);
   }
 
   DeliveryCount deliver(const Events<V>& events, Schedule way, int threads,

@@ -175,7 +175,7 @@ double rounding(const Trace& trace) {
   for (const auto& moment : trace) {
     for (const auto& [index, value] : moment.second) sum += std::abs(value);
   }
-  return 1e-6 * sum;
+  return 1e-12 * sum;
 }
 
 Trace from_step(const Trace& trace, std::int64_t first) {

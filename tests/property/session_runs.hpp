@@ -66,7 +66,7 @@ Arithmetic cpu_arithmetic(Numbers numbers);
 std::string difference(const Trace& expected, const Trace& got);
 /// The same for the defined counts; sums of values may differ by `slack`.
 std::string difference(const RunStats& expected, const RunStats& got, double slack = 0.0);
-/// What single-precision sums of the values of this trace may be off by.
+/// What double sums of the values of this trace may differ by when added in another order.
 double rounding(const Trace& trace);
 
 /// The part of a trace from step `first` on.

@@ -21,24 +21,6 @@ std::vector<float> dyadic(std::int64_t count, std::uint64_t stream) {
   return values;
 }
 
-/// in -> first -> second ... -> out
-Network chain(const Shape& in, std::vector<NodeKind> layers, const Shape& out) {
-  NetworkBuilder builder;
-  builder.add("in", input(in));
-  std::string last = "in";
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::string name = "layer" + std::to_string(i);
-    builder.add(name, std::move(layers[i]));
-    builder.connect(last, name);
-    last = name;
-  }
-  builder.add("out", output(out));
-  builder.connect(last, "out");
-  auto network = std::move(builder).build();
-  if (!network.ok()) std::abort();  // a broken case is a bug in this file
-  return *std::move(network);
-}
-
 node::Lif lif(std::int64_t neurons) {
   return {floats({1}, {2}), floats({1}, {2}), floats({neurons}, dyadic(neurons, 90)),
           floats({1}, {1}), floats({1}, {-0.25F})};

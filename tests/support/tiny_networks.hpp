@@ -1,6 +1,9 @@
 #pragma once
 /// Building blocks for tests whose result a person can compute by hand.
 
+#include <cstdlib>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "snn/network.hpp"
@@ -44,6 +47,24 @@ inline node::Affine affine(std::int64_t outputs, std::int64_t inputs,
   made.weight = floats({outputs, inputs}, weight);
   made.bias = floats({outputs}, bias);
   return made;
+}
+
+/// in -> layer0 -> layer1 ... -> out
+inline Network chain(const Shape& in, std::vector<NodeKind> layers, const Shape& out) {
+  NetworkBuilder builder;
+  builder.add("in", input(in));
+  std::string last = "in";
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::string name = "layer" + std::to_string(i);
+    builder.add(name, std::move(layers[i]));
+    builder.connect(last, name);
+    last = name;
+  }
+  builder.add("out", output(out));
+  builder.connect(last, "out");
+  auto network = std::move(builder).build();
+  if (!network.ok()) std::abort();  // a broken case is a bug of the test
+  return *std::move(network);
 }
 
 }  // namespace spikeloom::test

@@ -22,21 +22,6 @@ Discretisation options_of(const Options& options) {
   return d;
 }
 
-Network chain(const Shape& in, std::vector<NodeKind> layers, const Shape& out) {
-  NetworkBuilder builder;
-  builder.add("in", input(in));
-  std::string last = "in";
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::string name = "layer" + std::to_string(i);
-    builder.add(name, std::move(layers[i]));
-    builder.connect(last, name);
-    last = name;
-  }
-  builder.add("out", output(out));
-  builder.connect(last, "out");
-  return *std::move(builder).build();
-}
-
 /// The integers of a quantised network's node.
 IntegerNode integers_of(const QuantizedNetwork& made, const char* name) {
   const auto program = lower(made.network, made.discretisation);

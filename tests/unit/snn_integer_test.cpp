@@ -17,21 +17,10 @@ using Options = std::vector<std::pair<std::string, std::string>>;
 /// in -> layers ... -> out, lowered with dt 1 and options on top of preset nir.
 Program program(const Shape& in, std::vector<NodeKind> layers, const Shape& out,
                 const Options& options = {}) {
-  NetworkBuilder builder;
-  builder.add("in", input(in));
-  std::string last = "in";
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::string name = "layer" + std::to_string(i);
-    builder.add(name, std::move(layers[i]));
-    builder.connect(last, name);
-    last = name;
-  }
-  builder.add("out", output(out));
-  builder.connect(last, "out");
   Discretisation d;
   d.dt = 1.0;
   for (const auto& [name, value] : options) EXPECT_TRUE(set_option(d, name, value).ok()) << name;
-  auto lowered = lower(*std::move(builder).build(), d);
+  auto lowered = lower(chain(in, std::move(layers), out), d);
   EXPECT_TRUE(lowered.ok()) << error_of(lowered);
   return *std::move(lowered);
 }
