@@ -1,8 +1,9 @@
 """A recurrent layer over one window, forward and backward, with static buffers.
 
-Input products are batched over time into one matrix product, and so are the weight gradients; per
-step there is one product with the recurrent kernel and one fused pointwise kernel. Nothing is
-allocated that a captured graph would have to move, and nothing waits for the device.
+A window is worked on in parts: per part the input products are batched over time into one matrix
+product; per step there is the product with the recurrent kernel and one pointwise pass, fused where
+the kernels can. Weight gradients are batched over the whole window. Nothing is allocated that a
+captured graph would have to move, and nothing waits for the device.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ class Weights:
 
 
 class Layer:
-    """cell "egru" or "lstm"; state is h or c, y the output; both have T + 1 rows, row 0 carried."""
+    """cell "egru" or "lstm"; state is h or c, y the output; both have T + 1 rows, row 0 carried.
+
+    x [T, B, in] is the input as the layer sees it, d_x its gradient (wide).
+    """
 
     def __init__(
         self,
@@ -46,13 +50,16 @@ class Layer:
         self.training = training
         self.gamma, self.beta = surrogate
         self.gates = 3 if cell == "egru" else 4
-        self._forward = getattr(kernels.step, f"{cell}_forward")
-        self._backward = getattr(kernels.step, f"{cell}_backward")
+        step = kernels.step
+        self._forward = getattr(step, f"{cell}_step")
+        self._backward = getattr(step, f"{cell}_backward")
+        self._recurrent_gradient = step.recurrent_gradient
         width = self.gates * units
 
         def buffer(*sizes: int, dtype: torch.dtype = wide) -> Tensor:
             return torch.zeros(*sizes, dtype=dtype, device=device)
 
+        self.x = buffer(steps, rows, self.inputs, dtype=operand)
         self.wx = buffer(steps, rows, width)
         self.rh = buffer(rows, width)
         self.saved = buffer(steps if training else 1, 4, rows, units)
@@ -65,21 +72,24 @@ class Layer:
                 buffer(steps, rows, width, dtype=operand) if separate else self.d_wx
             )
             self.d_state = buffer(rows, units)
-            self.d_y = buffer(rows, units)
-            self.d_x = buffer(steps * rows, self.inputs)
+            self.d_y = buffer(step.recurrent_parts(rows, width, operand), rows, units)
+            self.d_x = buffer(steps, rows, self.inputs)
 
     def carry(self) -> None:
         """Moves the last state and output to row 0, for the next window."""
         self.state[0].copy_(self.state[-1])
         self.y[0].copy_(self.y[-1])
 
-    def forward(self, x: Tensor, w: Weights) -> Tensor:
-        """x [T B, in] in the operand type; returns y [T, B, h]."""
-        multiply(x, w.kernel.t(), self.wx.view(self.steps * self.rows, -1))
-        transposed = w.recurrent.t()
-        for t in range(self.steps):
-            multiply(self.y[t], transposed, self.rh)
+    def forward(self, begin: int, end: int, w: Weights) -> None:
+        """Steps begin to end - 1, from self.x to self.y[1:]; the steps before are done."""
+        count = (end - begin) * self.rows
+        multiply(
+            self.x[begin:end].view(count, -1), w.kernel.t(), self.wx[begin:end].view(count, -1)
+        )
+        for t in range(begin, end):
             self._forward(
+                self.y[t],
+                w.recurrent,
                 self.wx[t],
                 self.rh,
                 w.bias,
@@ -90,18 +100,19 @@ class Layer:
                 self.state[t + 1],
                 self.y[t + 1],
             )
-        return self.y[1:]
 
-    def backward(self, x: Tensor, dy: Tensor, pull: Tensor, w: Weights, grad: Weights) -> Tensor:
-        """dy [T, B, h] wide; writes grad.kernel, .recurrent, .bias, .recurrent_bias; returns d_x.
+    def backward(self, begin: int, end: int, dy: Tensor, pull: Tensor, w: Weights) -> None:
+        """Steps end - 1 down to begin; the steps after are done. dy [end - begin, B, h], wide.
 
-        No gradient flows into the carried state: the window is where time is cut.
+        Fills d_wx and d_rh, and d_x, of these steps. No gradient flows into the carried state: the
+        window is where time is cut.
         """
-        self.d_state.zero_()
-        self.d_y.zero_()
-        for t in reversed(range(self.steps)):
+        if end == self.steps:
+            self.d_state.zero_()
+            self.d_y.zero_()
+        for t in reversed(range(begin, end)):
             self._backward(
-                dy[t],
+                dy[t - begin],
                 self.d_y,
                 self.d_state,
                 self.saved[t],
@@ -114,12 +125,17 @@ class Layer:
                 self.d_rh[t],
             )
             if t > 0:
-                multiply(self.d_rh[t], w.recurrent, self.d_y)
-        d_wx = self.d_wx.view(self.steps * self.rows, -1)
-        d_rh = self.d_rh.view(self.steps * self.rows, -1)
-        multiply(d_wx.t(), x, grad.kernel)
-        multiply(d_rh.t(), self.y[:-1].reshape(self.steps * self.rows, -1), grad.recurrent)
+                self._recurrent_gradient(self.d_rh[t], w.recurrent, self.d_y)
+        count = (end - begin) * self.rows
+        multiply(
+            self.d_wx[begin:end].view(count, -1), w.kernel, self.d_x[begin:end].view(count, -1)
+        )
+
+    def weight_gradients(self, grad: Weights) -> None:
+        """Writes grad.kernel, .recurrent, .bias and .recurrent_bias, after the last backward."""
+        count = self.steps * self.rows
+        d_wx, d_rh = self.d_wx.view(count, -1), self.d_rh.view(count, -1)
+        multiply(d_wx.t(), self.x.view(count, -1), grad.kernel)
+        multiply(d_rh.t(), self.y[:-1].view(count, -1), grad.recurrent)
         torch.sum(d_wx, dim=0, dtype=grad.bias.dtype, out=grad.bias)
         torch.sum(d_rh, dim=0, dtype=grad.bias.dtype, out=grad.recurrent_bias)
-        multiply(d_wx, w.kernel, self.d_x)
-        return self.d_x

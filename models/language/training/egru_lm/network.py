@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .config import Activity, Dropout, Model
 from .kernels import Kernels
+from .lanes import Lanes
 from .layer import Layer, Weights
 from .linalg import multiply
 from .masks import Masks
@@ -52,6 +53,9 @@ class Computed:
     embedding: Tensor
     decoder_bias: Tensor
     layers: list[Weights] = field(default_factory=list)
+
+
+PART = 10  # steps that a layer works on before the next layer may have them
 
 
 def _matrix(weights: Tensor) -> Tensor:
@@ -95,12 +99,19 @@ class Network:
             )
             for i in range(len(widths) - 1)
         ]
+        self.parts = [(t, min(t + PART, steps)) for t in range(0, steps, PART)]
+        self.lanes = Lanes(len(self.layers), device)
+        self.output = torch.zeros(steps, rows, widths[-1], dtype=operand, device=device)
+        # A constant-1 column in the padding makes the gradient of the decoder's bias a by-product.
+        self.ones = layout.widths[-1] if widths[-1] > layout.widths[-1] else None
+        if self.ones is not None:
+            self.output[:, :, self.ones] = 1
         self.logits = torch.zeros(steps * rows, layout.padded_words, dtype=operand, device=device)
         self.loss = torch.zeros(steps * rows, dtype=wide, device=device)
         self.masks: Masks | None = None
         if training:
             self.gradient = torch.zeros_like(state.flat)
-            self.d_output = torch.zeros(steps * rows, widths[-1], dtype=wide, device=device)
+            self.d_output = torch.zeros(steps, rows, widths[-1], dtype=wide, device=device)
             sizes = [(layout.gates * n, n) for n in widths[1:]]
             dropout = dropout or Dropout()
             self.masks = Masks(
@@ -145,43 +156,68 @@ class Network:
             )
         return result
 
-    def _embed(self, weights: Computed) -> Tensor:
+    def _embed(self, weights: Computed) -> None:
         x = weights.embedding[self.tokens]
         masks = self.masks
         if masks is not None and masks.words is not None:
             x = x * masks.words[self.tokens].unsqueeze(-1)
         if masks is not None and masks.embedding is not None:
             x = x * masks.embedding
-        return x.to(self.operand).view(self.steps * self.rows, -1)
-
-    def _between(self, y: Tensor, mask: Tensor | None) -> Tensor:
-        if mask is not None:
-            y = (y * mask).to(self.operand)
-        return y.reshape(self.steps * self.rows, -1)
+        self.layers[0].x.copy_(x)
 
     def _mask_after(self, i: int) -> Tensor | None:
         if self.masks is None:
             return None
         return self.masks.output if i == len(self.layers) - 1 else self.masks.forward[i]
 
-    def forward(self, weights: Computed) -> None:
-        """Fills the layers and the logits from self.tokens; keeps what backward needs."""
-        self.inputs = [self._embed(weights)]
+    def _pass_on(self, i: int, begin: int, end: int) -> None:
+        """Output of layer i, masked, to where the next layer or the decoder reads it."""
+        width = self.layout.widths[i + 1]
+        last = i == len(self.layers) - 1
+        target = self.output if last else self.layers[i + 1].x
+        y, target = self.layers[i].y[begin + 1 : end + 1, :, :width], target[begin:end, :, :width]
+        mask = self._mask_after(i)
+        if mask is None:
+            target.copy_(y)
+        else:
+            torch.mul(y, mask[:, :width], out=target)
+
+    def forward(self, weights: Computed, join: bool = True) -> None:
+        """Fills the layers from self.tokens; keeps what backward needs.
+
+        Without join the layers may still be at work; score() follows them part by part.
+        """
+        self._embed(weights)
+        self.lanes.fork()
+        self.done: dict[int, torch.cuda.Event | None] = {}
         for i, layer in enumerate(self.layers):
-            y = layer.forward(self.inputs[i], weights.layers[i])
-            self.inputs.append(self._between(y, self._mask_after(i)))
-        torch.mm(self.inputs[-1], weights.embedding.t(), out=self.logits)
+            with self.lanes.on(i):
+                for begin, end in self.parts:
+                    if i > 0:
+                        self.lanes.wait(self.done[begin])
+                    layer.forward(begin, end, weights.layers[i])
+                    self._pass_on(i, begin, end)
+                    self.done[begin] = self.lanes.mark()
+        if join:
+            self.lanes.join()
 
     def score(self, weights: Computed, scale: float = 0.0) -> Tensor:
         """Loss per position; with scale > 0 the logits become scale times their gradient."""
-        self.kernels.dense.softmax_loss(
-            self.logits,
-            weights.decoder_bias,
-            self.targets.view(-1),
-            self.layout.words,
-            scale,
-            self.loss,
-        )
+        with self.lanes.on(self.lanes.relaxed):
+            for begin, end in self.parts:
+                self.lanes.wait(self.done[begin])
+                rows = slice(begin * self.rows, end * self.rows)
+                output = self.output.view(self.steps * self.rows, -1)[rows]
+                torch.mm(output, weights.embedding.t(), out=self.logits[rows])
+                self.kernels.dense.softmax_loss(
+                    self.logits[rows],
+                    weights.decoder_bias,
+                    self.targets.view(-1)[rows],
+                    self.layout.words,
+                    scale,
+                    self.loss[rows],
+                )
+        self.lanes.join()
         return self.loss
 
     def active_fraction(self) -> Tensor:
@@ -197,40 +233,70 @@ class Network:
         self, weights: Computed, pulls: list[Tensor], skip_embedding: bool = False
     ) -> None:
         """Fills self.gradient from the logits' gradient left by score()."""
-        entries, flat, masks = self.layout.entries, self.gradient, self.masks
-        count = self.steps * self.rows
-        multiply(self.logits, weights.embedding, self.d_output)
-        d_embedding = entries["embedding"].view(flat)
+        entries, flat, lanes = self.layout.entries, self.gradient, self.lanes
+        multiply(self.logits, weights.embedding, self.d_output.view(self.logits.shape[0], -1))
+        lanes.fork()
+        with lanes.on(lanes.relaxed):
+            self._decoder_gradient(skip_embedding)
+        done: dict[int, torch.cuda.Event | None] = {}
+        for i in reversed(range(len(self.layers))):
+            layer, last = self.layers[i], i == len(self.layers) - 1
+            mask = self._mask_after(i)
+            with lanes.on(i):
+                for begin, end in reversed(self.parts):
+                    if not last:
+                        lanes.wait(done[begin])
+                    dy = (self.d_output if last else self.layers[i + 1].d_x)[begin:end]
+                    if mask is not None:
+                        dy = dy * mask
+                    layer.backward(begin, end, dy, pulls[i], weights.layers[i])
+                    done[begin] = lanes.mark()
+            with lanes.on(lanes.relaxed):
+                lanes.wait(done[0])
+                self._layer_gradient(i)
+        if not skip_embedding:
+            with lanes.on(0):
+                d = self._input_gradient()
+        lanes.join()
+        if not skip_embedding:
+            d_embedding = entries["embedding"].view(flat)
+            d_embedding.index_add_(0, self.tokens.view(-1), d.view(self.steps * self.rows, -1))
+
+    def _decoder_gradient(self, skip_embedding: bool) -> None:
+        entries, flat = self.layout.entries, self.gradient
+        d_embedding, d_bias = entries["embedding"].view(flat), entries["decoder.bias"].view(flat)
         if skip_embedding:
             d_embedding.zero_()
         else:
-            multiply(self.logits.t(), self.inputs[-1], d_embedding)
-        d_bias = entries["decoder.bias"].view(flat)
-        torch.sum(self.logits, dim=0, dtype=d_bias.dtype, out=d_bias)
-        d = self.d_output
-        for i in reversed(range(len(self.layers))):
-            dy = d.view(self.steps, self.rows, -1)
-            mask = self._mask_after(i)
-            if mask is not None:
-                dy = dy * mask
-            grad = Weights(
-                _matrix(entries[f"layer{i + 1}.kernel"].view(flat)),
-                _matrix(entries[f"layer{i + 1}.recurrent"].view(flat)),
-                entries[f"layer{i + 1}.bias"].view(flat).view(-1),
-                entries[f"layer{i + 1}.recurrent_bias"].view(flat).view(-1),
-                self.state.theta[i],
-            )
-            d = self.layers[i].backward(self.inputs[i], dy, pulls[i], weights.layers[i], grad)
-            connected = masks.recurrent[i] if masks is not None else None
-            if connected is not None:
-                grad.recurrent.mul_(connected)
-        if not skip_embedding:
-            d = d.view(self.steps, self.rows, -1)
-            if masks is not None and masks.embedding is not None:
-                d = d * masks.embedding
-            if masks is not None and masks.words is not None:
-                d = d * masks.words[self.tokens].unsqueeze(-1)
-            d_embedding.index_add_(0, self.tokens.view(-1), d.view(count, -1))
+            multiply(self.logits.t(), self.output.view(self.logits.shape[0], -1), d_embedding)
+        if self.ones is not None and not skip_embedding:
+            d_bias.copy_(d_embedding[:, self.ones])
+            d_embedding[:, self.ones].zero_()
+        else:
+            torch.sum(self.logits, dim=0, dtype=d_bias.dtype, out=d_bias)
+
+    def _layer_gradient(self, i: int) -> None:
+        entries, flat = self.layout.entries, self.gradient
+        grad = Weights(
+            _matrix(entries[f"layer{i + 1}.kernel"].view(flat)),
+            _matrix(entries[f"layer{i + 1}.recurrent"].view(flat)),
+            entries[f"layer{i + 1}.bias"].view(flat).view(-1),
+            entries[f"layer{i + 1}.recurrent_bias"].view(flat).view(-1),
+            self.state.theta[i],
+        )
+        self.layers[i].weight_gradients(grad)
+        connected = self.masks.recurrent[i] if self.masks is not None else None
+        if connected is not None:
+            grad.recurrent.mul_(connected)
+
+    def _input_gradient(self) -> Tensor:
+        """Gradient of the embedded words, [T, B, E]."""
+        d, masks = self.layers[0].d_x, self.masks
+        if masks is not None and masks.embedding is not None:
+            d = d * masks.embedding
+        if masks is not None and masks.words is not None:
+            d = d * masks.words[self.tokens].unsqueeze(-1)
+        return d
 
 
 def activity_pulls(

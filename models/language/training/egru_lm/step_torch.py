@@ -1,6 +1,7 @@
 """One time step of a layer, forward and backward, in plain torch: the readable reference.
 
-Shapes: B rows, h units. wx, rh [B, G h] gate-major; saved [4, B, h]; everything else [B, h].
+Shapes: B rows, h units. wx, rh [B, G h] gate-major; saved [4, B, h]; recurrent [G h, h];
+dy_recurrent [parts, B, h], to be added up; everything else [B, h].
 
 EGRU (G = 3, gates z r g), the released code's form:
     z = sigmoid(wx_z + b_z + rh_z + rb_z)        r = sigmoid(wx_r + b_r + rh_r + rb_r)
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from .linalg import multiply
 
 
 def egru_forward(
@@ -67,7 +70,7 @@ def egru_backward(
     c = z * h_before + (1 - z) * g
     s = c - theta
     event = s > 0
-    d_y = dy + dy_recurrent
+    d_y = dy + dy_recurrent.sum(0)
     d_o = c * d_y - theta * dh + pull
     psi = gamma * torch.clamp(1 - beta * s.abs(), min=0)
     d_c = torch.where(event, d_y, torch.zeros_like(d_y)) + psi * d_o + dh
@@ -116,7 +119,7 @@ def lstm_backward(
     n = dc.shape[1]
     i, f, g, o = saved[0], saved[1], saved[2], saved[3]
     t = torch.tanh(f * c_before + i * g)
-    d_y = dy + dy_recurrent
+    d_y = dy + dy_recurrent.sum(0)
     d_c = dc + d_y * o * (1 - t * t)
     parts = (
         d_c * g * i * (1 - i),
@@ -129,3 +132,49 @@ def lstm_backward(
         d_wx[:, k * n : (k + 1) * n] = part
     if d_rh.data_ptr() != d_wx.data_ptr():
         d_rh.copy_(d_wx)
+
+
+def egru_step(
+    y_before: Tensor,
+    recurrent: Tensor,
+    wx: Tensor,
+    rh: Tensor,
+    bias: Tensor,
+    recurrent_bias: Tensor,
+    theta: Tensor,
+    h_before: Tensor,
+    saved: Tensor,
+    h: Tensor,
+    y: Tensor,
+) -> None:
+    """The recurrent product and the step; rh is scratch."""
+    multiply(y_before, recurrent.t(), rh)
+    egru_forward(wx, rh, bias, recurrent_bias, theta, h_before, saved, h, y)
+
+
+def lstm_step(
+    y_before: Tensor,
+    recurrent: Tensor,
+    wx: Tensor,
+    rh: Tensor,
+    bias: Tensor,
+    recurrent_bias: Tensor,
+    theta: Tensor,
+    c_before: Tensor,
+    saved: Tensor,
+    c: Tensor,
+    y: Tensor,
+) -> None:
+    """As egru_step."""
+    multiply(y_before, recurrent.t(), rh)
+    lstm_forward(wx, rh, bias, recurrent_bias, theta, c_before, saved, c, y)
+
+
+def recurrent_parts(rows: int, depth: int, operand: torch.dtype) -> int:
+    """In how many parts recurrent_gradient leaves its result; depth is G h."""
+    return 1
+
+
+def recurrent_gradient(d_rh: Tensor, recurrent: Tensor, dy_recurrent: Tensor) -> None:
+    """Gradient of the output of the step before."""
+    multiply(d_rh, recurrent, dy_recurrent[0])

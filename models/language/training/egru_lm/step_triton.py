@@ -2,27 +2,22 @@
 
 Why: at batch 128 a step is a few hundred thousand elements; separate pointwise operations would
 cost more in launches and memory passes than the recurrent product itself. Arithmetic is float32
-whatever the operand type. tanh is 1 - 2 / (exp(2x) + 1), exact to float32 rounding of the result's
-absolute value, because the interpreter used by the tests has no device tanh.
+whatever the operand type. The recurrent products with the step behind them: product_triton.py.
 """
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from . import product_triton
+from .linalg import multiply
+from .pointwise_triton import sigmoid, tanh
+
 BLOCK = 512
-
-
-@triton.jit
-def _sigmoid(x):
-    return 1.0 / (1.0 + tl.exp(-x))
-
-
-@triton.jit
-def _tanh(x):
-    return 1.0 - 2.0 / (tl.exp(2.0 * x) + 1.0)
+FUSED_ROWS = 16  # below that cuBLAS is faster
 
 
 @triton.jit
@@ -39,9 +34,9 @@ def _egru_forward(
     rz = tl.load(rh + row, ok, 0.0).to(tl.float32) + tl.load(rbias + unit, ok, 0.0)
     rr = tl.load(rh + row + n, ok, 0.0).to(tl.float32) + tl.load(rbias + unit + n, ok, 0.0)
     q = tl.load(rh + row + 2 * n, ok, 0.0).to(tl.float32) + tl.load(rbias + unit + 2 * n, ok, 0.0)
-    z = _sigmoid(az + rz)
-    r = _sigmoid(ar + rr)
-    g = _tanh(ag + r * q)
+    z = sigmoid(az + rz)
+    r = sigmoid(ar + rr)
+    g = tanh(ag + r * q)
     t = tl.load(theta + unit, ok, 1.0)
     c = z * tl.load(h_before + at, ok, 0.0) + (1.0 - z) * g
     event = c > t
@@ -56,7 +51,7 @@ def _egru_forward(
 @triton.jit
 def _egru_backward(
     dy, dy_rec, dh, saved, theta, h_before, pull, d_wx, d_rh, gamma, beta, total, n,
-    BLOCK: tl.constexpr,
+    PARTS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     ok = at < total
@@ -70,7 +65,8 @@ def _egru_backward(
     t = tl.load(theta + unit, ok, 1.0)
     dh_now = tl.load(dh + at, ok, 0.0)
     dy_now = tl.load(dy + at, ok, 0.0).to(tl.float32)
-    dy_now += tl.load(dy_rec + at, ok, 0.0).to(tl.float32)
+    for part in tl.static_range(PARTS):
+        dy_now += tl.load(dy_rec + part * total + at, ok, 0.0)
     c = z * before + (1.0 - z) * g
     s = c - t
     do = c * dy_now - t * dh_now + tl.load(pull)
@@ -106,22 +102,22 @@ def _lstm_forward(wx, rh, bias, rbias, c_before, saved, c, y, total, n, BLOCK: t
     af += tl.load(bias + unit + n, ok, 0.0) + tl.load(rbias + unit + n, ok, 0.0)
     ag += tl.load(bias + unit + 2 * n, ok, 0.0) + tl.load(rbias + unit + 2 * n, ok, 0.0)
     ao += tl.load(bias + unit + 3 * n, ok, 0.0) + tl.load(rbias + unit + 3 * n, ok, 0.0)
-    i = _sigmoid(ai)
-    f = _sigmoid(af)
-    g = _tanh(ag)
-    o = _sigmoid(ao)
+    i = sigmoid(ai)
+    f = sigmoid(af)
+    g = tanh(ag)
+    o = sigmoid(ao)
     state = f * tl.load(c_before + at, ok, 0.0) + i * g
     tl.store(saved + at, i, ok)
     tl.store(saved + total + at, f, ok)
     tl.store(saved + 2 * total + at, g, ok)
     tl.store(saved + 3 * total + at, o, ok)
     tl.store(c + at, state, ok)
-    tl.store(y + at, (o * _tanh(state)).to(y.dtype.element_ty), ok)
+    tl.store(y + at, (o * tanh(state)).to(y.dtype.element_ty), ok)
 
 
 @triton.jit
 def _lstm_backward(
-    dy, dy_rec, dc, saved, c_before, d_wx, total, n, BLOCK: tl.constexpr
+    dy, dy_rec, dc, saved, c_before, d_wx, total, n, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     ok = at < total
@@ -133,8 +129,9 @@ def _lstm_backward(
     o = tl.load(saved + 3 * total + at, ok, 0.0)
     before = tl.load(c_before + at, ok, 0.0)
     dy_now = tl.load(dy + at, ok, 0.0).to(tl.float32)
-    dy_now += tl.load(dy_rec + at, ok, 0.0).to(tl.float32)
-    t = _tanh(f * before + i * g)
+    for part in tl.static_range(PARTS):
+        dy_now += tl.load(dy_rec + part * total + at, ok, 0.0)
+    t = tanh(f * before + i * g)
     d_state = tl.load(dc + at, ok, 0.0) + dy_now * o * (1.0 - t * t)
     kind = d_wx.dtype.element_ty
     tl.store(dc + at, d_state * f, ok)
@@ -183,7 +180,7 @@ def egru_backward(
     total, n = dh.numel(), dh.shape[1]
     _egru_backward[_grid(total)](
         dy, dy_recurrent, dh, saved, theta, h_before, pull, d_wx, d_rh, gamma, beta, total, n,
-        BLOCK=BLOCK,
+        PARTS=dy_recurrent.shape[0], BLOCK=BLOCK,
     )  # fmt: skip
 
 
@@ -221,7 +218,71 @@ def lstm_backward(
     """See step_torch.lstm_backward."""
     total, n = dc.numel(), dc.shape[1]
     _lstm_backward[_grid(total)](
-        dy, dy_recurrent, dc, saved, c_before, d_wx, total, n, BLOCK=BLOCK
-    )
+        dy, dy_recurrent, dc, saved, c_before, d_wx, total, n,
+        PARTS=dy_recurrent.shape[0], BLOCK=BLOCK,
+    )  # fmt: skip
     if d_rh.data_ptr() != d_wx.data_ptr():
         d_rh.copy_(d_wx)
+
+
+def _fused(rows: int, operand: torch.dtype) -> bool:
+    return operand == torch.bfloat16 and rows >= FUSED_ROWS
+
+
+def egru_step(
+    y_before: Tensor,
+    recurrent: Tensor,
+    wx: Tensor,
+    rh: Tensor,
+    bias: Tensor,
+    recurrent_bias: Tensor,
+    theta: Tensor,
+    h_before: Tensor,
+    saved: Tensor,
+    h: Tensor,
+    y: Tensor,
+) -> None:
+    """See step_torch.egru_step."""
+    if _fused(y_before.shape[0], y_before.dtype):
+        product_triton.egru_step(
+            y_before, recurrent, wx, bias, recurrent_bias, theta, h_before, saved, h, y
+        )
+    else:
+        multiply(y_before, recurrent.t(), rh)
+        egru_forward(wx, rh, bias, recurrent_bias, theta, h_before, saved, h, y)
+
+
+def lstm_step(
+    y_before: Tensor,
+    recurrent: Tensor,
+    wx: Tensor,
+    rh: Tensor,
+    bias: Tensor,
+    recurrent_bias: Tensor,
+    theta: Tensor,
+    c_before: Tensor,
+    saved: Tensor,
+    c: Tensor,
+    y: Tensor,
+) -> None:
+    """See step_torch.lstm_step."""
+    if _fused(y_before.shape[0], y_before.dtype):
+        product_triton.lstm_step(
+            y_before, recurrent, wx, bias, recurrent_bias, c_before, saved, c, y
+        )
+    else:
+        multiply(y_before, recurrent.t(), rh)
+        lstm_forward(wx, rh, bias, recurrent_bias, theta, c_before, saved, c, y)
+
+
+def recurrent_parts(rows: int, depth: int, operand: torch.dtype) -> int:
+    """See step_torch.recurrent_parts."""
+    return product_triton.parts_of(depth) if _fused(rows, operand) else 1
+
+
+def recurrent_gradient(d_rh: Tensor, recurrent: Tensor, dy_recurrent: Tensor) -> None:
+    """See step_torch.recurrent_gradient."""
+    if dy_recurrent.shape[0] > 1:
+        product_triton.split_product(d_rh, recurrent, dy_recurrent)
+    else:
+        multiply(d_rh, recurrent, dy_recurrent[0])

@@ -88,7 +88,7 @@ class Trainer:
         train, network, layout = self.run.train, self.network, self.state.layout
         self.masks.draw()
         weights = network.compute_weights(self.rounding)
-        network.forward(weights)
+        network.forward(weights, join=False)
         positions = train.window * train.batch
         loss = network.score(weights, 1.0 / positions)
         active = network.active_fraction()

@@ -10,7 +10,7 @@ import torch
 
 pytest.importorskip("triton")
 
-from egru_lm import dense_torch, dense_triton, step_torch, step_triton  # noqa: E402
+from egru_lm import dense_torch, dense_triton, product_triton, step_torch, step_triton  # noqa: E402
 from egru_lm.dense_torch import AdamConstants  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -35,7 +35,7 @@ def test_steps(cell: str, operand: torch.dtype) -> None:
     bias, recurrent_bias = draw(gates * UNITS, seed=3), draw(gates * UNITS, seed=4)
     theta = draw(UNITS, seed=5).abs() * 0.2
     before, dy = draw(ROWS, UNITS, seed=6), draw(ROWS, UNITS, seed=7)
-    dy_recurrent, d_state = draw(ROWS, UNITS, seed=8), draw(ROWS, UNITS, seed=9)
+    dy_recurrent, d_state = draw(3, ROWS, UNITS, seed=8), draw(ROWS, UNITS, seed=9)
     pull = torch.tensor(0.03, device=DEVICE)
     results = []
     for module in (step_torch, step_triton):
@@ -59,6 +59,40 @@ def test_steps(cell: str, operand: torch.dtype) -> None:
         tolerance = {"rtol": 1e-2, "atol": 1e-5}  # one unit in the last place of bfloat16
     for expected, got in zip(*results, strict=True):
         torch.testing.assert_close(got, expected, **tolerance)
+
+
+SMALL = {"ROWS": 16, "UNITS": 16, "DEPTH": 16, "num_warps": 1, "num_stages": 1}
+
+
+@pytest.mark.parametrize("cell", ["egru", "lstm"])
+@pytest.mark.parametrize("rows,units", [(32, 48), (21, 40)])
+def test_product_with_step(cell: str, rows: int, units: int, monkeypatch) -> None:
+    monkeypatch.setattr(product_triton, "STEP", SMALL)
+    gates = 3 if cell == "egru" else 4
+    y_before, recurrent = draw(rows, units, seed=1), 0.2 * draw(gates * units, units, seed=2)
+    wx, theta = draw(rows, gates * units, seed=3), draw(units, seed=5).abs() * 0.2
+    bias, recurrent_bias = draw(gates * units, seed=4), draw(gates * units, seed=6)
+    before = draw(rows, units, seed=7)
+    results = []
+    for module in (step_torch, product_triton):
+        out = [poisoned(4, rows, units), poisoned(rows, units), poisoned(rows, units)]
+        scratch = [poisoned(rows, gates * units)] if module is step_torch else []
+        threshold = [theta] if module is step_torch or cell == "egru" else []
+        step = getattr(module, f"{cell}_step")
+        step(y_before, recurrent, wx, *scratch, bias, recurrent_bias, *threshold, before, *out)
+        results.append(out)
+    for expected, got in zip(*results, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=5e-6)
+
+
+@pytest.mark.parametrize("rows,units,depth", [(32, 48, 192), (21, 40, 120)])
+def test_split_product(rows: int, units: int, depth: int, monkeypatch) -> None:
+    monkeypatch.setattr(product_triton, "SPLIT", SMALL)
+    a, w = draw(rows, depth, seed=1), draw(depth, units, seed=2)
+    out = poisoned(4, rows, units)
+    product_triton.split_product(a, w, out)
+    torch.testing.assert_close(out.sum(0), a @ w, rtol=1e-5, atol=2e-5)
+    assert (out[3].abs() > 0).any()  # the last part has its share
 
 
 @pytest.mark.parametrize("words,padded", [(37, 40), (4500, 4608)])
