@@ -28,18 +28,17 @@ def _softmax_loss(
     target = tl.load(targets + row)
     at_target = tl.load(base + target).to(tl.float32) + tl.load(bias + target)
     at = tl.arange(0, BLOCK)
-    largest = tl.full((BLOCK,), -1e30, tl.float32)
+    top = -1e30
     total = tl.zeros((BLOCK,), tl.float32)
     for begin in range(0, WORDS, BLOCK):
         column = begin + at
         ok = column < WORDS
         x = tl.load(base + column, ok, 0.0).to(tl.float32) + tl.load(bias + column, ok, 0.0)
         x = tl.where(ok, x, -1e30)
-        bigger = tl.maximum(largest, x)
-        total = total * tl.exp(largest - bigger) + tl.where(ok, tl.exp(x - bigger), 0.0)
-        largest = bigger
-    top = tl.max(largest, 0)
-    norm = top + tl.log(tl.sum(total * tl.exp(largest - top), 0))
+        bigger = tl.maximum(top, tl.max(x, 0))
+        total = total * tl.exp(top - bigger) + tl.exp(x - bigger)
+        top = bigger
+    norm = top + tl.log(tl.sum(total, 0))
     tl.store(loss + row, norm - at_target)
     if GRADIENT:
         for begin in range(0, STRIDE, BLOCK):

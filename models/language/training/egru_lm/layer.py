@@ -1,9 +1,9 @@
 """A recurrent layer over one window, forward and backward, with static buffers.
 
 A window is worked on in parts: per part the input products are batched over time into one matrix
-product; per step there is the product with the recurrent kernel and one pointwise pass, fused where
-the kernels can. Weight gradients are batched over the whole window. Nothing is allocated that a
-captured graph would have to move, and nothing waits for the device.
+product; per step there are the product with the recurrent kernel and one fused pointwise kernel.
+Weight gradients are batched over the whole window. Nothing is allocated that a captured graph would
+have to move, and nothing waits for the device.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Weights:
 class Layer:
     """cell "egru" or "lstm"; state is h or c, y the output; both have T + 1 rows, row 0 carried.
 
-    x [T, B, in] is the input as the layer sees it, d_x its gradient (wide).
+    x [T, B, in] is the input as the layer sees it, dropout included, d_x its gradient (wide). Where
+    x is padded, its first padded column is 1 and the bias gradient a column of the weight gradient.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Layer:
         kernels: Kernels,
         training: bool,
         surrogate: tuple[float, float] = (1.0, 1.0),
+        ones: int = -1,
     ) -> None:
         self.steps, self.rows, self.inputs, self.units = shape
         steps, rows, units = self.steps, self.rows, self.units
-        self.training = training
+        self.training, self.ones = training, ones
         self.gamma, self.beta = surrogate
         self.gates = 3 if cell == "egru" else 4
         step = kernels.step
@@ -60,6 +62,8 @@ class Layer:
             return torch.zeros(*sizes, dtype=dtype, device=device)
 
         self.x = buffer(steps, rows, self.inputs, dtype=operand)
+        if ones >= 0:
+            self.x[:, :, ones] = 1
         self.wx = buffer(steps, rows, width)
         self.rh = buffer(rows, width)
         self.saved = buffer(steps if training else 1, 4, rows, units)
@@ -80,8 +84,13 @@ class Layer:
         self.state[0].copy_(self.state[-1])
         self.y[0].copy_(self.y[-1])
 
-    def forward(self, begin: int, end: int, w: Weights) -> None:
-        """Steps begin to end - 1, from self.x to self.y[1:]; the steps before are done."""
+    def forward(
+        self, begin: int, end: int, w: Weights, above: Tensor, mask: Tensor | None, ones: int
+    ) -> None:
+        """Steps begin to end - 1, from self.x to self.y[1:]; the steps before are done.
+
+        above [T, B, h] receives y times mask, and 1 in column ones (-1: nowhere).
+        """
         count = (end - begin) * self.rows
         multiply(
             self.x[begin:end].view(count, -1), w.kernel.t(), self.wx[begin:end].view(count, -1)
@@ -99,20 +108,27 @@ class Layer:
                 self.saved[t if self.training else 0],
                 self.state[t + 1],
                 self.y[t + 1],
+                above[t],
+                mask,
+                ones,
             )
 
-    def backward(self, begin: int, end: int, dy: Tensor, pull: Tensor, w: Weights) -> None:
-        """Steps end - 1 down to begin; the steps after are done. dy [end - begin, B, h], wide.
+    def backward(
+        self, begin: int, end: int, d_above: Tensor, mask: Tensor | None, pull: Tensor, w: Weights
+    ) -> None:
+        """Steps end - 1 down to begin; the steps after are done.
 
-        Fills d_wx and d_rh, and d_x, of these steps. No gradient flows into the carried state: the
-        window is where time is cut.
+        d_above [T, B, h], wide, is the gradient of what forward wrote to above. Fills d_wx,
+        d_rh and d_x of these steps. No gradient flows into the carried state: the window is where
+        time is cut.
         """
         if end == self.steps:
             self.d_state.zero_()
             self.d_y.zero_()
         for t in reversed(range(begin, end)):
             self._backward(
-                dy[t - begin],
+                d_above[t],
+                mask,
                 self.d_y,
                 self.d_state,
                 self.saved[t],
@@ -137,5 +153,15 @@ class Layer:
         d_wx, d_rh = self.d_wx.view(count, -1), self.d_rh.view(count, -1)
         multiply(d_wx.t(), self.x.view(count, -1), grad.kernel)
         multiply(d_rh.t(), self.y[:-1].view(count, -1), grad.recurrent)
-        torch.sum(d_wx, dim=0, dtype=grad.bias.dtype, out=grad.bias)
-        torch.sum(d_rh, dim=0, dtype=grad.bias.dtype, out=grad.recurrent_bias)
+        if self.ones >= 0:
+            grad.bias.copy_(grad.kernel[:, self.ones])
+            grad.kernel[:, self.ones].zero_()
+        else:
+            torch.sum(d_wx, dim=0, dtype=grad.bias.dtype, out=grad.bias)
+        # d_rh differs from d_wx in the last gate of the EGRU only.
+        same = (self.gates - 1) * self.units if self.d_rh is not self.d_wx else d_rh.shape[1]
+        grad.recurrent_bias[:same].copy_(grad.bias[:same])
+        if same < d_rh.shape[1]:
+            torch.sum(
+                d_rh[:, same:], dim=0, dtype=grad.bias.dtype, out=grad.recurrent_bias[same:]
+            )

@@ -85,6 +85,8 @@ class Network:
         widths = layout.padded_widths
         self.tokens = torch.zeros(steps, rows, dtype=torch.int32, device=device)
         self.targets = torch.zeros(steps, rows, dtype=torch.int32, device=device)
+        # Per width, the first padded column: it is held at 1, see layer.py.
+        self.ones = [a if b > a else -1 for a, b in zip(layout.widths, widths, strict=True)]
         surrogate = (self.model.gamma, self.model.beta)
         self.layers = [
             Layer(
@@ -96,16 +98,13 @@ class Network:
                 kernels,
                 training,
                 surrogate,
+                self.ones[i],
             )
             for i in range(len(widths) - 1)
         ]
         self.parts = [(t, min(t + PART, steps)) for t in range(0, steps, PART)]
         self.lanes = Lanes(len(self.layers), device)
         self.output = torch.zeros(steps, rows, widths[-1], dtype=operand, device=device)
-        # A constant-1 column in the padding makes the gradient of the decoder's bias a by-product.
-        self.ones = layout.widths[-1] if widths[-1] > layout.widths[-1] else None
-        if self.ones is not None:
-            self.output[:, :, self.ones] = 1
         self.logits = torch.zeros(steps * rows, layout.padded_words, dtype=operand, device=device)
         self.loss = torch.zeros(steps * rows, dtype=wide, device=device)
         self.masks: Masks | None = None
@@ -163,24 +162,13 @@ class Network:
             x = x * masks.words[self.tokens].unsqueeze(-1)
         if masks is not None and masks.embedding is not None:
             x = x * masks.embedding
-        self.layers[0].x.copy_(x)
+        width = self.layout.widths[0]
+        self.layers[0].x[:, :, :width].copy_(x[:, :, :width])
 
     def _mask_after(self, i: int) -> Tensor | None:
         if self.masks is None:
             return None
         return self.masks.output if i == len(self.layers) - 1 else self.masks.forward[i]
-
-    def _pass_on(self, i: int, begin: int, end: int) -> None:
-        """Output of layer i, masked, to where the next layer or the decoder reads it."""
-        width = self.layout.widths[i + 1]
-        last = i == len(self.layers) - 1
-        target = self.output if last else self.layers[i + 1].x
-        y, target = self.layers[i].y[begin + 1 : end + 1, :, :width], target[begin:end, :, :width]
-        mask = self._mask_after(i)
-        if mask is None:
-            target.copy_(y)
-        else:
-            torch.mul(y, mask[:, :width], out=target)
 
     def forward(self, weights: Computed, join: bool = True) -> None:
         """Fills the layers from self.tokens; keeps what backward needs.
@@ -191,12 +179,15 @@ class Network:
         self.lanes.fork()
         self.done: dict[int, torch.cuda.Event | None] = {}
         for i, layer in enumerate(self.layers):
+            last = i == len(self.layers) - 1
+            above = self.output if last else self.layers[i + 1].x
             with self.lanes.on(i):
                 for begin, end in self.parts:
                     if i > 0:
                         self.lanes.wait(self.done[begin])
-                    layer.forward(begin, end, weights.layers[i])
-                    self._pass_on(i, begin, end)
+                    layer.forward(
+                        begin, end, weights.layers[i], above, self._mask_after(i), self.ones[i + 1]
+                    )
                     self.done[begin] = self.lanes.mark()
         if join:
             self.lanes.join()
@@ -241,15 +232,14 @@ class Network:
         done: dict[int, torch.cuda.Event | None] = {}
         for i in reversed(range(len(self.layers))):
             layer, last = self.layers[i], i == len(self.layers) - 1
-            mask = self._mask_after(i)
+            d_above = self.d_output if last else self.layers[i + 1].d_x
             with lanes.on(i):
                 for begin, end in reversed(self.parts):
                     if not last:
                         lanes.wait(done[begin])
-                    dy = (self.d_output if last else self.layers[i + 1].d_x)[begin:end]
-                    if mask is not None:
-                        dy = dy * mask
-                    layer.backward(begin, end, dy, pulls[i], weights.layers[i])
+                    layer.backward(
+                        begin, end, d_above, self._mask_after(i), pulls[i], weights.layers[i]
+                    )
                     done[begin] = lanes.mark()
             with lanes.on(lanes.relaxed):
                 lanes.wait(done[0])
@@ -269,9 +259,10 @@ class Network:
             d_embedding.zero_()
         else:
             multiply(self.logits.t(), self.output.view(self.logits.shape[0], -1), d_embedding)
-        if self.ones is not None and not skip_embedding:
-            d_bias.copy_(d_embedding[:, self.ones])
-            d_embedding[:, self.ones].zero_()
+        ones = self.ones[-1]
+        if ones >= 0 and not skip_embedding:
+            d_bias.copy_(d_embedding[:, ones])
+            d_embedding[:, ones].zero_()
         else:
             torch.sum(self.logits, dim=0, dtype=d_bias.dtype, out=d_bias)
 

@@ -1,7 +1,10 @@
 """One time step of a layer, forward and backward, in plain torch: the readable reference.
 
 Shapes: B rows, h units. wx, rh [B, G h] gate-major; saved [4, B, h]; recurrent [G h, h];
-dy_recurrent [parts, B, h], to be added up; everything else [B, h].
+dy_recurrent [parts, B, h], to be added up; everything else [B, h]. mask is the dropout behind the
+layer (None: none): x is what the next layer or the decoder reads, mask y, and the gradient dy is
+that of x. x has 1 in column `ones` (-1: nowhere), a padded one: it makes bias gradients columns of
+weight gradients.
 
 EGRU (G = 3, gates z r g), the released code's form:
     z = sigmoid(wx_z + b_z + rh_z + rb_z)        r = sigmoid(wx_r + b_r + rh_r + rb_r)
@@ -21,6 +24,12 @@ from torch import Tensor
 from .linalg import multiply
 
 
+def _pass_on(y: Tensor, x: Tensor, mask: Tensor | None, ones: int) -> None:
+    x.copy_(y if mask is None else y * mask)
+    if ones >= 0:
+        x[:, ones] = 1
+
+
 def egru_forward(
     wx: Tensor,
     rh: Tensor,
@@ -31,6 +40,9 @@ def egru_forward(
     saved: Tensor,
     h: Tensor,
     y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    ones: int,
 ) -> None:
     """Writes z, r, g, q to saved, and h and y."""
     n = h.shape[1]
@@ -45,10 +57,12 @@ def egru_forward(
     saved[0], saved[1], saved[2], saved[3] = z, r, g, q
     h.copy_(torch.where(event, c - theta, c))
     y.copy_(torch.where(event, c, torch.zeros_like(c)))
+    _pass_on(y, x, mask, ones)
 
 
 def egru_backward(
     dy: Tensor,
+    mask: Tensor | None,
     dy_recurrent: Tensor,
     dh: Tensor,
     saved: Tensor,
@@ -70,7 +84,7 @@ def egru_backward(
     c = z * h_before + (1 - z) * g
     s = c - theta
     event = s > 0
-    d_y = dy + dy_recurrent.sum(0)
+    d_y = (dy if mask is None else dy * mask) + dy_recurrent.sum(0)
     d_o = c * d_y - theta * dh + pull
     psi = gamma * torch.clamp(1 - beta * s.abs(), min=0)
     d_c = torch.where(event, d_y, torch.zeros_like(d_y)) + psi * d_o + dh
@@ -92,6 +106,9 @@ def lstm_forward(
     saved: Tensor,
     c: Tensor,
     y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    ones: int,
 ) -> None:
     """Writes i, f, g, o to saved, and c and y. theta is unused."""
     a = wx + rh + (bias + recurrent_bias)
@@ -100,10 +117,12 @@ def lstm_forward(
     saved[0], saved[1], saved[2], saved[3] = i, f, g, o
     c.copy_(f * c_before + i * g)
     y.copy_(o * torch.tanh(c))
+    _pass_on(y, x, mask, ones)
 
 
 def lstm_backward(
     dy: Tensor,
+    mask: Tensor | None,
     dy_recurrent: Tensor,
     dc: Tensor,
     saved: Tensor,
@@ -119,7 +138,7 @@ def lstm_backward(
     n = dc.shape[1]
     i, f, g, o = saved[0], saved[1], saved[2], saved[3]
     t = torch.tanh(f * c_before + i * g)
-    d_y = dy + dy_recurrent.sum(0)
+    d_y = (dy if mask is None else dy * mask) + dy_recurrent.sum(0)
     d_c = dc + d_y * o * (1 - t * t)
     parts = (
         d_c * g * i * (1 - i),
@@ -146,10 +165,13 @@ def egru_step(
     saved: Tensor,
     h: Tensor,
     y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    ones: int,
 ) -> None:
     """The recurrent product and the step; rh is scratch."""
     multiply(y_before, recurrent.t(), rh)
-    egru_forward(wx, rh, bias, recurrent_bias, theta, h_before, saved, h, y)
+    egru_forward(wx, rh, bias, recurrent_bias, theta, h_before, saved, h, y, x, mask, ones)
 
 
 def lstm_step(
@@ -164,10 +186,13 @@ def lstm_step(
     saved: Tensor,
     c: Tensor,
     y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    ones: int,
 ) -> None:
     """As egru_step."""
     multiply(y_before, recurrent.t(), rh)
-    lstm_forward(wx, rh, bias, recurrent_bias, theta, c_before, saved, c, y)
+    lstm_forward(wx, rh, bias, recurrent_bias, theta, c_before, saved, c, y, x, mask, ones)
 
 
 def recurrent_parts(rows: int, depth: int, operand: torch.dtype) -> int:

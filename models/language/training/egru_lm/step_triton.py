@@ -2,7 +2,8 @@
 
 Why: at batch 128 a step is a few hundred thousand elements; separate pointwise operations would
 cost more in launches and memory passes than the recurrent product itself. Arithmetic is float32
-whatever the operand type. The recurrent products with the step behind them: product_triton.py.
+whatever the operand type. tanh is 1 - 2 / (exp(2x) + 1), exact to float32 rounding of the result's
+absolute value, because the interpreter used by the tests has no device tanh.
 """
 
 from __future__ import annotations
@@ -14,16 +15,36 @@ from torch import Tensor
 
 from . import product_triton
 from .linalg import multiply
-from .pointwise_triton import sigmoid, tanh
 
 BLOCK = 512
-FUSED_ROWS = 16  # below that cuBLAS is faster
+SPLIT_ROWS = 16  # below that cuBLAS does the recurrent gradient
+
+
+@triton.jit
+def _sigmoid(x):
+    return 1.0 / (1.0 + tl.exp(-x))
+
+
+@triton.jit
+def _tanh(x):
+    return 1.0 - 2.0 / (tl.exp(2.0 * x) + 1.0)
+
+
+@triton.jit
+def _pass_on(value, y, x, mask, at, unit, ones, ok, MASK: tl.constexpr):
+    kind = y.dtype.element_ty
+    tl.store(y + at, value.to(kind), ok)
+    passed = value.to(kind).to(tl.float32)
+    if MASK:
+        passed *= tl.load(mask + at, ok, 0.0)
+    tl.store(x + at, tl.where(unit == ones, 1.0, passed).to(kind), ok)
 
 
 @triton.jit
 def _egru_forward(
-    wx, rh, bias, rbias, theta, h_before, saved, h, y, total, n, BLOCK: tl.constexpr
-):
+    wx, rh, bias, rbias, theta, h_before, saved, h, y, x, mask, total, n, ones,
+    MASK: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     ok = at < total
     unit = at % n
@@ -34,9 +55,9 @@ def _egru_forward(
     rz = tl.load(rh + row, ok, 0.0).to(tl.float32) + tl.load(rbias + unit, ok, 0.0)
     rr = tl.load(rh + row + n, ok, 0.0).to(tl.float32) + tl.load(rbias + unit + n, ok, 0.0)
     q = tl.load(rh + row + 2 * n, ok, 0.0).to(tl.float32) + tl.load(rbias + unit + 2 * n, ok, 0.0)
-    z = sigmoid(az + rz)
-    r = sigmoid(ar + rr)
-    g = tanh(ag + r * q)
+    z = _sigmoid(az + rz)
+    r = _sigmoid(ar + rr)
+    g = _tanh(ag + r * q)
     t = tl.load(theta + unit, ok, 1.0)
     c = z * tl.load(h_before + at, ok, 0.0) + (1.0 - z) * g
     event = c > t
@@ -45,13 +66,13 @@ def _egru_forward(
     tl.store(saved + 2 * total + at, g, ok)
     tl.store(saved + 3 * total + at, q, ok)
     tl.store(h + at, tl.where(event, c - t, c), ok)
-    tl.store(y + at, tl.where(event, c, 0.0).to(y.dtype.element_ty), ok)
+    _pass_on(tl.where(event, c, 0.0), y, x, mask, at, unit, ones, ok, MASK)
 
 
 @triton.jit
 def _egru_backward(
-    dy, dy_rec, dh, saved, theta, h_before, pull, d_wx, d_rh, gamma, beta, total, n,
-    PARTS: tl.constexpr, BLOCK: tl.constexpr,
+    dy, mask, dy_rec, dh, saved, theta, h_before, pull, d_wx, d_rh, gamma, beta, total, n,
+    PARTS: tl.constexpr, MASK: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     ok = at < total
@@ -64,7 +85,9 @@ def _egru_backward(
     before = tl.load(h_before + at, ok, 0.0)
     t = tl.load(theta + unit, ok, 1.0)
     dh_now = tl.load(dh + at, ok, 0.0)
-    dy_now = tl.load(dy + at, ok, 0.0).to(tl.float32)
+    dy_now = tl.load(dy + at, ok, 0.0)
+    if MASK:
+        dy_now *= tl.load(mask + at, ok, 0.0)
     for part in tl.static_range(PARTS):
         dy_now += tl.load(dy_rec + part * total + at, ok, 0.0)
     c = z * before + (1.0 - z) * g
@@ -86,7 +109,10 @@ def _egru_backward(
 
 
 @triton.jit
-def _lstm_forward(wx, rh, bias, rbias, c_before, saved, c, y, total, n, BLOCK: tl.constexpr):
+def _lstm_forward(
+    wx, rh, bias, rbias, c_before, saved, c, y, x, mask, total, n, ones,
+    MASK: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     ok = at < total
     unit = at % n
@@ -102,23 +128,24 @@ def _lstm_forward(wx, rh, bias, rbias, c_before, saved, c, y, total, n, BLOCK: t
     af += tl.load(bias + unit + n, ok, 0.0) + tl.load(rbias + unit + n, ok, 0.0)
     ag += tl.load(bias + unit + 2 * n, ok, 0.0) + tl.load(rbias + unit + 2 * n, ok, 0.0)
     ao += tl.load(bias + unit + 3 * n, ok, 0.0) + tl.load(rbias + unit + 3 * n, ok, 0.0)
-    i = sigmoid(ai)
-    f = sigmoid(af)
-    g = tanh(ag)
-    o = sigmoid(ao)
+    i = _sigmoid(ai)
+    f = _sigmoid(af)
+    g = _tanh(ag)
+    o = _sigmoid(ao)
     state = f * tl.load(c_before + at, ok, 0.0) + i * g
     tl.store(saved + at, i, ok)
     tl.store(saved + total + at, f, ok)
     tl.store(saved + 2 * total + at, g, ok)
     tl.store(saved + 3 * total + at, o, ok)
     tl.store(c + at, state, ok)
-    tl.store(y + at, (o * tanh(state)).to(y.dtype.element_ty), ok)
+    _pass_on(o * _tanh(state), y, x, mask, at, unit, ones, ok, MASK)
 
 
 @triton.jit
 def _lstm_backward(
-    dy, dy_rec, dc, saved, c_before, d_wx, total, n, PARTS: tl.constexpr, BLOCK: tl.constexpr
-):
+    dy, mask, dy_rec, dc, saved, c_before, d_wx, total, n,
+    PARTS: tl.constexpr, MASK: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     ok = at < total
     unit = at % n
@@ -128,10 +155,12 @@ def _lstm_backward(
     g = tl.load(saved + 2 * total + at, ok, 0.0)
     o = tl.load(saved + 3 * total + at, ok, 0.0)
     before = tl.load(c_before + at, ok, 0.0)
-    dy_now = tl.load(dy + at, ok, 0.0).to(tl.float32)
+    dy_now = tl.load(dy + at, ok, 0.0)
+    if MASK:
+        dy_now *= tl.load(mask + at, ok, 0.0)
     for part in tl.static_range(PARTS):
         dy_now += tl.load(dy_rec + part * total + at, ok, 0.0)
-    t = tanh(f * before + i * g)
+    t = _tanh(f * before + i * g)
     d_state = tl.load(dc + at, ok, 0.0) + dy_now * o * (1.0 - t * t)
     kind = d_wx.dtype.element_ty
     tl.store(dc + at, d_state * f, ok)
@@ -155,16 +184,21 @@ def egru_forward(
     saved: Tensor,
     h: Tensor,
     y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    ones: int,
 ) -> None:
     """See step_torch.egru_forward."""
     total, n = h.numel(), h.shape[1]
     _egru_forward[_grid(total)](
-        wx, rh, bias, recurrent_bias, theta, h_before, saved, h, y, total, n, BLOCK=BLOCK
-    )
+        wx, rh, bias, recurrent_bias, theta, h_before, saved, h, y,
+        x, mask if mask is not None else h, total, n, ones, MASK=mask is not None, BLOCK=BLOCK,
+    )  # fmt: skip
 
 
 def egru_backward(
     dy: Tensor,
+    mask: Tensor | None,
     dy_recurrent: Tensor,
     dh: Tensor,
     saved: Tensor,
@@ -179,8 +213,8 @@ def egru_backward(
     """See step_torch.egru_backward."""
     total, n = dh.numel(), dh.shape[1]
     _egru_backward[_grid(total)](
-        dy, dy_recurrent, dh, saved, theta, h_before, pull, d_wx, d_rh, gamma, beta, total, n,
-        PARTS=dy_recurrent.shape[0], BLOCK=BLOCK,
+        dy, mask if mask is not None else dy, dy_recurrent, dh, saved, theta, h_before, pull, d_wx, d_rh, gamma, beta, total, n,
+        PARTS=dy_recurrent.shape[0], MASK=mask is not None, BLOCK=BLOCK,
     )  # fmt: skip
 
 
@@ -194,16 +228,21 @@ def lstm_forward(
     saved: Tensor,
     c: Tensor,
     y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    ones: int,
 ) -> None:
     """See step_torch.lstm_forward."""
     total, n = c.numel(), c.shape[1]
     _lstm_forward[_grid(total)](
-        wx, rh, bias, recurrent_bias, c_before, saved, c, y, total, n, BLOCK=BLOCK
-    )
+        wx, rh, bias, recurrent_bias, c_before, saved, c, y,
+        x, mask if mask is not None else c, total, n, ones, MASK=mask is not None, BLOCK=BLOCK,
+    )  # fmt: skip
 
 
 def lstm_backward(
     dy: Tensor,
+    mask: Tensor | None,
     dy_recurrent: Tensor,
     dc: Tensor,
     saved: Tensor,
@@ -218,15 +257,11 @@ def lstm_backward(
     """See step_torch.lstm_backward."""
     total, n = dc.numel(), dc.shape[1]
     _lstm_backward[_grid(total)](
-        dy, dy_recurrent, dc, saved, c_before, d_wx, total, n,
-        PARTS=dy_recurrent.shape[0], BLOCK=BLOCK,
+        dy, mask if mask is not None else dy, dy_recurrent, dc, saved, c_before, d_wx, total, n,
+        PARTS=dy_recurrent.shape[0], MASK=mask is not None, BLOCK=BLOCK,
     )  # fmt: skip
     if d_rh.data_ptr() != d_wx.data_ptr():
         d_rh.copy_(d_wx)
-
-
-def _fused(rows: int, operand: torch.dtype) -> bool:
-    return operand == torch.bfloat16 and rows >= FUSED_ROWS
 
 
 def egru_step(
@@ -241,15 +276,13 @@ def egru_step(
     saved: Tensor,
     h: Tensor,
     y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    ones: int,
 ) -> None:
     """See step_torch.egru_step."""
-    if _fused(y_before.shape[0], y_before.dtype):
-        product_triton.egru_step(
-            y_before, recurrent, wx, bias, recurrent_bias, theta, h_before, saved, h, y
-        )
-    else:
-        multiply(y_before, recurrent.t(), rh)
-        egru_forward(wx, rh, bias, recurrent_bias, theta, h_before, saved, h, y)
+    multiply(y_before, recurrent.t(), rh)
+    egru_forward(wx, rh, bias, recurrent_bias, theta, h_before, saved, h, y, x, mask, ones)
 
 
 def lstm_step(
@@ -264,20 +297,19 @@ def lstm_step(
     saved: Tensor,
     c: Tensor,
     y: Tensor,
+    x: Tensor,
+    mask: Tensor | None,
+    ones: int,
 ) -> None:
     """See step_torch.lstm_step."""
-    if _fused(y_before.shape[0], y_before.dtype):
-        product_triton.lstm_step(
-            y_before, recurrent, wx, bias, recurrent_bias, c_before, saved, c, y
-        )
-    else:
-        multiply(y_before, recurrent.t(), rh)
-        lstm_forward(wx, rh, bias, recurrent_bias, theta, c_before, saved, c, y)
+    multiply(y_before, recurrent.t(), rh)
+    lstm_forward(wx, rh, bias, recurrent_bias, theta, c_before, saved, c, y, x, mask, ones)
 
 
 def recurrent_parts(rows: int, depth: int, operand: torch.dtype) -> int:
     """See step_torch.recurrent_parts."""
-    return product_triton.parts_of(depth) if _fused(rows, operand) else 1
+    split = operand == torch.bfloat16 and rows >= SPLIT_ROWS
+    return product_triton.parts_of(depth) if split else 1
 
 
 def recurrent_gradient(d_rh: Tensor, recurrent: Tensor, dy_recurrent: Tensor) -> None:

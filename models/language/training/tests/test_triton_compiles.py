@@ -27,22 +27,22 @@ from triton.compiler import ASTSource
 from egru_lm import dense_triton, product_triton, step_triton
 
 WIDE, NARROW, INT, BYTE = "*fp32", "*bf16", "*i32", "*u8"
-special = {{"y": NARROW, "d_wx": NARROW, "d_rh": NARROW, "logits": NARROW, "targets": INT,
-           "mask": BYTE, "total": "i32", "n": "i32", "rows": "i32", "y_before": NARROW,
-           "recurrent": NARROW, "a": NARROW, "w": NARROW}}
+special = {{"y": NARROW, "x": NARROW, "d_wx": NARROW, "d_rh": NARROW, "logits": NARROW, "targets": INT,
+           "mask": BYTE, "total": "i32", "n": "i32", "rows": "i32", "ones": "i32",
+           "a": NARROW, "w": NARROW}}
 numbers = ("gamma", "beta", "scale", "beta1", "beta2", "epsilon", "decay")
 constants = {{"BLOCK": 512, "WORDS": 33278, "STRIDE": 33280, "GRADIENT": True, "FIRST": True,
              "MASK": True, "PARTS": 6, "EVEN": True, "PRECISION": "tf32"}}
 count = 0
 for module in (step_triton, dense_triton, product_triton):
     for name, kernel in vars(module).items():
-        if not isinstance(kernel, triton.JITFunction) or name in ("sigmoid", "tanh", "_load"):
+        if not isinstance(kernel, triton.JITFunction) or name in ("_sigmoid", "_tanh", "_load", "_pass_on"):
             continue
         names = kernel.arg_names
         options = {{}}
         known = dict(constants)
         if module is product_triton:
-            config = product_triton.SPLIT if name == "_split_product" else product_triton.STEP
+            config = product_triton.SPLIT
             known |= {{k: v for k, v in config.items() if k.isupper()}}
             known |= {{"n": 1408, "depth": 4224, "part": 704}}
             options = {{k: v for k, v in config.items() if k.islower()}}
@@ -68,4 +68,4 @@ def test_kernels_compile_for_hopper(tmp_path: Path) -> None:
         [sys.executable, str(path)], capture_output=True, text=True, env=environment, timeout=200
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    assert "compiled 9" in result.stdout
+    assert "compiled 7" in result.stdout
