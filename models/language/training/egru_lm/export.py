@@ -10,6 +10,8 @@ Tensors, in the shapes of the equations (h units, n inputs, G gates; EGRU order 
 A quantised matrix X is X (int8) with X.scale (float32 per row). A matrix with at least half zeros
 is stored by source, the order in which events are delivered: X.row_begin (uint32, sources + 1),
 X.target (uint16, ascending within a source) and X.value (int8 or float, same order).
+NAME.stack.safetensors beside a rounded model holds its stack before rounding, as the source for
+fine-tuning: the same tensors without embedding and decoder, matrices as float16.
 Metadata: format, cell, sizes, rounding, run name, corpus digest; the words, one a line, stand in
 the file NAME.vocabulary.txt beside it, in id order.
 """
@@ -69,6 +71,11 @@ def collect(state: State, rounding: Rounding, float_type: str = "float32") -> di
     return result
 
 
+def stack_only(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without embedding and decoder."""
+    return {name: t for name, t in tensors.items() if name.startswith("layer")}
+
+
 def metadata(state: State, rounding: Rounding, run: str, digest: str) -> dict[str, str]:
     model = state.layout.model
     return {
@@ -85,14 +92,18 @@ def metadata(state: State, rounding: Rounding, run: str, digest: str) -> dict[st
     }
 
 
-def write_safetensors(
-    path: Path, tensors: dict[str, Tensor], information: dict[str, str], words: list[str]
-) -> int:
-    """Writes path and its vocabulary; returns the bytes of the weights file."""
+def write_tensors(path: Path, tensors: dict[str, Tensor], information: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path), metadata=information)
+
+
+def write_safetensors(
+    path: Path, tensors: dict[str, Tensor], information: dict[str, str], words: list[str]
+) -> int:
+    """Writes path and its vocabulary; returns the bytes of the weights file."""
+    write_tensors(path, tensors, information)
     vocabulary = path.with_suffix(".vocabulary.txt")
     vocabulary.write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
     return path.stat().st_size
@@ -113,10 +124,17 @@ def _matrix(name: str, tensors: dict[str, Tensor], rows: int, columns: int) -> T
 
 @torch.no_grad()
 def read_safetensors(path: Path, state: State) -> None:
-    """Fills a state from a file of write_safetensors, whatever form its matrices have."""
+    """Fills a state from a file of write_safetensors, whatever form its matrices have.
+
+    Takes the stack from NAME.stack.safetensors where that stands beside it.
+    """
     from safetensors.torch import load_file
 
     tensors = load_file(str(path))
+    stack = path.with_suffix(".stack.safetensors")
+    if stack.is_file():
+        tensors = {name: t for name, t in tensors.items() if not name.startswith("layer")}
+        tensors |= load_file(str(stack))
     for name, entry in state.layout.entries.items():
         if entry.prunable or name == "embedding":
             columns = entry.shape[-1]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .config import Dropout
+from .lanes import Lanes
 
 NAMES = ("embedding", "words", "forward", "recurrent", "output")
 
@@ -55,14 +56,17 @@ class Masks:
         torch.ge(mask, p, out=mask)
         mask.div_(1 - p)
 
-    def draw(self) -> None:
+    def draw(self, lanes: Lanes) -> None:
+        """Those of the recurrent kernels in the lane of their layer."""
+        lanes.fork()
         self._fill(self.embedding, "embedding")
         self._fill(self.words, "words")
         for mask in self.forward:
             self._fill(mask, "forward")
         self._fill(self.output, "output")
-        for mask in self.recurrent:
-            self._fill(mask, "recurrent")
+        for i, mask in enumerate(self.recurrent):
+            with lanes.on(i):
+                self._fill(mask, "recurrent")
 
 
 def interpolate(dense: Dropout, sparse: Dropout, fraction: float) -> Dropout:

@@ -133,27 +133,36 @@ class Network:
             elif keep_rows is not None:
                 layer.state[0].mul_(keep_rows)
 
-    def compute_weights(self, rounding: Rounding) -> Computed:
-        """Rounds, drops connections and casts; without any of them these are views."""
+    def compute_weights(self, rounding: Rounding, join: bool = True) -> Computed:
+        """Rounds, drops connections and casts; without any of them these are views.
+
+        Each layer's in its lane; without join they may still be at work, as forward() allows.
+        """
+        self.lanes.fork()
         state = self.state
         embedding = rounded(state.view("embedding"), rounding.embedding).to(self.operand)
         result = Computed(embedding, state.view("decoder.bias"))
         for i in range(len(self.layers)):
-            kernel = rounded(_matrix(state.view(f"layer{i + 1}.kernel")), rounding.stack)
-            recurrent = rounded(_matrix(state.view(f"layer{i + 1}.recurrent")), rounding.stack)
-            connected = self.masks.recurrent[i] if self.masks is not None else None
-            if connected is not None:
-                recurrent = recurrent * connected
-            result.layers.append(
-                Weights(
-                    kernel.to(self.operand),
-                    recurrent.to(self.operand),
-                    state.view(f"layer{i + 1}.bias").view(-1),
-                    state.view(f"layer{i + 1}.recurrent_bias").view(-1),
-                    state.theta[i],
-                )
-            )
+            with self.lanes.on(i):
+                result.layers.append(self._layer_weights(i, rounding.stack))
+        if join:
+            self.lanes.join()
         return result
+
+    def _layer_weights(self, i: int, rounding: str) -> Weights:
+        state = self.state
+        kernel = rounded(_matrix(state.view(f"layer{i + 1}.kernel")), rounding)
+        recurrent = rounded(_matrix(state.view(f"layer{i + 1}.recurrent")), rounding)
+        connected = self.masks.recurrent[i] if self.masks is not None else None
+        if connected is not None:
+            recurrent = recurrent * connected
+        return Weights(
+            kernel.to(self.operand),
+            recurrent.to(self.operand),
+            state.view(f"layer{i + 1}.bias").view(-1),
+            state.view(f"layer{i + 1}.recurrent_bias").view(-1),
+            state.theta[i],
+        )
 
     def _embed(self, weights: Computed) -> None:
         x = weights.embedding[self.tokens]

@@ -59,6 +59,9 @@ def main() -> None:
     parser.add_argument("--float", choices=sorted(export.FLOATS), default="float16")
     parser.add_argument("--stack", choices=KINDS, default="none")
     parser.add_argument("--embedding", choices=KINDS, default="none")
+    parser.add_argument(
+        "--keep-stack", action="store_true", help="NAME.stack.safetensors too, see export.py"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--note", default="", help="a line for the card")
     arguments = parser.parse_args()
@@ -70,7 +73,12 @@ def main() -> None:
     state, meta = load_state(run, folder, len(text.words), device)
     store_as(state, arguments.float)
     rounding = Rounding(arguments.stack, arguments.embedding)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.keep_stack:
+        export.write_tensors(
+            arguments.out / f"{run.name}.stack.safetensors",
+            export.stack_only(export.collect(state, Rounding(), "float16")),
+            export.metadata(state, Rounding(), run.name, text.digest),
+        )
     with torch.no_grad():
         scores = results.score_all(
             run, state, text, choose(device), rounding, lambda record: print(json.dumps(record))

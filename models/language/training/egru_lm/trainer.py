@@ -86,8 +86,8 @@ class Trainer:
 
     def _update(self) -> None:
         train, network, layout = self.run.train, self.network, self.state.layout
-        self.masks.draw()
-        weights = network.compute_weights(self.rounding)
+        self.masks.draw(network.lanes)
+        weights = network.compute_weights(self.rounding, join=False)
         network.forward(weights, join=False)
         positions = train.window * train.batch
         loss = network.score(weights, 1.0 / positions)

@@ -102,7 +102,7 @@ def check(run, rounding: Rounding | None = None, activity: Activity | None = Non
     network.carry()  # so that state and output at the start of the checked window are not zero
     network.tokens.copy_(stream[7 : 7 + run.train.window])
     network.targets.copy_(stream[8 : 8 + run.train.window])
-    network.masks.draw()
+    network.masks.draw(network.lanes)
 
     p = {
         name: entry.logical(state.flat).clone().requires_grad_()

@@ -163,3 +163,28 @@ def test_exported_file_holds_the_model(
         kind = kind if entry.prunable or name == "embedding" else "none"
         assert torch.equal(other.logical(name), quantise.rounded(state.logical(name), kind))
     assert torch.equal(other.theta[1][: state.layout.widths[2]], tensors["layer2.threshold"])
+
+
+def test_stack_before_rounding_goes_beside(tmp_path: Path) -> None:
+    """A rounded file and the float16 stack beside it give the model that was rounded."""
+    pytest.importorskip("safetensors.torch")
+    state = filled(pad=8, pad_vocabulary=8)
+    mask = pruning.full_mask(state.layout, torch.device("cpu"))
+    pruning.cut(state.layout, state.flat, mask, 0.9, "global")
+    rounding, path = Rounding("ternary", "int8"), tmp_path / "m.safetensors"
+    information = export.metadata(state, rounding, "tiny", "00")
+    export.write_safetensors(path, export.collect(state, rounding), information, ["w"])
+    stack = export.stack_only(export.collect(state, Rounding(), "float16"))
+    assert not any("embedding" in name or "decoder" in name for name in stack)
+    export.write_tensors(tmp_path / "m.stack.safetensors", stack, information)
+    other = new_state(support.run(train={"dtype": "float32"}), support.WORDS, torch.device("cpu"))
+    export.read_safetensors(path, other)
+    for name, entry in state.layout.entries.items():
+        weights = state.logical(name)
+        if entry.prunable:
+            assert torch.equal(other.logical(name), weights.half().float())
+            assert not torch.equal(other.logical(name), quantise.rounded(weights, "ternary"))
+        elif name == "embedding":
+            assert torch.equal(other.logical(name), quantise.rounded(weights, "int8"))
+        else:
+            assert torch.equal(other.logical(name), weights)
