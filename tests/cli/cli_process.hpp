@@ -16,6 +16,7 @@
 
 #include "base/io/json.hpp"
 #include "base/value.hpp"
+#include "tests/support/shared_data.hpp"
 
 namespace spikeloom::test {
 
@@ -50,7 +51,7 @@ class CliTest : public testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "spikeloom-XXXXXX").string();
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
-    ASSERT_TRUE(std::filesystem::exists(SPIKELOOM_BINARY)) << "no binary: " << SPIKELOOM_BINARY;
+    ASSERT_TRUE(std::filesystem::exists(spikeloom_binary())) << "no binary: " << spikeloom_binary();
   }
   void TearDown() override {
     std::error_code ignored;
@@ -65,7 +66,7 @@ class CliTest : public testing::Test {
     const pid_t child = fork();
     if (child != 0) return child;
     std::vector<std::string> copy = arguments;
-    std::vector<char*> argv = {const_cast<char*>(SPIKELOOM_BINARY)};
+    std::vector<char*> argv = {const_cast<char*>(spikeloom_binary().c_str())};
     for (std::string& argument : copy) argv.push_back(argument.data());
     argv.push_back(nullptr);
     if (chdir(folder_.c_str()) != 0) _exit(127);
@@ -73,7 +74,7 @@ class CliTest : public testing::Test {
     const int err = open(".stderr", O_CREAT | O_TRUNC | O_WRONLY, 0600);
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
-    execv(SPIKELOOM_BINARY, argv.data());
+    execv(spikeloom_binary().c_str(), argv.data());
     _exit(127);
   }
 

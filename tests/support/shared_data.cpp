@@ -8,6 +8,11 @@ namespace fs = std::filesystem;
 
 fs::path source_dir() { return fs::path(SPIKELOOM_SOURCE_DIR); }
 
+const std::string& spikeloom_binary() {
+  static const std::string path = SPIKELOOM_BINARY;
+  return path;
+}
+
 std::optional<fs::path> shared_dir() {
   if (const char* named = std::getenv("SPIKELOOM_SHARED"); named != nullptr && *named != '\0') {
     if (fs::is_directory(named)) return fs::path(named);

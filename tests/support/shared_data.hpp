@@ -33,6 +33,9 @@ bool running_in_ci();
 /// The repository's own files, for tests that read sources or docs.
 std::filesystem::path source_dir();
 
+/// The built command `spikeloom`; empty where the build has none.
+const std::string& spikeloom_binary();
+
 }  // namespace spikeloom::test
 
 #define REQUIRE_SHARED(relative)                                                           \
