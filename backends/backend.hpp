@@ -95,7 +95,10 @@ class Session {
   /// belongs to step floor(t / step). kShape: an index outside the input.
   virtual Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) = 0;
   /// Runs every step that ends at or before `until`. kCancelled after cancel(): whole steps are
-  /// done, and the session can go on.
+  /// done, and the session can go on. Integer runs, kInvalidArgument: an element's events of a step
+  /// add up to more than the overflow proof allows. That step has not begun; what waited for it in
+  /// that batch element is dropped and counted, and the session can go on, with other events or
+  /// none.
   virtual Status advance(Time until) = 0;
   /// Hands over what was recorded since the last read and forgets it.
   virtual Status read(Sink& sink) = 0;

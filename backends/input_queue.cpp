@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -102,6 +104,25 @@ std::span<const QueuedEvent> InputQueue::take(std::int64_t step) {
   while (head_ < events_.size() && events_[head_].step == step) ++head_;
   if (head_ == first) return {};
   return {events_.data() + first, head_ - first};
+}
+
+std::optional<InputExcess> InputQueue::find_excess(std::int64_t last, double limit) {
+  if (!sorted_) sort();
+  for (std::size_t i = head_; i < events_.size() && events_[i].step < last;) {
+    const std::size_t first = i;
+    const std::int64_t step = events_[i].step;
+    double most = 0.0;
+    for (; i < events_.size() && events_[i].step == step; ++i) most += std::abs(events_[i].value);
+    if (most <= limit) continue;  // whatever elements they are for
+    std::map<std::pair<std::uint32_t, std::uint32_t>, double> sums;
+    for (std::size_t k = first; k < i; ++k) {
+      sums[{events_[k].port, events_[k].index}] += events_[k].value;
+    }
+    for (const auto& [place, sum] : sums) {
+      if (std::abs(sum) > limit) return InputExcess{step, place.first, place.second, sum};
+    }
+  }
+  return std::nullopt;
 }
 
 std::span<const QueuedEvent> InputQueue::waiting() {

@@ -5,6 +5,7 @@
 /// about late and overflowing ones, and every exception is counted.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,13 @@ struct QueuedEvent {
   std::int64_t step = 0;
   std::uint32_t port = 0, index = 0;
   double value = 0.0;
+};
+
+/// An input element whose events of one step add up to more than a limit.
+struct InputExcess {
+  std::int64_t step = 0;
+  std::uint32_t port = 0, index = 0;
+  double sum = 0.0;
 };
 
 class InputQueue {
@@ -30,6 +38,12 @@ class InputQueue {
 
   /// The events of `step`, by arrival; they are forgotten at the next call. Steps rise.
   std::span<const QueuedEvent> take(std::int64_t step);
+
+  /// The earliest step before `last` in which the events of an element add up to more than `limit`,
+  /// of either sign. Nothing before the next step to be taken waits any more.
+  std::optional<InputExcess> find_excess(std::int64_t last, double limit);
+  /// Forgets the events of the step that is next to be taken; their number.
+  std::size_t drop(std::int64_t step) { return take(step).size(); }
 
   /// Everything that waits, by step and then by arrival.
   std::span<const QueuedEvent> waiting();

@@ -234,8 +234,12 @@ Order channels_last(std::size_t channels, std::size_t plane) {
 }
 
 template <typename V>
-CpuExecutable<V>::CpuExecutable(Program program, RunOptions options, std::vector<NodePlan<V>> plans)
-    : program_(std::move(program)), options_(std::move(options)), plans_(std::move(plans)) {
+CpuExecutable<V>::CpuExecutable(Program program, RunOptions options, std::vector<NodePlan<V>> plans,
+                                double input_limit)
+    : program_(std::move(program)),
+      options_(std::move(options)),
+      plans_(std::move(plans)),
+      input_limit_(input_limit) {
   kernels_ = neuron_kernels(NeuronArrays<V>{});
 }
 
@@ -338,13 +342,8 @@ Result<std::shared_ptr<const Executable>> compile_cpu(const Program& program,
   }
   try {
     SPIKELOOM_TRY(auto plans, make_plans<V>(program, options, integer));
-    if constexpr (std::is_integral_v<V>) {
-      for (const std::uint32_t input : program.inputs) {
-        plans[input].input_limit = integer.input_limit;
-      }
-    }
-    return std::shared_ptr<const Executable>(
-        std::make_shared<const CpuExecutable<V>>(program, options, std::move(plans)));
+    return std::shared_ptr<const Executable>(std::make_shared<const CpuExecutable<V>>(
+        program, options, std::move(plans), integer.input_limit));
   } catch (const std::bad_alloc&) {
     return Error{.code = ErrorCode::kResource,
                  .what = "there is not enough memory for the network's rows",

@@ -62,13 +62,13 @@ struct NodePlan {
   std::vector<V> threshold;                   ///< Threshold
   bool all_thresholds_positive = false;       ///< silence stays silent
   std::vector<Variable> records;
-  V input_limit = 0;  ///< integer Input nodes: largest value of an element in a step; 0: none
 };
 
 template <typename V>
 class CpuExecutable : public Executable {
  public:
-  CpuExecutable(Program program, RunOptions options, std::vector<NodePlan<V>> plans);
+  CpuExecutable(Program program, RunOptions options, std::vector<NodePlan<V>> plans,
+                double input_limit);
   const Program& program() const override { return program_; }
   const RunOptions& options() const override { return options_; }
   Result<std::unique_ptr<Session>> open(std::uint32_t batch) const override;
@@ -76,12 +76,15 @@ class CpuExecutable : public Executable {
   const std::vector<NodePlan<V>>& plans() const { return plans_; }
   /// Kernels that do not depend on a population: add and tally.
   const NeuronKernels<V>& kernels() const { return kernels_; }
+  /// Integer runs: the largest value of an input element in a step.
+  double input_limit() const { return input_limit_; }
 
  private:
   Program program_;
   RunOptions options_;
   std::vector<NodePlan<V>> plans_;
   NeuronKernels<V> kernels_;
+  double input_limit_;
 };
 
 /// Compiles for float32 (V = float) or integer (V = int32).

@@ -1,12 +1,48 @@
 #pragma once
-/// Splitting one step's work over threads, when there is enough of it.
+/// The threads of a session, and splitting one step's work over them. parallel.cpp is the one
+/// place that knows oneTBB.
 
 #include <algorithm>
 #include <cstddef>
-
-#include <tbb/parallel_for.h>
+#include <memory>
 
 namespace spikeloom::cpu {
+
+/// A borrowed callable, for calls that a template cannot take across a source file.
+class PartFunction {
+ public:
+  template <typename F>
+  explicit PartFunction(const F& f)
+      : object_(&f), call_([](const void* object, std::size_t part) {
+          (*static_cast<const F*>(object))(part);
+        }) {}
+  void operator()(std::size_t part) const { call_(object_, part); }
+
+ private:
+  const void* object_;
+  void (*call_)(const void*, std::size_t);
+};
+
+/// The threads that share the work of a session.
+class Arena {
+ public:
+  explicit Arena(int threads);
+  ~Arena();
+  /// Calls f(0) on a thread of the arena, the caller where it can be, and waits for it.
+  void execute(PartFunction f);
+
+ private:
+  struct Threads;
+  std::unique_ptr<Threads> threads_;
+};
+
+/// How many threads run at once here, whatever is asked for.
+int most_threads();
+
+/// Calls f(part) for every part in [0, parts), on the threads of the arena it is called in; returns
+/// when all are done. Every part sees what was written before the call, and the caller sees what
+/// the parts wrote; among parts nothing is ordered.
+void run_parts(std::size_t parts, PartFunction f);
 
 /// Calls f(part, first, last) for up to `threads` ranges that cover [0, size), each a multiple of
 /// `unit` but for the last; parts count from 0 in the order of the ranges. One range when threads
@@ -19,11 +55,12 @@ void for_ranges(std::size_t size, std::size_t unit, int threads, F&& f) {
     if (size > 0) f(std::size_t{0}, std::size_t{0}, size);
     return;
   }
-  tbb::parallel_for(std::size_t{0}, parts, [&](std::size_t part) {
+  const auto run = [&](std::size_t part) {
     const std::size_t first = units * part / parts * unit;
     const std::size_t last = std::min(size, units * (part + 1) / parts * unit);
     if (first < last) f(part, first, last);
-  });
+  };
+  run_parts(parts, PartFunction(run));
 }
 
 }  // namespace spikeloom::cpu

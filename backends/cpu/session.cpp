@@ -4,10 +4,9 @@
 #include <chrono>
 
 #include <fmt/format.h>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
 
 #include "backends/backend_impl.hpp"
+#include "backends/cpu/parallel_private.hpp"
 
 namespace spikeloom::cpu {
 namespace {
@@ -23,11 +22,6 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-struct Arena {
-  explicit Arena(int threads) : arena(threads) {}
-  tbb::task_arena arena;
-};
-
 template <typename V>
 CpuSession<V>::~CpuSession() = default;
 
@@ -39,7 +33,7 @@ CpuSession<V>::CpuSession(std::shared_ptr<const CpuExecutable<V>> executable, st
       step_time_(session_step_time(program_.discretisation)) {
   for (std::uint32_t e = 0; e < batch; ++e) elements_.emplace_back(program_);
   // More threads than processors divide the work the same way; the machine runs what it can.
-  const int threads = std::min(executable_->options().threads, tbb::info::default_concurrency());
+  const int threads = std::min(executable_->options().threads, most_threads());
   if (threads > 1) arena_ = std::make_unique<Arena>(threads);
   clear();
 }
@@ -64,7 +58,6 @@ template <typename V>
 void CpuSession<V>::clear_element(Element<V>& element) {
   element.queue.clear();
   element.records.clear();
-  element.error = {};
   element.nodes.clear();
   element.stats.clear();
   for (std::size_t n = 0; n < plans_.size(); ++n) {
@@ -193,11 +186,11 @@ Status CpuSession<V>::advance(Time until) {
   const bool by_element = threads > 1 && elements_.size() > 1;
   step_threads_ = by_element ? 1 : threads;
   Status status;
-  const auto run_all = [&] { status = run_until(target, by_element); };
+  const auto run_all = [&](std::size_t) { status = run_until(target, by_element); };
   if (arena_ != nullptr) {
-    arena_->arena.execute(run_all);
+    arena_->execute(PartFunction(run_all));
   } else {
-    run_all();
+    run_all(0);
   }
   totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, memory());
   totals_.seconds.compute += seconds_since(start);
@@ -213,27 +206,53 @@ Status CpuSession<V>::run_until(std::int64_t target, bool by_element) {
                    .what = "the run was cancelled",
                    .where = fmt::format("after step {}", step_)};
     }
-    const std::int64_t last = std::min(target, step_ + (by_element ? kChunk : 1));
-    const auto run = [&](std::uint32_t e) {
-      for (std::int64_t step = step_; step < last && elements_[e].error.what.empty(); ++step) {
-        run_step(e, step);
+    std::int64_t last = std::min(target, step_ + (by_element ? kChunk : 1));
+    if constexpr (std::is_integral_v<V>) {
+      SPIKELOOM_TRY(last, within_limits(last));
+    }
+    const auto run = [&](std::size_t e) {
+      for (std::int64_t step = step_; step < last; ++step) {
+        run_step(static_cast<std::uint32_t>(e), step);
       }
     };
-    const auto count = static_cast<std::uint32_t>(elements_.size());
     if (by_element) {
-      tbb::parallel_for(std::uint32_t{0}, count, run);
+      run_parts(elements_.size(), PartFunction(run));
     } else {
-      for (std::uint32_t e = 0; e < count; ++e) run(e);
+      for (std::size_t e = 0; e < elements_.size(); ++e) run(e);
     }
     totals_.steps += static_cast<std::uint64_t>(last - step_);
     step_ = last;
     for (Element<V>& element : elements_) {
       waiting_ -= element.taken;
       element.taken = 0;
-      if (!element.error.what.empty()) return element.error;
     }
   }
   return {};
+}
+
+template <typename V>
+Result<std::int64_t> CpuSession<V>::within_limits(std::int64_t last) {
+  const double limit = executable_->input_limit();
+  std::optional<InputExcess> worst;
+  std::size_t where = 0;
+  for (std::size_t e = 0; e < elements_.size(); ++e) {
+    const auto found = elements_[e].queue.find_excess(last, limit);
+    if (!found) continue;
+    worst = found;
+    where = e;
+    last = found->step;
+  }
+  if (!worst || last > step_) return last;
+  const std::size_t dropped = elements_[where].queue.drop(step_);
+  waiting_ -= dropped;
+  totals_.input.dropped += dropped;
+  return Error{
+      .what = "an input value is larger than the overflow proof allows",
+      .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", step_, where,
+                           program_.nodes[program_.inputs[worst->port]].name, worst->index),
+      .expected = fmt::format("an integer within +-{}", limit),
+      .got = fmt::format("{}", worst->sum),
+      .next = "give --clip, a shorter bin, or --arithmetic float32"};
 }
 
 template <typename V>
@@ -295,21 +314,13 @@ void CpuSession<V>::take_input(Element<V>& element, std::int64_t step) {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < events.index.size();) {
       const std::uint32_t index = due[events.index[i]].index;
-      V value = 0;
+      // The sum is within the proven limit; on the way to it there may be more.
+      std::conditional_t<std::is_integral_v<V>, std::int64_t, V> sum = 0;
       for (; i < events.index.size() && due[events.index[i]].index == index; ++i) {
-        value += static_cast<V>(due[events.index[i]].value);
+        sum += static_cast<V>(due[events.index[i]].value);
       }
+      const auto value = static_cast<V>(sum);
       if (value == V{0}) continue;
-      const V limit = plans_[n].input_limit;
-      if (limit > 0 && (value > limit || value < -limit)) {
-        element.error =
-            Error{.what = "an input value is larger than the integer network was proven for",
-                  .where = fmt::format("input \"{}\", element {}, step {}", program_.nodes[n].name,
-                                       index, step),
-                  .expected = fmt::format("at most {}", limit),
-                  .got = fmt::format("{}", value),
-                  .next = "clip the input (--clip), or run with --arithmetic float32"};
-      }
       events.index[kept++] = index;
       events.value.push_back(value);
     }

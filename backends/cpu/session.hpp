@@ -109,11 +109,9 @@ struct Element {
   std::vector<NodeStats> stats;
   std::vector<Record> records;
   std::size_t taken = 0;  ///< events taken from the queue by the running advance()
-  Error error = {};       ///< what stopped this element; no text while all is well
 };
 
-/// The threads of a session.
-struct Arena;
+class Arena;
 
 template <typename V>
 class CpuSession : public Session {
@@ -137,6 +135,9 @@ class CpuSession : public Session {
   void clear_element(Element<V>& element);
   void seed_links(Element<V>& element);
   Status run_until(std::int64_t target, bool by_element);
+  /// Integer runs: how far before `last` every element's input is within the proven limit. The
+  /// step after that, if it is the next one, is refused and its events are dropped.
+  Result<std::int64_t> within_limits(std::int64_t last);
   void run_step(std::uint32_t element_index, std::int64_t step);
   void run_node(Element<V>& element, std::uint32_t node, std::int64_t step);
   void take_input(Element<V>& element, std::int64_t step);

@@ -24,10 +24,10 @@ RingWeights split(const Weights<std::int32_t>& weights, const SourceRows<std::in
 
 /// out <- (excitatory slot << shift) - (inhibitory slot << shift). `sum(excitatory, in, out)` adds
 /// up the weights of one kind for inputs that are not negative. Slots only grow within a step, so
-/// stopping once at the end is stopping at every addition.
+/// stopping once at the end is stopping at every addition. `saturated` counts the slots that stop.
 template <typename Sum>
 PairCount ring_sum(const Sum& sum, const RingShift& shift, const std::vector<std::int32_t>& in,
-                   std::vector<std::int32_t>& out) {
+                   std::vector<std::int32_t>& out, std::uint64_t& saturated) {
   std::vector<std::int32_t> positive(in.size()), negative(in.size());
   for (std::size_t i = 0; i < in.size(); ++i)
     (in[i] > 0 ? positive : negative)[i] = std::abs(in[i]);
@@ -46,6 +46,7 @@ PairCount ring_sum(const Sum& sum, const RingShift& shift, const std::vector<std
   sum(false, negative, crossed);
   add_crossed(excitatory);
   for (std::size_t i = 0; i < out.size(); ++i) {
+    saturated += (excitatory[i] > kRingLimit ? 1U : 0U) + (inhibitory[i] > kRingLimit ? 1U : 0U);
     out[i] = (std::min(excitatory[i], kRingLimit) << shift.excitatory) -
              (std::min(inhibitory[i], kRingLimit) << shift.inhibitory);
   }

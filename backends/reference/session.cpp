@@ -203,15 +203,19 @@ Status ReferenceSession<Real>::advance(Time until) {
 }
 
 template <typename Real>
-Status ReferenceSession<Real>::check_input() const {
+Status ReferenceSession<Real>::check_input() {
   const double limit = executable_->integer().input_limit;
   for (std::size_t e = 0; e < elements_.size(); ++e) {
-    const auto due = elements_[e].pending.find(step_);
-    if (due == elements_[e].pending.end()) continue;
+    auto& pending = elements_[e].pending;
+    const auto due = pending.find(step_);
+    if (due == pending.end()) continue;
     std::map<std::pair<std::uint32_t, std::uint32_t>, double> sums;
     for (const PendingEvent& event : due->second) sums[{event.port, event.index}] += event.value;
     for (const auto& [place, sum] : sums) {
       if (std::abs(sum) <= limit) continue;
+      pending_count_ -= due->second.size();
+      stats_.input.dropped += due->second.size();
+      pending.erase(due);
       return Error{
           .what = "an input value is larger than the overflow proof allows",
           .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", step_, e,
@@ -248,7 +252,13 @@ void ReferenceSession<Real>::take_input(ElementState<Real>& element) {
   const auto due = element.pending.find(step_);
   if (due == element.pending.end()) return;
   for (const PendingEvent& event : due->second) {
-    element.nodes[program_.inputs[event.port]].out[event.index] += static_cast<Real>(event.value);
+    Real& sum = element.nodes[program_.inputs[event.port]].out[event.index];
+    if constexpr (std::is_integral_v<Real>) {
+      // The whole sum is within the proven limit; on the way to it there may be more.
+      sum = static_cast<Real>(std::int64_t{sum} + static_cast<std::int64_t>(event.value));
+    } else {
+      sum += static_cast<Real>(event.value);
+    }
   }
   pending_count_ -= due->second.size();
   element.pending.erase(due);
@@ -294,7 +304,7 @@ void ReferenceSession<Real>::publish_early(std::uint32_t node, NodeState<Real>& 
 template <typename Real>
 template <typename Op>
 PairCount ReferenceSession<Real>::add_up(const Op& operation, std::uint32_t node,
-                                         NodeState<Real>& state) {
+                                         NodeState<Real>& state, NodeStats& stats) {
   const PreparedNode<Real>& prepared = executable_->prepared()[node];
   const auto sum = [&](const Weights<Real>& weights, const SourceRows<Real>& rows,
                        const std::vector<Real>& in, std::vector<Real>& out) {
@@ -313,7 +323,7 @@ PairCount ReferenceSession<Real>::add_up(const Op& operation, std::uint32_t node
                           : sum(ring.inhibitory, ring.inhibitory_rows, in, out);
       };
       std::vector<Real> slots(state.out.size());
-      const PairCount count = ring_sum(ring_part, ring.shift, state.in, slots);
+      const PairCount count = ring_sum(ring_part, ring.shift, state.in, slots, stats.saturated);
       const std::vector<Real> silence(state.in.size());
       sum(prepared.weights, prepared.rows, silence, state.out);  // the bias alone
       for (std::size_t i = 0; i < slots.size(); ++i) state.out[i] += slots[i];
@@ -369,7 +379,7 @@ void ReferenceSession<Real>::compute(std::uint32_t node, NodeState<Real>& state,
           stats.executed_updates += state.out.size();
           stats.bytes.state += state.out.size() * sizeof(NeuronState<Real>) * 2;
         } else {
-          pairs = add_up(o, node, state);
+          pairs = add_up(o, node, state, stats);
         }
       },
       layer.operation);

@@ -69,14 +69,16 @@ class ReferenceSession : public Session {
 
   void clear();
   void seed_links(ElementState<Real>& element);
-  /// Integer runs: no element of this step's input may exceed what the overflow proof allows.
-  Status check_input() const;
+  /// Integer runs: no element of this step's input may exceed what the overflow proof allows. The
+  /// events of a refused step are dropped.
+  Status check_input();
   void run_step(std::uint32_t element_index);
   void take_input(ElementState<Real>& element);
   void gather_inputs(ElementState<Real>& element, std::uint32_t node, bool cycle_only = false);
   /// Sums of a weight node from `state.in`.
   template <typename Op>
-  PairCount add_up(const Op& operation, std::uint32_t node, NodeState<Real>& state);
+  PairCount add_up(const Op& operation, std::uint32_t node, NodeState<Real>& state,
+                   NodeStats& stats);
   /// Output of a node from `state.in`; counts into `stats`.
   void compute(std::uint32_t node, NodeState<Real>& state, NodeStats& stats);
   void publish_early(std::uint32_t node, NodeState<Real>& state);

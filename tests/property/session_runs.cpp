@@ -43,9 +43,6 @@ class Collector : public Sink {
   std::vector<Trace>& traces_;
 };
 
-/// Equal, where not-a-number equals itself.
-bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
-
 std::string show(const Trace::value_type& moment, std::size_t i) {
   const auto& [step, name, variable] = moment.first;
   if (i >= moment.second.size())
@@ -142,32 +139,6 @@ std::string difference(const Trace& expected, const Trace& got) {
   if (a == expected.end() && b == got.end()) return {};
   return fmt::format("expected {}; got {}", a == expected.end() ? "the end" : show(*a, 0),
                      b == got.end() ? "the end" : show(*b, 0));
-}
-
-std::string difference(const RunStats& expected, const RunStats& got, double slack) {
-  if (expected.steps != got.steps) {
-    return fmt::format("expected {} steps; got {}", expected.steps, got.steps);
-  }
-  if (expected.nodes.size() != got.nodes.size()) return "another number of nodes";
-  for (std::size_t n = 0; n < expected.nodes.size(); ++n) {
-    const NodeStats& a = expected.nodes[n];
-    const NodeStats& b = got.nodes[n];
-    const std::pair<const char*, std::uint64_t NodeStats::*> counts[] = {
-        {"events_in", &NodeStats::events_in},
-        {"events_out", &NodeStats::events_out},
-        {"ac", &NodeStats::ac},
-        {"mac", &NodeStats::mac},
-        {"dense_macs", &NodeStats::dense_macs},
-        {"neuron_updates", &NodeStats::neuron_updates}};
-    for (const auto& [name, count] : counts) {
-      if (a.*count == b.*count) continue;
-      return fmt::format("{} of {}: expected {}; got {}", name, a.name, a.*count, b.*count);
-    }
-    if (same(a.value_sum, b.value_sum)) continue;
-    if (std::abs(a.value_sum - b.value_sum) <= slack) continue;
-    return fmt::format("value_sum of {}: expected {}; got {}", a.name, a.value_sum, b.value_sum);
-  }
-  return {};
 }
 
 double rounding(const Trace& trace) {

@@ -12,6 +12,7 @@
 
 #include "backends/backend.hpp"
 #include "tests/property/random_network.hpp"
+#include "tests/support/compare_runs.hpp"
 
 namespace spikeloom::test {
 
@@ -64,8 +65,6 @@ Arithmetic cpu_arithmetic(Numbers numbers);
 
 /// Says where two traces differ first; empty when they are equal.
 std::string difference(const Trace& expected, const Trace& got);
-/// The same for the defined counts; sums of values may differ by `slack`.
-std::string difference(const RunStats& expected, const RunStats& got, double slack = 0.0);
 /// What double sums of the values of this trace may differ by when added in another order.
 double rounding(const Trace& trace);
 

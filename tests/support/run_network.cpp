@@ -10,23 +10,24 @@ namespace {
 
 class Collector : public Sink {
  public:
-  Collector(const Program& program, RunResult& result) : program_(program), result_(result) {}
+  Collector(const Program& program, std::span<RunResult> results)
+      : program_(program), results_(results) {}
 
-  void events(std::uint32_t node, Variable, std::uint32_t, std::int64_t step,
+  void events(std::uint32_t node, Variable, std::uint32_t element, std::int64_t step,
               std::span<const std::uint32_t> index, std::span<const double> value) override {
-    auto& list = result_.events[program_.nodes[node].name];
+    auto& list = results_[element].events[program_.nodes[node].name];
     for (std::size_t i = 0; i < index.size(); ++i) list.push_back({step, index[i], value[i]});
   }
 
-  void state(std::uint32_t node, Variable variable, std::uint32_t, std::int64_t,
+  void state(std::uint32_t node, Variable variable, std::uint32_t element, std::int64_t,
              std::span<const double> value) override {
-    result_.state[program_.nodes[node].name + ":" + to_string(variable)].emplace_back(value.begin(),
-                                                                                      value.end());
+    results_[element].state[program_.nodes[node].name + ":" + to_string(variable)].emplace_back(
+        value.begin(), value.end());
   }
 
  private:
   const Program& program_;
-  RunResult& result_;
+  std::span<RunResult> results_;
 };
 
 }  // namespace
@@ -50,8 +51,8 @@ Status push_coded(Session& session, std::uint32_t element, const CodedInput& inp
   return session.push(element, 0, {time, input.index, input.value});
 }
 
-Result<RunResult> run_network(const Network& network, const CodedInput& input,
-                              const RunRequest& request) {
+Result<std::shared_ptr<const Executable>> compile_network(const Network& network,
+                                                          const RunRequest& request) {
   DiscretisationRequest wanted;
   if (!request.preset.empty()) wanted.preset = request.preset;
   wanted.options = request.options;
@@ -66,17 +67,35 @@ Result<RunResult> run_network(const Network& network, const CodedInput& input,
     if (!node) return Error{.code = ErrorCode::kNotFound, .what = "no node " + name};
     options.record.push_back({*node, variable});
   }
-  SPIKELOOM_TRY(const auto executable, compile(request.backend, program, options));
-  SPIKELOOM_TRY(const auto session, executable->open(1));
-  if (!program.inputs.empty()) SPIKELOOM_CHECK(push_coded(*session, 0, input));
-  RunResult result;
-  result.steps = std::max(input.steps, request.steps);
-  SPIKELOOM_CHECK(session->advance(result.steps * session->step_time()));
-  Collector collector(program, result);
+  return compile(request.backend, program, options);
+}
+
+Result<std::vector<RunResult>> run_batch(const Executable& executable,
+                                         std::span<const CodedInput> inputs, std::int64_t steps) {
+  const auto batch = static_cast<std::uint32_t>(inputs.size());
+  SPIKELOOM_TRY(const auto session, executable.open(batch));
+  for (std::uint32_t e = 0; e < batch; ++e) {
+    steps = std::max(steps, inputs[e].steps);
+    if (executable.program().inputs.empty()) continue;
+    SPIKELOOM_CHECK(push_coded(*session, e, inputs[e]));
+  }
+  SPIKELOOM_CHECK(session->advance(steps * session->step_time()));
+  std::vector<RunResult> results(batch);
+  for (RunResult& result : results) {
+    result.steps = steps;
+    result.discretisation = executable.program().discretisation;
+  }
+  Collector collector(executable.program(), results);
   SPIKELOOM_CHECK(session->read(collector));
-  result.stats = session->stats();
-  result.discretisation = resolved.discretisation;
-  return result;
+  results[0].stats = session->stats();
+  return results;
+}
+
+Result<RunResult> run_network(const Network& network, const CodedInput& input,
+                              const RunRequest& request) {
+  SPIKELOOM_TRY(const auto executable, compile_network(network, request));
+  SPIKELOOM_TRY(auto results, run_batch(*executable, {&input, 1}, request.steps));
+  return std::move(results[0]);
 }
 
 CodedInput one_per_step(const std::vector<double>& values) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <iosfwd>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,6 +64,16 @@ struct RunResult {
 /// Resolves, lowers, compiles and runs; the input goes to the first Input node.
 Result<RunResult> run_network(const Network& network, const CodedInput& input,
                               const RunRequest& request);
+
+/// The same network on one recording per element of a batch: what each element did, the counts of
+/// all of them in the first result's stats. Shorter recordings are followed by silence.
+Result<std::vector<RunResult>> run_batch(const Executable& executable,
+                                         std::span<const CodedInput> inputs,
+                                         std::int64_t steps = 0);
+
+/// A network lowered and compiled as requested.
+Result<std::shared_ptr<const Executable>> compile_network(const Network& network,
+                                                          const RunRequest& request);
 
 /// Feeds a session with coded input from step `first` on.
 Status push_coded(Session& session, std::uint32_t element, const CodedInput& input,

@@ -130,6 +130,82 @@ TEST(IntegerRun, InputsHaveToBeIntegersWithinTheProvenLimit) {
   }
 }
 
+/// A refused step has not begun, and the session goes on with what is pushed in its place.
+TEST(IntegerRun, GoesOnAfterARefusedInput) {
+  Discretisation d;
+  d.dt = 1.0;
+  const auto program = lower(single(linear(1, 1, {1}), integrator()), d);
+  ASSERT_TRUE(program.ok()) << error_of(program);
+  for (const std::string& backend : backends_with(Arithmetic::kInteger)) {
+    SCOPED_TRACE(backend);
+    RunOptions options;
+    options.arithmetic = Arithmetic::kInteger;
+    options.threads = 2;
+    options.record = {{*program->find("n"), Variable::kMembrane}};
+    const auto executable = compile(backend, *program, options);
+    ASSERT_TRUE(executable.ok()) << error_of(executable);
+    auto session = (*executable)->open(3);
+    ASSERT_TRUE(session.ok());
+    const Time step = (*session)->step_time();
+    const auto push = [&](std::uint32_t element, std::int64_t at, double value) {
+      const Time time = at * step;
+      const std::uint32_t index = 0;
+      ASSERT_TRUE((*session)->push(element, 0, {{&time, 1}, {&index, 1}, {&value, 1}}).ok());
+    };
+    for (const std::uint32_t element : {0U, 1U, 2U}) push(element, 2, 10.0 + element);
+    push(1, 5, 20000);
+    push(1, 5, 20000);
+    push(2, 5, 3);
+    push(1, 6, 4);
+    const Status refused = (*session)->advance(8 * step);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(refused.error().message().find("step 5, batch element 1"), std::string::npos)
+        << refused.error().message();
+    EXPECT_EQ((*session)->steps_done(), 5);
+    EXPECT_EQ((*session)->stats().input.dropped, 2U);
+    push(1, 5, 7);
+    ASSERT_TRUE((*session)->advance(8 * step).ok());
+    struct Membranes : Sink {
+      std::vector<double> last = {0, 0, 0};
+      void events(std::uint32_t, Variable, std::uint32_t, std::int64_t,
+                  std::span<const std::uint32_t>, std::span<const double>) override {}
+      void state(std::uint32_t, Variable, std::uint32_t element, std::int64_t,
+                 std::span<const double> value) override {
+        last[element] = value[0];
+      }
+    } sink;
+    ASSERT_TRUE((*session)->read(sink).ok());
+    EXPECT_EQ(sink.last, (std::vector<double>{10, 11 + 7 + 4, 12 + 3}));
+    EXPECT_EQ((*session)->stats().steps, 8U);
+  }
+}
+
+TEST(IntegerRun, AStepsEventsMayAddUpToMoreOnTheWay) {
+  // 70,000 x 32767 exceeds 2^31 before as many negative events bring it back to 5.
+  Discretisation d;
+  d.dt = 1.0;
+  const auto program = lower(single(linear(1, 1, {1}), integrator()), d);
+  ASSERT_TRUE(program.ok()) << error_of(program);
+  std::vector<double> value(70'000, 32767);
+  value.resize(140'000, -32767);
+  value.push_back(5);
+  const std::vector<Time> time(value.size(), 0);
+  const std::vector<std::uint32_t> index(value.size(), 0);
+  for (const std::string& backend : backends_with(Arithmetic::kInteger)) {
+    RunOptions options;
+    options.arithmetic = Arithmetic::kInteger;
+    const auto executable = compile(backend, *program, options);
+    ASSERT_TRUE(executable.ok()) << error_of(executable);
+    auto session = (*executable)->open();
+    ASSERT_TRUE(session.ok());
+    ASSERT_TRUE((*session)->push(0, 0, {time, index, value}).ok());
+    ASSERT_TRUE((*session)->advance((*session)->step_time()).ok());
+    const RunStats stats = (*session)->stats();
+    EXPECT_EQ(stats.nodes[0].value_sum, 5.0) << backend;
+  }
+}
+
 TEST(Ring16Run, SlotsStopAndSignsAreApart) {
   // 30000 and -30000: no shift. Three spikes of the first saturate its slot at 65535.
   const Network network = single(linear(1, 2, {30000, -30000}), integrator(), 2);
@@ -142,6 +218,14 @@ TEST(Ring16Run, SlotsStopAndSignsAreApart) {
     EXPECT_EQ(membranes(network, input, backend, Arithmetic::kRing16),
               (std::vector<double>{65535, 65535 + 65535 - 30000, 65535 + 65535 - 30000 - 65535}))
         << backend;
+    // 90,000 in the excitatory slot twice; then -3 x 30,000 + -30,000 in the inhibitory one.
+    const auto run = run_network(network, input,
+                                 {.preset = "nir",
+                                  .options = {{"dt", "1"}},
+                                  .arithmetic = Arithmetic::kRing16,
+                                  .backend = backend});
+    ASSERT_TRUE(run.ok()) << error_of(run);
+    EXPECT_EQ(run->stats.total(&NodeStats::saturated), 3U) << backend;
   }
 }
 

@@ -41,6 +41,19 @@ TEST(IntegerTables, KnowTheirFixedPointsAndSymmetry) {
   }
 }
 
+/// 32768 / (1 + exp(-1)) = 23955.33, at 65/64 24055.63; 32768 tanh(1) = 24955.92, at 129/128
+/// 25062.79.
+TEST(IntegerTables, InterpolateBetweenEntriesAsTheyAreSpecified) {
+  EXPECT_EQ(integer_sigmoid(4096), 23955);
+  EXPECT_EQ(integer_sigmoid(4160), 24056);
+  EXPECT_EQ(integer_sigmoid(4112), 23955 + 25);  // (101 x 16 + 32) >> 6 = 25
+  EXPECT_EQ(integer_sigmoid(-4112), 32768 - 23980);
+  EXPECT_EQ(integer_tanh(4096), 24956);
+  EXPECT_EQ(integer_tanh(4128), 25063);
+  EXPECT_EQ(integer_tanh(4104), 24956 + 27);  // (107 x 8 + 16) >> 5 = 27
+  EXPECT_EQ(integer_tanh(-4104), -24983);
+}
+
 TEST(IntegerTables, HaveNoEntryNearATie) {
   // Distance of the exact value, in long double, from the nearest n + 1/2.
   long double nearest = 1.0L;
