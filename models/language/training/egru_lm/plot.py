@@ -7,20 +7,30 @@ import json
 import math
 from pathlib import Path
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 400, 60, 20, 20, 50
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 400, 60, 30, 30, 50
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
 def curves(log: Path) -> dict[str, list[tuple[float, float]]]:
-    """(updates, perplexity) of the training windows and of the validation text."""
-    result: dict[str, list[tuple[float, float]]] = {"train": [], "valid": []}
+    """(updates, perplexity) of the training windows (with dropout), of the validation text, and of
+    the test text where a pruning run scored it on the way.
+    """
+    result: dict[str, list[tuple[float, float]]] = {"train": [], "valid": [], "test": []}
     for line in log.read_text().splitlines():
         record = json.loads(line)
         if record["event"] == "train":
             result["train"].append((record["updates"], math.exp(record["loss"])))
         elif record["event"] == "valid":
             result["valid"].append((record["updates"], record["perplexity"]))
+        elif record["event"].startswith("test at"):
+            result["test"].append((record["updates"], record["perplexity"]))
     return result
+
+
+def _round_step(size: float) -> float:
+    """The smallest of 1, 2, 5 times a power of ten that is at least `size`."""
+    power = 10.0 ** math.floor(math.log10(size))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= size)
 
 
 def svg(series: dict[str, list[tuple[float, float]]]) -> str:
@@ -48,15 +58,15 @@ def svg(series: dict[str, list[tuple[float, float]]]) -> str:
         _, y = place(0, value)
         out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         out.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" {text}>{value}</text>')
-    for k in range(5):
-        x, _ = place(right * k / 4, math.exp(low))
+    step = _round_step(right / 5)
+    for k in range(int(right / step) + 1):
+        x, _ = place(step * k, math.exp(low))
         y = HEIGHT - BOTTOM + 18
-        out.append(
-            f'<text x="{x:.1f}" y="{y}" text-anchor="middle" {text}>{right * k / 4:.0f}</text>'
-        )
+        out.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle" {text}>{step * k:,.0f}</text>')
     x, y = WIDTH / 2, HEIGHT - 10
     out.append(f'<text x="{x}" y="{y}" text-anchor="middle" {text}>updates</text>')
-    out.append(f'<text x="{LEFT}" y="{TOP - 6}" {text}>perplexity</text>')
+    out.append(f'<text x="4" y="{TOP - 12}" {text}>perplexity</text>')
+    label = LEFT + 30
     for k, (name, line) in enumerate(series.items()):
         colour = COLOURS[k % len(COLOURS)]
         at = [place(x, y) for x, y in line]
@@ -64,8 +74,8 @@ def svg(series: dict[str, list[tuple[float, float]]]) -> str:
         out.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         if len(at) < 30:
             out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in at]
-        y = TOP + 16 * (k + 1)
-        out.append(f'<text x="{WIDTH - 180}" y="{y}" fill="{colour}" {text}>{name}</text>')
+        out.append(f'<text x="{label}" y="{TOP - 12}" fill="{colour}" {text}>{name}</text>')
+        label += 7 * len(name) + 20
     return "\n".join([*out, "</svg>", ""])
 
 
