@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from egru_lm import network as network_module
 from egru_lm.config import Activity
 from egru_lm.kernels import choose
 from egru_lm.network import Network, Rounding, State, activity_pulls
@@ -132,6 +133,13 @@ def check(run, rounding: Rounding | None = None, activity: Activity | None = Non
 @pytest.mark.parametrize("dropout", [{}, support.DROPOUT])
 def test_gradients_match_autograd(cell: str, dropout: dict[str, float]) -> None:
     assert check(support.run(cell, dropout=dropout)) < 1e-12
+
+
+@pytest.mark.parametrize("cell", ["egru", "lstm"])
+def test_gradients_of_a_window_in_parts(cell: str, monkeypatch) -> None:
+    """Layers and decoder go through the window part by part; the last part is shorter."""
+    monkeypatch.setattr(network_module, "PART", 3)
+    assert check(support.run(cell, dropout=support.DROPOUT, train={"window": 8})) < 1e-12
 
 
 def test_activity_term_matches_autograd() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import subprocess
 import sys
@@ -45,41 +45,52 @@ def drive(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
 
 
+def unpacked(pieces: Path, target: Path) -> Path:
+    content = b"".join(p.read_bytes() for p in sorted(pieces.iterdir()))
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        archive.extractall(target, filter="data")
+    return target
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 def test_runs_in_order_and_collects(tmp_path: Path) -> None:
     support.write_corpus(tmp_path / "text")
     (tmp_path / "one.toml").write_text(RUN.format(name="one", init="", kind="none"))
     (tmp_path / "two.toml").write_text(RUN.format(name="two", init="one", kind="int8"))
+    ship = ["--ship", "two"]
     runs = [str(tmp_path / "one.toml"), str(tmp_path / "two.toml")]
-    first = drive(tmp_path, "--seconds", "0", *runs)
+    first = drive(tmp_path, "--seconds", "0", *runs, *ship)
     assert first.returncode == 0, first.stdout + first.stderr
     assert '"daemon alive": true' in first.stdout  # it goes on without the caller
-    second = drive(tmp_path, "--seconds", "60", "--collect", str(tmp_path / "home"), *runs)
+    second = drive(tmp_path, "--seconds", "60", "--collect", str(tmp_path / "home"), *runs, *ship)
     assert second.returncode == 0, second.stdout + second.stderr
     assert '"one": "finished", "two": "finished"' in second.stdout
-    home = tmp_path / "home"
-    whole = b"".join(p.read_bytes() for p in sorted((home / "two-weights").iterdir()))
-    assert whole == (tmp_path / "work/two/two.safetensors").read_bytes()
-    tensors, meta = checkpoint.read(home / "one-compact")
+    home = unpacked(tmp_path / "home", tmp_path / "at-home")
+    assert (home / "two/ship/two.safetensors").read_bytes()
+    assert (home / "two/ship/two.stack.safetensors").read_bytes()
+    (compact,) = (home / "one/compact").iterdir()
+    tensors, meta = checkpoint.read(compact)
     assert meta["counters"]["updates"] == 20 and "embedding.int8" in tensors
-    with tarfile.open(home / "logs.tar.gz") as archive:
-        assert {"daemon.log", "one/log.jsonl", "two/card.md"} <= set(archive.getnames())
+    assert (home / "daemon.log").is_file() and (home / "one/log.jsonl").is_file()
+    assert (home / "two/card.md").is_file() and not (home / "two/compact").exists()
 
 
-def test_collect_respects_the_limits(tmp_path: Path) -> None:
+def test_collect_respects_the_limits(tmp_path: Path, monkeypatch) -> None:
     support.write_corpus(tmp_path / "text")
     run = support.run(data={"corpus": "text"}, train={"dtype": "float32"})
     s = Session(run, tmp_path, tmp_path / "work", torch.device("cpu"))
     s.save()
     s.log({"event": "x"})
-    target = tmp_path / "home"
-    assert session.collect(tmp_path / "work", [run], target, files=2, total=10**6) == ["tiny"]
-    assert [p.name for p in target.iterdir()] == ["logs.tar.gz"]
-    assert session.collect(tmp_path / "work", [run], target, files=3, total=10**6) == []
-    names = {p.name for p in (target / "tiny-compact").iterdir()}
-    assert names == {"manifest.json", "part-00.bin"}
-    manifest = json.loads((target / "tiny-compact/manifest.json").read_text())
-    assert manifest["meta"]["run"]["name"] == "tiny"
+    monkeypatch.setattr(session, "PIECE_BYTES", 3000)
+    assert session.collect(tmp_path / "work", ["tiny"], tmp_path / "small", 9000) == ["tiny"]
+    home = unpacked(tmp_path / "small", tmp_path / "small-home")
+    assert [p.name for p in home.rglob("*") if p.is_file()] == ["log.jsonl"]
+    assert session.collect(tmp_path / "work", ["tiny"], tmp_path / "large", 10**6) == []
+    sizes = [p.stat().st_size for p in sorted((tmp_path / "large").iterdir())]
+    assert len(sizes) > 2 and set(sizes[:-1]) == {3000}
+    home = unpacked(tmp_path / "large", tmp_path / "large-home")
+    (compact,) = (home / "tiny/compact").iterdir()
+    assert checkpoint.read(compact)[1]["run"]["name"] == "tiny"
 
 
 def test_a_failing_run_is_reported(tmp_path: Path) -> None:
