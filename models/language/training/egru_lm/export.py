@@ -12,6 +12,8 @@ is stored by source, the order in which events are delivered: X.row_begin (uint3
 X.target (uint16, ascending within a source) and X.value (int8 or float, same order).
 NAME.stack.safetensors beside a rounded model holds its stack before rounding, as the source for
 fine-tuning: the same tensors without embedding and decoder, matrices as float16.
+Where an embedding would be stored twice, one file has the metadata entry embedding_from instead:
+the way from its folder to the file that has the embedding (share.py).
 Metadata: format, cell, sizes, rounding, run name, corpus digest; the words, one a line, stand in
 the file NAME.vocabulary.txt beside it, in id order.
 """
@@ -128,9 +130,15 @@ def read_safetensors(path: Path, state: State) -> None:
 
     Takes the stack from NAME.stack.safetensors where that stands beside it.
     """
+    from safetensors import safe_open
     from safetensors.torch import load_file
 
     tensors = load_file(str(path))
+    with safe_open(str(path), "pt") as file:
+        source = (file.metadata() or {}).get("embedding_from")
+    if source is not None:
+        shared = load_file(str(path.parent / source))
+        tensors |= {n: t for n, t in shared.items() if n in ("embedding", "embedding.scale")}
     stack = path.with_suffix(".stack.safetensors")
     if stack.is_file():
         tensors = {name: t for name, t in tensors.items() if not name.startswith("layer")}

@@ -188,3 +188,29 @@ def test_stack_before_rounding_goes_beside(tmp_path: Path) -> None:
             assert torch.equal(other.logical(name), quantise.rounded(weights, "int8"))
         else:
             assert torch.equal(other.logical(name), weights)
+
+
+def test_an_embedding_is_stored_once(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors.torch")
+    from egru_lm.share import share
+
+    state, rounding = filled(pad=8, pad_vocabulary=8), Rounding("none", "int8")
+    paths = [tmp_path / name / f"{name}.safetensors" for name in ("a", "b")]
+    for path in paths:
+        information = export.metadata(state, rounding, path.stem, "00")
+        export.write_safetensors(path, export.collect(state, rounding), information, ["w"])
+        entry = state.layout.entries["layer1.kernel"]
+        entry.logical(state.flat).mul_(2)  # the stacks differ, the embeddings do not
+    size = paths[1].stat().st_size
+    assert share(paths[1], paths[0]) == size - paths[1].stat().st_size > 0
+    entry.logical(state.flat).mul_(0.5)
+    other = new_state(support.run(train={"dtype": "float32"}), support.WORDS, torch.device("cpu"))
+    export.read_safetensors(paths[1], other)
+    assert torch.equal(other.logical("layer1.kernel"), state.logical("layer1.kernel"))
+    assert torch.equal(
+        other.logical("embedding"), quantise.rounded(state.logical("embedding"), "int8")
+    )
+    state.logical("embedding")[3] += 1
+    export.write_safetensors(paths[1], export.collect(state, rounding), information, ["w"])
+    with pytest.raises(ValueError, match="embedding"):
+        share(paths[1], paths[0])
