@@ -55,13 +55,43 @@ Result<CodedInput> coded_sample(const Pipeline& pipeline, const CalibrationInput
   return std::move(coded.input);
 }
 
-Result<double> largest_input(const Pipeline& pipeline, const CalibrationInput& input) {
-  double largest = 0.0;
-  for (std::size_t number = 0; number < input.samples.size(); ++number) {
-    SPIKELOOM_TRY(const CodedInput coded, coded_sample(pipeline, input, number));
-    for (const double value : coded.value) largest = std::max(largest, std::abs(value));
+std::vector<RecordFlag> activity_nodes(const Program& program) {
+  std::vector<RecordFlag> flags;
+  const InputActivityMeter meter(program);
+  for (const std::uint32_t n : meter.nodes()) {
+    flags.push_back({program.nodes[n].name, Variable::kOutput});
   }
-  return largest;
+  return flags;
+}
+
+Result<InputSurvey> survey_input(const Pipeline& pipeline, const CalibrationInput& input,
+                                 bool with_activity, const ProgressSink& progress) {
+  InputSurvey survey;
+  InputActivityMeter meter(pipeline.program());
+  const auto total = static_cast<std::int64_t>(input.samples.size());
+  for (std::int64_t number = 0; number < total; ++number) {
+    SPIKELOOM_TRY(const CodedInput coded,
+                  coded_sample(pipeline, input, static_cast<std::size_t>(number)));
+    for (const double value : coded.value) {
+      survey.largest = std::max(survey.largest, std::abs(value));
+    }
+    if (!with_activity) continue;
+    const std::int64_t steps = input.steps.value_or(coded.steps);
+    SPIKELOOM_TRY(const RunOutcome outcome, run_coded(pipeline, coded, steps));
+    for (const std::uint32_t n : meter.nodes()) {
+      const RecordedEvents* events = outcome.find_events(n);
+      if (events == nullptr) continue;
+      for (std::size_t i = 0; i < events->index.size(); ++i) {
+        meter.add(n, events->step[i], {&events->index[i], 1}, {&events->value[i], 1});
+      }
+    }
+    meter.end_recording(steps);
+    if (progress && !progress(number + 1, total)) {
+      return Error{.code = ErrorCode::kCancelled, .what = "stopped on request"};
+    }
+  }
+  survey.activity = meter.activity();
+  return survey;
 }
 
 Result<Calibration> calibrate(const Pipeline& real, const Pipeline& integer,

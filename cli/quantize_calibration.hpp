@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "cli/pipeline.hpp"
 #include "cli/sample.hpp"
+#include "models/quantize/input_activity.hpp"
 
 namespace spikeloom::cli {
 
@@ -43,8 +44,19 @@ struct CalibrationInput {
 Result<CodedInput> coded_sample(const Pipeline& pipeline, const CalibrationInput& input,
                                 std::size_t number);
 
-/// Largest value of an element in a step over all samples.
-Result<double> largest_input(const Pipeline& pipeline, const CalibrationInput& input);
+/// What the float network takes in over all samples.
+struct InputSurvey {
+  double largest = 0.0;      ///< value of an input element in a step
+  ActivityProfile activity;  ///< of the weight nodes; empty unless asked for
+};
+
+/// Reads every sample and, for the activity, runs it on a pipeline that records the outputs of
+/// `activity_nodes`.
+Result<InputSurvey> survey_input(const Pipeline& pipeline, const CalibrationInput& input,
+                                 bool with_activity, const ProgressSink& progress);
+
+/// Flags that record what survey_input listens to.
+std::vector<RecordFlag> activity_nodes(const Program& program);
 
 /// Runs every sample on both; the pipelines record all spikes.
 Result<Calibration> calibrate(const Pipeline& real, const Pipeline& integer,

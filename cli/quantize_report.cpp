@@ -1,5 +1,7 @@
 #include "cli/quantize_report.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/table.hpp"
@@ -57,6 +59,7 @@ Value quantize_value(const QuantizeReport& report) {
     one.set("weights", layer.weights);
     one.set("smallest_scale", layer.smallest_scale).set("largest_scale", layer.largest_scale);
     one.set("rms_error", layer.rms_error).set("max_error", layer.max_error);
+    one.set("fitted", layer.fitted);
     layers.push(std::move(one));
   }
   value.set("layers", std::move(layers));
@@ -81,6 +84,12 @@ std::string quantize_text(const QuantizeReport& report) {
   text += fmt::format("leak products  {}, up to {} fractional bits\n",
                       get_option(q.discretisation, "fixed-point"), q.fraction);
   text += fmt::format("input values   up to {} in a step\n", q.input_limit);
+  const auto fitted = std::count_if(q.layers.begin(), q.layers.end(),
+                                    [](const QuantizedLayer& layer) { return layer.fitted; });
+  text += fmt::format(
+      "scales         {}\n",
+      fitted > 0 ? fmt::format("{} of {} layers fitted to the recordings", fitted, q.layers.size())
+                 : "by the largest weights");
   if (report.calibration) text += "\n" + calibration_text(*report.calibration);
   text += fmt::format("written        {}\n", report.out);
   return text;

@@ -19,6 +19,7 @@ namespace {
 struct QuantizeCommand {
   std::string model, out;
   std::string per = "channel";
+  std::string scales = "largest";
   QuantizeOptions options;
   RunFlags run;
   InputFlags input;
@@ -61,6 +62,31 @@ Result<CalibrationInput> calibration_input(const QuantizeCommand& command, const
   return input;
 }
 
+/// Runs the float network on the recordings, with everything recorded that reaches weights.
+Result<InputSurvey> survey_recordings(const QuantizeCommand& command, const LoadedModel& model,
+                                      PipelineRequest request, const CalibrationInput& input,
+                                      Console& console) {
+  if (input.samples.empty()) {
+    if (command.scales != "fitted") return InputSurvey{};
+    return Error{.what = "there are no recordings to fit scales to",
+                 .next = "give --calibrate FILE"};
+  }
+  request.record_all_spikes = false;
+  SPIKELOOM_TRY(Pipeline real, make_pipeline(model, request));
+  const bool with_activity = command.scales == "fitted";
+  if (with_activity) {
+    request.record = activity_nodes(real.program());
+    SPIKELOOM_TRY(real, make_pipeline(model, request));
+  }
+  const auto progress = [&](std::int64_t done, std::int64_t total) {
+    console.progress("fitting", done, total);
+    return true;
+  };
+  SPIKELOOM_TRY(InputSurvey survey, survey_input(real, input, with_activity, progress));
+  console.end_progress();
+  return survey;
+}
+
 Result<int> quantize_model(const QuantizeCommand& command, Console& console) {
   SPIKELOOM_TRY(LoadedModel model, load_network_file(command.model));
   QuantizeOptions options = command.options;
@@ -75,10 +101,12 @@ Result<int> quantize_model(const QuantizeCommand& command, Console& console) {
     for (const std::string& note : real.notes) console.note(note);
   }
   SPIKELOOM_TRY(const CalibrationInput input, calibration_input(command, real));
-  SPIKELOOM_TRY(const double largest, largest_input(real, input));
+  SPIKELOOM_TRY(const InputSurvey survey,
+                survey_recordings(command, model, request, input, console));
   options.input_bound =
       std::max(options.input_bound,
-               static_cast<std::int32_t>(std::min<double>(std::ceil(largest), kEventLimit)));
+               static_cast<std::int32_t>(std::min<double>(std::ceil(survey.largest), kEventLimit)));
+  options.activity = survey.activity;
   auto made = quantize(model.network, real.discretisation(), options);
   if (!made.ok()) return std::move(made).error().in(command.model);
   for (const std::string& note : made->notes) console.note(note);
@@ -133,11 +161,16 @@ void add_quantize(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(1, static_cast<int>(kEventLimit)))
       ->group(kGroup);
   add_input_flags(*sub, command->input);
-  // The recordings are there to compare, so the flag that names them says so.
+  // The recordings are there to fit and to compare, so the flag that names them says so.
   sub->remove_option(sub->get_option("--input"));
   sub->add_option("--calibrate", command->input.files,
-                  "recordings to compare float and integer on, one or more")
+                  "recordings to compare float and integer on, and to fit scales to, one or more")
       ->group("Input");
+  sub->add_option("--scales", command->scales,
+                  "by the largest weight, or with --calibrate fitted to what reaches the weights "
+                  "(largest)")
+      ->check(CLI::IsMember({"fitted", "largest"}))
+      ->group(kGroup);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "models/quantize/input_activity.hpp"
 #include "snn/discretisation.hpp"
 #include "snn/network.hpp"
 
@@ -22,6 +23,9 @@ struct QuantizeOptions {
   FixedPoint rounding = FixedPoint::kLoihi;  ///< of leak products
   int fraction = 12;                         ///< most fractional bits of a membrane, 0 .. 16
   std::int32_t input_bound = 255;  ///< an input value of a step that the overflow proof must allow
+  /// What reached the weight nodes on recordings. A node that is in it gets the scales and integers
+  /// that fit it best; another one the scale of its largest weight and the nearest integers.
+  ActivityProfile activity = {};
 };
 
 /// What became of one weight node.
@@ -32,6 +36,7 @@ struct QuantizedLayer {
   double smallest_scale = 0.0, largest_scale = 0.0;  ///< real weight = scale x integer
   double rms_error = 0.0;  ///< root mean square error over root mean square weight
   double max_error = 0.0;  ///< largest error over largest weight
+  bool fitted = false;     ///< to the recordings
 };
 
 struct QuantizedNetwork {
@@ -44,7 +49,8 @@ struct QuantizedNetwork {
 };
 
 /// kUnsupported names the node that has no integer form and what to do; errors of lower() as they
-/// are. `discretisation` is that of the float network.
+/// are. kShape: an activity with another number of elements than its node's input. `discretisation`
+/// is that of the float network.
 Result<QuantizedNetwork> quantize(const Network& network, const Discretisation& discretisation,
                                   const QuantizeOptions& options = {});
 

@@ -38,12 +38,21 @@ TEST_F(CliQuantize, TheQuantisedNetworkRunsInIntegerAndCountsTheSame) {
 
 TEST_F(CliQuantize, TheTableSaysWhatItCost) {
   const auto made = run({"quantize", "two.nir", "-o", "two.sloom", "--bits", "4", "--per", "layer",
-                         "--calibrate", "x.npy"});
+                         "--calibrate", "x.npy", "--scales", "fitted"});
   ASSERT_EQ(made.code, cli::kExitOk) << made.err;
-  for (const char* word :
-       {"weights", "Linear", "rms error", "cosine", "same decision  1 of 1", "two.sloom"}) {
+  for (const char* word : {"scales         1 of 1 layers fitted", "weights", "Linear", "rms error",
+                           "cosine", "same decision  1 of 1", "two.sloom"}) {
     EXPECT_NE(made.out.find(word), std::string::npos) << word << "\n" << made.out;
   }
+}
+
+TEST_F(CliQuantize, ScalesAreThoseOfTheLargestWeightsUnlessAskedFor) {
+  const auto made = run({"quantize", "two.nir", "-o", "two.sloom", "--calibrate", "x.npy"});
+  ASSERT_EQ(made.code, cli::kExitOk) << made.err;
+  EXPECT_NE(made.out.find("scales         by the largest weights"), std::string::npos) << made.out;
+  const auto refused = run({"quantize", "two.nir", "-o", "two.sloom", "--scales", "fitted"});
+  EXPECT_EQ(refused.code, cli::kExitUsage) << refused.err;
+  EXPECT_NE(refused.err.find("--calibrate"), std::string::npos) << refused.err;
 }
 
 TEST_F(CliQuantize, AFloatNetworkInIntegerArithmeticIsRefusedWithTheCommand) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "models/quantize/detail/fit.hpp"
 #include "models/quantize/quantize.hpp"
 #include "snn/integer.hpp"
 #include "snn/lowering.hpp"
@@ -170,6 +171,78 @@ TEST(Quantize, RefusesWhatHasNoIntegerFormAndSaysWhatToDo) {
   const Network fine = chain({1}, {linear(1, 1, {0.3F}), relay(1)}, {1});
   EXPECT_FALSE(quantize(fine, options_of({}), {.bits = 1}).ok());
   EXPECT_FALSE(quantize(fine, options_of({}), {.rounding = FixedPoint::kNone}).ok());
+}
+
+/// One large weight that never hears anything among forty that do: its scale, 1.2 / 7, would round
+/// them by up to half of it; steps of about 0.1 leave them nearly exact.
+TEST(Quantize, ScalesFitWhatReachesTheWeights) {
+  std::vector<float> weights = {1.2F};
+  for (int i = 0; i < 10; ++i) weights.insert(weights.end(), {0.3F, 0.2F, -0.1F, 0.4F});
+  const Network network = chain({41}, {linear(1, 41, weights), relay(0.45F, 1)}, {1});
+  const auto by_largest = quantize(network, options_of({}), {.bits = 4});
+  ASSERT_TRUE(by_largest.ok()) << error_of(by_largest);
+  EXPECT_NEAR(by_largest->layers[0].largest_scale, 1.2 / 7.0, 1e-6);
+  EXPECT_FALSE(by_largest->layers[0].fitted);
+  QuantizeOptions options{.bits = 4};
+  InputActivity& activity = options.activity["layer0"];
+  activity.mean.assign(41, 0.3);
+  activity.square.assign(41, 0.3);
+  activity.mean[0] = activity.square[0] = 0.0;
+  const auto fitted = quantize(network, options_of({}), options);
+  ASSERT_TRUE(fitted.ok()) << error_of(fitted);
+  EXPECT_TRUE(fitted->layers[0].fitted);
+  EXPECT_NEAR(fitted->layers[0].largest_scale, 0.1, 0.005);
+  EXPECT_EQ(integers_of(*fitted, "layer0").weight[0], 7);
+  EXPECT_EQ(integers_of(*fitted, "layer0").weight[1], 3);
+  options.activity["layer0"].mean.pop_back();
+  const auto refused = quantize(network, options_of({}), options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kShape);
+}
+
+TEST(Quantize, FittedIntegersKeepTheMeanOfTheSum) {
+  // 0.4 + 0.4 + 0.4 with inputs that are always 1: to the nearest the sum is 0, moved it is 1.
+  const std::vector<detail::FittedWeight> row(3, {0.4, 1.0, 1.0});
+  const auto integers = detail::fit_integers(row, 1.0, 7.0);
+  EXPECT_EQ(integers[0] + integers[1] + integers[2], 1.0);
+  // (1 - 1.2)^2 and no spread.
+  EXPECT_NEAR(detail::fit_error(row, integers, 1.0), 0.04, 1e-12);
+  // Inputs that vary and have no mean: the nearest is best. 3 x 0.4^2 x 1.
+  const std::vector<detail::FittedWeight> varied(3, {0.4, 0.0, 1.0});
+  EXPECT_EQ(detail::fit_integers(varied, 1.0, 7.0), (std::vector<double>{0, 0, 0}));
+  EXPECT_NEAR(detail::fit_error(varied, std::vector<double>{0, 0, 0}, 1.0), 0.48, 1e-12);
+  // Nothing beyond the largest integer.
+  const std::vector<detail::FittedWeight> large(1, {9.0, 1.0, 1.0});
+  EXPECT_EQ(detail::fit_integers(large, 1.0, 7.0), (std::vector<double>{7}));
+}
+
+TEST(InputActivity, AddsUpLinksAndCountsSilence) {
+  // in -> w -> n -> out and n -> back -> n: of w the input, of back n's spikes a step later.
+  NetworkBuilder builder;
+  builder.add("in", input({2}));
+  builder.add("w", linear(1, 2, {1, 1}));
+  builder.add("n", relay(0.5F, 1));
+  builder.add("back", linear(1, 1, {0.1F}));
+  builder.add("out", output({1}));
+  for (const auto& [from, to] : std::vector<std::pair<const char*, const char*>>{
+           {"in", "w"}, {"w", "n"}, {"n", "back"}, {"back", "n"}, {"n", "out"}}) {
+    builder.connect(from, to);
+  }
+  const auto program = lower(*std::move(builder).build(), options_of({}));
+  ASSERT_TRUE(program.ok()) << error_of(program);
+  InputActivityMeter meter(*program);
+  const std::uint32_t in = *program->find("in"), n = *program->find("n");
+  EXPECT_EQ(meter.nodes(), (std::vector<std::uint32_t>{std::min(in, n), std::max(in, n)}));
+  const std::vector<std::uint32_t> second = {1}, first = {0};
+  const std::vector<double> three = {3}, one = {1};
+  meter.add(in, 0, second, three);
+  meter.add(in, 2, second, one);
+  meter.add(n, 1, first, one);
+  meter.end_recording(4);
+  const ActivityProfile profile = meter.activity();
+  EXPECT_EQ(profile.at("w").mean, (std::vector<double>{0, 1}));      // (3 + 1) / 4
+  EXPECT_EQ(profile.at("w").square, (std::vector<double>{0, 2.5}));  // (9 + 1) / 4
+  EXPECT_EQ(profile.at("back").mean, (std::vector<double>{0.25}));
 }
 
 }  // namespace

@@ -8,68 +8,11 @@
 
 #include <fmt/format.h>
 
+#include "models/quantize/detail/fit.hpp"
+#include "models/quantize/detail/weight_view.hpp"
+
 namespace spikeloom::detail {
 namespace {
-
-/// The numbers of a weight node: values, the row of each, scale and bias of each row.
-struct WeightView {
-  std::vector<double> value;
-  std::vector<std::size_t> row;
-  std::vector<double> row_scale, bias;
-  std::size_t rows = 0;
-  bool channels = true;  ///< a row is a channel of the output
-};
-
-template <typename Op>
-void fill_rows(const Op& o, WeightView& view) {
-  if constexpr (std::is_same_v<Op, op::Sparse>) {
-    view.rows = static_cast<std::size_t>(o.outputs);
-    view.row.resize(view.value.size());
-    for (std::size_t r = 0; r < view.rows; ++r) {
-      std::fill(view.row.begin() + o.row_start[r], view.row.begin() + o.row_start[r + 1], r);
-    }
-  } else {
-    if constexpr (std::is_same_v<Op, op::Dense>) {
-      view.rows = static_cast<std::size_t>(o.outputs);
-      view.channels = o.repeats == 1;
-    } else {
-      view.rows = static_cast<std::size_t>(o.out_channels);
-    }
-    const std::size_t length =
-        view.rows == 0 ? 1 : std::max<std::size_t>(view.value.size() / view.rows, 1);
-    for (std::size_t k = 0; k < view.value.size(); ++k) view.row.push_back(k / length);
-  }
-}
-
-std::optional<WeightView> view_weights(const Operation& operation) {
-  return std::visit(
-      [](const auto& o) -> std::optional<WeightView> {
-        using Op = std::decay_t<decltype(o)>;
-        WeightView view;
-        if constexpr (std::is_same_v<Op, op::RandomSparse>) {
-          for (const auto& group : o.groups) view.value.push_back(group.weight);
-          view.row.assign(view.value.size(), 0);
-          view.rows = 1;
-          view.channels = false;
-          return view;
-        } else if constexpr (std::is_same_v<Op, op::Sparse>) {
-          view.value = o.value;
-          view.row_scale = o.row_scale;
-          view.bias = o.bias;
-          fill_rows(o, view);
-          return view;
-        } else if constexpr (std::is_same_v<Op, op::Dense> || std::is_same_v<Op, op::Convolution>) {
-          view.value = o.weight;
-          view.row_scale = o.row_scale;
-          view.bias = o.bias;
-          fill_rows(o, view);
-          return view;
-        } else {
-          return std::nullopt;
-        }
-      },
-      operation);
-}
 
 bool passes_through(const Operation& operation) {
   if (const auto* pool = std::get_if<op::Pool>(&operation)) {
@@ -127,8 +70,12 @@ class Planner {
   Result<Unit> resolve_weights(const Wire& wire);
   Result<Unit> produced(std::uint32_t node);
   Result<Unit> scaled(std::uint32_t node);
+  /// The weights of a node's rows with what reaches them; nothing where that is not known.
+  Result<std::vector<std::vector<FittedWeight>>> fitted_rows(std::uint32_t node,
+                                                             const WeightView& view,
+                                                             double unit_in) const;
   Status quantize_node(std::uint32_t node, const WeightView& view, double unit_in,
-                       const Unit& scale);
+                       const Unit& scale, const std::vector<std::vector<FittedWeight>>& fitted);
   Error refuse(std::uint32_t node, std::string what, std::string next) const;
 
   const Program& program_;
@@ -296,18 +243,70 @@ Result<Unit> Planner::resolve_weights(const Wire& wire) {
   for (double& s : scale.channel) {
     if (!(s > 0.0)) s = largest > 0.0 ? largest : 1.0;  // a row of zeros
   }
+  std::vector<std::vector<std::vector<FittedWeight>>> fitted(views.size());
+  if (!kept) {
+    std::vector<std::vector<std::vector<FittedWeight>>> sharing(scale.channel.size());
+    for (std::size_t v = 0; v < views.size(); ++v) {
+      SPIKELOOM_TRY(fitted[v], fitted_rows(wire.producers[v], views[v], units[v]));
+      for (std::size_t r = 0; r < fitted[v].size(); ++r) {
+        sharing[per_channel ? r : 0].push_back(fitted[v][r]);
+      }
+    }
+    // A scale fits all that share it, or is that of the largest weight.
+    const bool known =
+        std::none_of(fitted.begin(), fitted.end(), [](const auto& rows) { return rows.empty(); });
+    if (!known) fitted.assign(views.size(), {});
+    for (std::size_t c = 0; known && c < sharing.size(); ++c) {
+      scale.channel[c] = fit_scale(sharing[c], scale.channel[c], highest);
+    }
+  }
   for (std::size_t v = 0; v < views.size(); ++v) {
-    SPIKELOOM_CHECK(quantize_node(wire.producers[v], views[v], units[v], scale));
+    SPIKELOOM_CHECK(quantize_node(wire.producers[v], views[v], units[v], scale, fitted[v]));
   }
   return scale;
 }
 
+Result<std::vector<std::vector<FittedWeight>>> Planner::fitted_rows(std::uint32_t n,
+                                                                    const WeightView& view,
+                                                                    double unit_in) const {
+  std::vector<std::vector<FittedWeight>> rows;
+  const ProgramNode& node = program_.nodes[n];
+  const auto found = options_.activity.find(node.name);
+  if (found == options_.activity.end() || view.source.empty()) return rows;
+  const auto elements = static_cast<std::size_t>(node.in_size);
+  if (found->second.mean.size() != elements || found->second.square.size() != elements) {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "the activity is not that of this network",
+                 .where = fmt::format("node \"{}\"", node.name),
+                 .expected = fmt::format("{} input elements", elements),
+                 .got = std::to_string(found->second.mean.size())};
+  }
+  const bool channels = std::holds_alternative<op::Convolution>(node.operation);
+  const InputActivity activity = moments(view, found->second, channels);
+  rows.resize(view.rows);
+  for (std::size_t k = 0; k < view.value.size(); ++k) {
+    const std::size_t row = view.row[k], source = view.source[k];
+    // An integer input stands for unit_in of the real one.
+    rows[row].push_back(
+        {view.value[k] * (view.row_scale.empty() ? 1.0 : view.row_scale[row]) * unit_in,
+         activity.mean[source] / unit_in, activity.square[source] / (unit_in * unit_in)});
+  }
+  return rows;
+}
+
 Status Planner::quantize_node(std::uint32_t n, const WeightView& view, double unit_in,
-                              const Unit& scale) {
+                              const Unit& scale,
+                              const std::vector<std::vector<FittedWeight>>& fitted) {
   QuantizedWeights& made = plan_.weights[n];
   const auto scale_of = [&](std::size_t row) {
     return scale.uniform() ? scale.channel[0] : scale.channel[row];
   };
+  const double highest = std::ldexp(1.0, options_.bits - 1) - 1.0;
+  std::vector<std::vector<double>> fits;
+  for (std::size_t r = 0; r < fitted.size(); ++r) {
+    fits.push_back(fit_integers(fitted[r], scale_of(r), highest));
+  }
+  std::vector<std::size_t> next(fits.size());  // of each row
   double error = 0.0;
   double power = 0.0;
   double worst = 0.0;
@@ -316,7 +315,8 @@ Status Planner::quantize_node(std::uint32_t n, const WeightView& view, double un
     const std::size_t row = view.row[k];
     const double real =
         view.value[k] * (view.row_scale.empty() ? 1.0 : view.row_scale[row]) * unit_in;
-    made.integers.push_back(std::nearbyint(real / scale_of(row)));  // ties to even
+    made.integers.push_back(fits.empty() ? std::nearbyint(real / scale_of(row))  // ties to even
+                                         : fits[row][next[row]++]);
     const double difference = std::abs(made.integers.back() * scale_of(row) - real);
     error += difference * difference;
     power += real * real;
@@ -338,7 +338,8 @@ Status Planner::quantize_node(std::uint32_t n, const WeightView& view, double un
                           .smallest_scale = *low / unit_in,
                           .largest_scale = *high / unit_in,
                           .rms_error = power > 0.0 ? std::sqrt(error / power) : 0.0,
-                          .max_error = largest > 0.0 ? worst / largest : 0.0});
+                          .max_error = largest > 0.0 ? worst / largest : 0.0,
+                          .fitted = !fits.empty()});
   return {};
 }
 
