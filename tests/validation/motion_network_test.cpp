@@ -32,7 +32,7 @@ class DecoderSink : public Sink {
 
 class MotionNetwork : public testing::Test {
  protected:
-  void prepare(Arithmetic arithmetic, int link_delay) {
+  void prepare(Arithmetic arithmetic, int link_delay, const char* backend = "reference") {
     const auto network = make_motion_network();
     ASSERT_TRUE(network.ok()) << test::error_of(network);
     Discretisation discretisation = motion_discretisation();
@@ -41,7 +41,7 @@ class MotionNetwork : public testing::Test {
     ASSERT_TRUE(program.ok()) << test::error_of(program);
     RunOptions options;
     options.arithmetic = arithmetic;
-    auto executable = compile("reference", *program, options);
+    auto executable = compile(backend, *program, options);
     ASSERT_TRUE(executable.ok()) << test::error_of(executable);
     auto session = (*executable)->open();
     ASSERT_TRUE(session.ok()) << test::error_of(session);
@@ -109,6 +109,14 @@ TEST_F(MotionNetwork, TellsThemWithTenPercentNoise) {
   }
 }
 
+TEST_F(MotionNetwork, TellsThemOnCpu) {
+  prepare(Arithmetic::kFloat32, 0, "cpu");
+  for (const double speed : {100.0, 200.0, 400.0}) {
+    expect_all_right(speed, 0.0, 0);
+    for (const std::uint64_t seed : {1, 2}) expect_all_right(speed, 0.1, seed);
+  }
+}
+
 TEST_F(MotionNetwork, TellsThemWhenEveryLinkTakesAStep) {
   prepare(Arithmetic::kDouble, 1);
   expect_all_right(200.0, 0.1, 4);
@@ -121,14 +129,20 @@ TEST_F(MotionNetwork, NoiseAloneSaysNothing) {
   for (const MotionDecision& decision : decisions) EXPECT_FALSE(decision.direction.has_value());
 }
 
-TEST_F(MotionNetwork, BothArithmeticsSpeakAlike) {
+TEST_F(MotionNetwork, ArithmeticsAndBackendsSpeakAlike) {
   const MovingBarOptions scene{.direction_degrees = 135.0, .noise_fraction = 0.1, .seed = 6};
   prepare(Arithmetic::kFloat32, 0);
   const auto single = decide(scene);
+  prepare(Arithmetic::kFloat32, 0, "cpu");
+  const auto fast = decide(scene);
   prepare(Arithmetic::kDouble, 0);
   const auto full = decide(scene);
   ASSERT_EQ(single.size(), full.size());
-  for (std::size_t i = 0; i < full.size(); ++i) EXPECT_EQ(single[i].counts, full[i].counts);
+  ASSERT_EQ(fast.size(), full.size());
+  for (std::size_t i = 0; i < full.size(); ++i) {
+    EXPECT_EQ(single[i].counts, full[i].counts);
+    EXPECT_EQ(fast[i].counts, full[i].counts);
+  }
 }
 
 TEST(MotionNetworkShape, OtherSizesBuildAndSmallOnesAreRefused) {

@@ -9,24 +9,20 @@
 #include <gtest/gtest.h>
 
 #include "base/io/npy.hpp"
-#include "models/nir/nir_reader.hpp"
-#include "sensors/recording_io.hpp"
 #include "snn/lowering.hpp"
 #include "snn/read_out.hpp"
-#include "tests/support/run_network.hpp"
-#include "tests/support/shared_data.hpp"
+#include "tests/support/acceptance_networks.hpp"
 
 namespace spikeloom::test {
 namespace {
 
-const std::string kFolder = "acceptance/nir/02_cnn/";
 constexpr std::int64_t kLongestRecording = 313;  // steps; README: sub and delay were padded to it
 
 using Row = std::vector<double>;
 
 /// A CSV with a header line: rows of numbers.
 std::vector<Row> read_table(const std::string& name) {
-  std::ifstream file(shared_path(kFolder + name));
+  std::ifstream file(shared_path(kNirCnn + name));
   std::string line;
   std::getline(file, line);
   std::vector<Row> rows;
@@ -40,32 +36,9 @@ std::vector<Row> read_table(const std::string& name) {
   return rows;
 }
 
-CodedInput load(int sample) {
-  const auto path = shared_path(kFolder + "nmnist_test100/" + std::to_string(sample) + ".bs2");
-  const auto read = read_recording(path.string());
-  EXPECT_TRUE(read.ok()) << error_of(read);
-  const EventPacket& events = read->recording.events;
-  auto coded = code_recording({events.time, events.x, events.y, events.polarity}, {2, 34, 34},
-                              kMillisecond, {});
-  EXPECT_TRUE(coded.ok()) << error_of(coded);
-  return *std::move(coded);
-}
-
 const Network& network() {
-  static const Network loaded = [] {
-    auto model = read_nir(shared_path(kFolder + "cnn_sinabs.nir").string());
-    EXPECT_TRUE(model.ok()) << error_of(model);
-    return model.ok() ? model->network : Network();
-  }();
+  static const Network loaded = read_network(kNirCnn + "cnn_sinabs.nir");
   return loaded;
-}
-
-CodedInput first_steps(CodedInput input, std::int64_t steps) {
-  input.steps = std::min(input.steps, steps);
-  input.step_start.resize(static_cast<std::size_t>(input.steps) + 1);
-  input.index.resize(input.step_start.back());
-  input.value.resize(input.step_start.back());
-  return input;
 }
 
 struct Rule {
@@ -92,7 +65,7 @@ const std::map<int, Row>& multi_in_float64() {
 TEST_P(NirCnn, OutputCountsEqualTheIndependentSimulation) {
   const auto& [rule, runner] = GetParam();
   const std::string csv = "expected_test100_out_counts_" + rule.name + ".csv";
-  REQUIRE_SHARED(kFolder + csv);
+  REQUIRE_SHARED(kNirCnn + csv);
   const auto table = read_table(csv);
   ASSERT_EQ(table.size(), 100U);
   int right = 0;
@@ -102,7 +75,7 @@ TEST_P(NirCnn, OutputCountsEqualTheIndependentSimulation) {
                        .arithmetic = runner.arithmetic,
                        .backend = runner.backend};
     if (rule.padded) request.steps = kLongestRecording;
-    const auto run = run_network(network(), load(static_cast<int>(row[0])), request);
+    const auto run = run_network(network(), nmnist_recording(static_cast<int>(row[0])), request);
     ASSERT_TRUE(run.ok()) << error_of(run);
     const std::vector<double> counts = run->sums("output", 10);
     Row expected(row.begin() + 2, row.end());
@@ -137,10 +110,10 @@ INSTANTIATE_TEST_SUITE_P(
 class NirCnnOperations : public testing::TestWithParam<Runner> {};
 
 TEST_P(NirCnnOperations, EqualTheIndependentCountPerRecordingAndLayer) {
-  REQUIRE_SHARED(kFolder + "expected_test100_ops.csv");
+  REQUIRE_SHARED(kNirCnn + "expected_test100_ops.csv");
   const std::vector<std::string> layers = {"0", "2", "5", "9", "11"};
   for (const Row& row : read_table("expected_test100_ops.csv")) {
-    const auto run = run_network(network(), load(static_cast<int>(row[0])),
+    const auto run = run_network(network(), nmnist_recording(static_cast<int>(row[0])),
                                  {.preset = "nir",
                                   .options = {{"dt", "1e-3"}},
                                   .arithmetic = GetParam().arithmetic,
@@ -163,10 +136,10 @@ INSTANTIATE_TEST_SUITE_P(Runners, NirCnnOperations, testing::ValuesIn(real_runne
                          [](const auto& info) { return to_string(info.param); });
 
 TEST(NirCnnActivity, FirstLayerEqualsThePublishedCountsAndCosineToTheChip) {
-  REQUIRE_SHARED(kFolder + "speck_activity.npy");
+  REQUIRE_SHARED(kNirCnn + "speck_activity.npy");
   const auto expected =
-      io::read_npy(shared_path(kFolder + "expected_l1_counts_zero_reset_10x16x16x16.npy").string());
-  const auto chip = io::read_npy(shared_path(kFolder + "speck_activity.npy").string());
+      io::read_npy(shared_path(kNirCnn + "expected_l1_counts_zero_reset_10x16x16x16.npy").string());
+  const auto chip = io::read_npy(shared_path(kNirCnn + "speck_activity.npy").string());
   ASSERT_TRUE(expected.ok() && chip.ok());
   // One recording of each digit, 0 to 9, in the order of the published activity.
   const std::vector<int> samples = {60004, 60003, 60002, 60019, 60005,
@@ -174,7 +147,7 @@ TEST(NirCnnActivity, FirstLayerEqualsThePublishedCountsAndCosineToTheChip) {
   for (const Runner& runner : real_runners()) {
     std::vector<double> counts;
     for (const int sample : samples) {
-      const auto run = run_network(network(), first_steps(load(sample), 300),
+      const auto run = run_network(network(), first_steps(nmnist_recording(sample), 300),
                                    {.preset = "nir",
                                     .options = {{"dt", "1e-3"}},
                                     .arithmetic = runner.arithmetic,

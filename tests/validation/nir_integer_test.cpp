@@ -9,47 +9,11 @@
 #include <gtest/gtest.h>
 
 #include "base/io/npy.hpp"
-#include "models/nir/nir_reader.hpp"
-#include "models/quantize/quantize.hpp"
-#include "models/tensors/tensor_file.hpp"
-#include "sensors/recording_io.hpp"
 #include "snn/lowering.hpp"
-#include "tests/support/run_network.hpp"
-#include "tests/support/shared_data.hpp"
+#include "tests/support/acceptance_networks.hpp"
 
 namespace spikeloom::test {
 namespace {
-
-const std::string kCnn = "acceptance/nir/02_cnn/";
-constexpr std::int64_t kAllSteps = 100000;
-const std::string kRnn = "acceptance/nir/03_rnn/";
-
-Network load_network(const std::string& name) {
-  auto model = read_nir(shared_path(name).string());
-  EXPECT_TRUE(model.ok()) << error_of(model);
-  return model.ok() ? model->network : Network();
-}
-
-/// The float run's discretisation and the quantised network with its own.
-struct Quantised {
-  Discretisation real;
-  QuantizedNetwork integer;
-};
-
-Quantised quantised(const Network& network, const std::string& preset,
-                    const std::vector<std::pair<std::string, std::string>>& options, int bits) {
-  Quantised made;
-  DiscretisationRequest request;
-  request.preset = preset;
-  request.options = options;
-  const auto resolved = resolve_discretisation(network, request);
-  EXPECT_TRUE(resolved.ok()) << error_of(resolved);
-  made.real = resolved->discretisation;
-  auto integer = quantize(network, made.real, {.bits = bits});
-  EXPECT_TRUE(integer.ok()) << error_of(integer);
-  if (integer.ok()) made.integer = *std::move(integer);
-  return made;
-}
 
 /// Sums of a node's values per element.
 Result<std::vector<double>> sums(const Network& network, const Discretisation& d,
@@ -91,25 +55,6 @@ double cosine(const std::vector<double>& a, const std::vector<double>& b) {
   return dot / std::sqrt(aa * bb);
 }
 
-std::ptrdiff_t decision(const std::vector<double>& counts) {
-  return std::max_element(counts.begin(), counts.end()) - counts.begin();
-}
-
-CodedInput recording(int sample, std::int64_t most_steps) {
-  const auto path = shared_path(kCnn + "nmnist_test100/" + std::to_string(sample) + ".bs2");
-  const auto read = read_recording(path.string());
-  EXPECT_TRUE(read.ok()) << error_of(read);
-  const EventPacket& events = read->recording.events;
-  auto coded = code_recording({events.time, events.x, events.y, events.polarity}, {2, 34, 34},
-                              kMillisecond, {});
-  EXPECT_TRUE(coded.ok()) << error_of(coded);
-  coded->steps = std::min(coded->steps, most_steps);
-  coded->step_start.resize(static_cast<std::size_t>(coded->steps) + 1);
-  coded->index.resize(coded->step_start.back());
-  coded->value.resize(coded->step_start.back());
-  return *std::move(coded);
-}
-
 /// Every available backend with integer arithmetic.
 std::vector<std::string> integer_backends() {
   std::vector<std::string> names;
@@ -149,19 +94,19 @@ struct Bits {
 class CnnInteger : public testing::TestWithParam<Bits> {};
 
 TEST_P(CnnInteger, FirstLayerKeepsItsCounts) {
-  REQUIRE_SHARED(kCnn + "cnn_sinabs.nir");
+  REQUIRE_SHARED(kNirCnn + "cnn_sinabs.nir");
   const auto [bits, unused, least] = GetParam();
   if (least == 0.0) GTEST_SKIP() << "no bar at this number of bits";
   const auto expected =
-      io::read_npy(shared_path(kCnn + "expected_l1_counts_zero_reset_10x16x16x16.npy").string());
+      io::read_npy(shared_path(kNirCnn + "expected_l1_counts_zero_reset_10x16x16x16.npy").string());
   ASSERT_TRUE(expected.ok()) << error_of(expected);
   const Quantised made =
-      quantised(load_network(kCnn + "cnn_sinabs.nir"), "nir", {{"dt", "1e-3"}}, bits);
+      quantised(read_network(kNirCnn + "cnn_sinabs.nir"), "nir", {{"dt", "1e-3"}}, {.bits = bits});
   // One recording of each digit, in the order of the published activity; first 300 frames.
   std::vector<double> counts;
   for (const int sample : {60004, 60003, 60002, 60019, 60005, 60009, 60012, 60001, 60062, 60008}) {
     const auto layer = sums(made.integer.network, made.integer.discretisation, Arithmetic::kInteger,
-                            recording(sample, 300), "1", 16 * 16 * 16);
+                            first_steps(nmnist_recording(sample), 300), "1", 16 * 16 * 16);
     ASSERT_TRUE(layer.ok()) << error_of(layer);
     counts.insert(counts.end(), layer->begin(), layer->end());
   }
@@ -171,12 +116,12 @@ TEST_P(CnnInteger, FirstLayerKeepsItsCounts) {
 }
 
 TEST_P(CnnInteger, DecidesRight) {
-  REQUIRE_SHARED(kCnn + "expected_test100_out_counts_zero.csv");
+  REQUIRE_SHARED(kNirCnn + "expected_test100_out_counts_zero.csv");
   const auto [bits, least_right, unused] = GetParam();
   const Quantised made =
-      quantised(load_network(kCnn + "cnn_sinabs.nir"), "nir", {{"dt", "1e-3"}}, bits);
+      quantised(read_network(kNirCnn + "cnn_sinabs.nir"), "nir", {{"dt", "1e-3"}}, {.bits = bits});
   std::ifstream table(
-      shared_path(kCnn + "expected_test100_out_counts_zero.csv"));  // sample, label, counts
+      shared_path(kNirCnn + "expected_test100_out_counts_zero.csv"));  // sample, label, counts
   std::string line;
   std::getline(table, line);
   int right = 0;
@@ -184,7 +129,7 @@ TEST_P(CnnInteger, DecidesRight) {
   for (; std::getline(table, line); ++run) {
     const int sample = std::stoi(line);
     const int label = std::stoi(line.substr(line.find(',') + 1));
-    const CodedInput input = recording(sample, kAllSteps);
+    const CodedInput input = nmnist_recording(sample);
     std::optional<std::vector<double>> first;
     for (const std::string& backend : integer_backends()) {
       const auto counts = sums(made.integer.network, made.integer.discretisation,
@@ -208,6 +153,70 @@ INSTANTIATE_TEST_SUITE_P(Bits, CnnInteger,
                            return std::to_string(info.param.bits) + "_bits";
                          });
 
+/// 4 bits with one scale a layer, fitted to ten recordings: closer to the float network than the
+/// scales of the largest weights, on ten others.
+TEST(CnnCalibration, HelpsOnRecordingsItHasNotSeen) {
+  REQUIRE_SHARED(kNirCnn + "cnn_sinabs.nir");
+  const Network network = read_network(kNirCnn + "cnn_sinabs.nir");
+  const RunRequest real{.preset = "nir",
+                        .options = {{"dt", "1e-3"}},
+                        .arithmetic = Arithmetic::kFloat32,
+                        .backend = "cpu"};
+  const auto layers = std::vector<std::string>{"1", "3", "6", "10"};
+  const auto counts = [&](const Network& of, RunRequest request, int first) {
+    std::vector<double> all;
+    for (const std::string& layer : layers) request.record.emplace_back(layer, Variable::kOutput);
+    const auto executable = compile_network(of, request);
+    EXPECT_TRUE(executable.ok()) << error_of(executable);
+    for (int sample = first; sample < first + 10; ++sample) {
+      const CodedInput input = first_steps(nmnist_recording(sample), 150);
+      const auto run = run_batch(**executable, {&input, 1});
+      EXPECT_TRUE(run.ok()) << error_of(run);
+      for (const std::string& layer : layers) {
+        const auto size = (*executable)->program().nodes[*(*executable)->program().find(layer)];
+        const auto sums = (*run)[0].sums(layer, static_cast<std::size_t>(size.out_size));
+        all.insert(all.end(), sums.begin(), sums.end());
+      }
+    }
+    return all;
+  };
+  QuantizeOptions options{.bits = 4, .per_channel = false};
+  const Quantised largest = quantised(network, "nir", {{"dt", "1e-3"}}, options);
+
+  const auto program = lower(network, largest.real);
+  ASSERT_TRUE(program.ok()) << error_of(program);
+  InputActivityMeter meter(*program);
+  RunRequest watched = real;
+  for (const std::uint32_t n : meter.nodes()) {
+    watched.record.emplace_back(program->nodes[n].name, Variable::kOutput);
+  }
+  const auto executable = compile_network(network, watched);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  for (int sample = 60001; sample < 60011; ++sample) {
+    const CodedInput input = first_steps(nmnist_recording(sample), 150);
+    const auto run = run_batch(**executable, {&input, 1});
+    ASSERT_TRUE(run.ok()) << error_of(run);
+    for (const auto& [name, events] : (*run)[0].events) {
+      for (const Recorded& e : events) {
+        meter.add(*program->find(name), e.step, {&e.index, 1}, {&e.value, 1});
+      }
+    }
+    meter.end_recording(input.steps);
+  }
+  options.activity = meter.activity();
+  const Quantised fitted = quantised(network, "nir", {{"dt", "1e-3"}}, options);
+
+  const auto expected = counts(network, real, 60020);
+  RunRequest request{.preset = "nir", .arithmetic = Arithmetic::kInteger, .backend = "cpu"};
+  request.options = options_of(largest.integer.discretisation);
+  const double before = cosine(counts(largest.integer.network, request, 60020), expected);
+  request.options = options_of(fitted.integer.discretisation);
+  const double after = cosine(counts(fitted.integer.network, request, 60020), expected);
+  RecordProperty("cosine_largest", std::to_string(before));
+  RecordProperty("cosine_fitted", std::to_string(after));
+  EXPECT_GT(after, before);
+}
+
 /// Bars below what was measured (267 and 271 of 280; docs/integer.md).
 struct Braille {
   std::string file;
@@ -218,23 +227,16 @@ struct Braille {
 class BrailleInteger : public testing::TestWithParam<Braille> {};
 
 TEST_P(BrailleInteger, EightBitsKeepTheAccuracy) {
-  REQUIRE_SHARED(kRnn + "ds_val_0.pt");
-  const auto file = read_tensor_file(shared_path(kRnn + "ds_val_0.pt").string());
-  ASSERT_TRUE(file.ok()) << error_of(file);
-  const std::vector<double> values = file->tensors[0].tensor.to_doubles();
-  const Tensor& labels = file->tensors[1].tensor;
-  const Quantised made =
-      quantised(load_network(kRnn + GetParam().file), "snntorch", GetParam().options, 8);
+  REQUIRE_SHARED(kNirRnn + "ds_val_0.pt");
+  const BrailleSet set = braille_set();
+  const Quantised made = quantised(read_network(kNirRnn + GetParam().file), "snntorch",
+                                   GetParam().options, {.bits = 8});
   int right = 0;
-  for (std::int64_t s = 0; s < 280; ++s) {
-    const auto first = values.begin() + s * 256 * 12;
-    const auto input = code_sequence(
-        Tensor::of<double>({256, 12}, std::vector<double>(first, first + 256 * 12)), {12}, {});
-    ASSERT_TRUE(input.ok()) << error_of(input);
+  for (std::size_t s = 0; s < set.inputs.size(); ++s) {
     const auto counts = sums(made.integer.network, made.integer.discretisation,
-                             Arithmetic::kInteger, *input, "output", 7);
+                             Arithmetic::kInteger, set.inputs[s], "output", 7);
     ASSERT_TRUE(counts.ok()) << error_of(counts);
-    right += decision(*counts) == static_cast<std::ptrdiff_t>(labels.at(s)) ? 1 : 0;
+    right += decision(*counts) == set.labels[s] ? 1 : 0;
   }
   RecordProperty("right", right);
   EXPECT_GE(right, GetParam().right);
@@ -251,7 +253,7 @@ TEST(LavaFixed, IsExactInInteger) {
   REQUIRE_SHARED("acceptance/nir/01_lif/lif_lava_cpu_fixed.csv");
   const LifTrace trace = lif_trace("lif_lava_cpu_fixed.csv");
   ASSERT_EQ(trace.input.size(), 1000U);
-  const Network network = load_network("acceptance/nir/01_lif/lif_norse.nir");
+  const Network network = read_network("acceptance/nir/01_lif/lif_norse.nir");
   std::string neuron;
   for (const Node& node : network.nodes()) {
     if (kind_name(node.kind) == "LIF") neuron = node.name;
@@ -280,12 +282,11 @@ TEST(LifInteger, FiresWhenTheFloatNetworkDoes) {
   REQUIRE_SHARED("acceptance/nir/01_lif/lif_norse.csv");
   const LifTrace trace = lif_trace("lif_norse.csv");
   ASSERT_EQ(trace.input.size(), 1000U);
-  const Network network = load_network("acceptance/nir/01_lif/lif_norse.nir");
-  const Quantised made = quantised(network, "norse", {{"dt", "1e-4"}}, 8);
-  RunRequest request{.preset = "norse", .arithmetic = Arithmetic::kInteger};
-  for (const OptionInfo& option : discretisation_options()) {
-    request.options.emplace_back(option.name, get_option(made.integer.discretisation, option.name));
-  }
+  const Network network = read_network("acceptance/nir/01_lif/lif_norse.nir");
+  const Quantised made = quantised(network, "norse", {{"dt", "1e-4"}}, {.bits = 8});
+  const RunRequest request{.preset = "norse",
+                           .options = options_of(made.integer.discretisation),
+                           .arithmetic = Arithmetic::kInteger};
   const auto run = run_network(made.integer.network, one_per_step(trace.input), request);
   ASSERT_TRUE(run.ok()) << error_of(run);
   std::vector<double> found(trace.input.size(), 0.0);

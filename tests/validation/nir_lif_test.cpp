@@ -130,16 +130,18 @@ struct TwoLifCase {
   double largest_v;
 };
 
-class TwoLif : public testing::TestWithParam<TwoLifCase> {
+class TwoLif : public testing::TestWithParam<std::tuple<TwoLifCase, Runner>> {
  protected:
   static Result<RunResult> run(const std::string& dt, const std::string& spike_value) {
+    const Runner& runner = std::get<1>(GetParam());
     const auto model = read_nir(shared_path("acceptance/nir/01_lif/two_lif_neurons.nir").string());
     if (!model.ok()) return model.error();
     RunRequest request{
         .preset = "nir",
         // The second neuron fires on Dirac pulses: its peak is before the reset.
         .options = {{"dt", dt}, {"spike-value", spike_value}, {"record-v", "before"}},
-        .arithmetic = Arithmetic::kDouble};
+        .arithmetic = runner.arithmetic,
+        .backend = runner.backend};
     std::vector<std::string> neurons;
     for (const Node& node : model->network.nodes()) {
       if (kind_name(node.kind) == "LIF") neurons.push_back(node.name);
@@ -161,18 +163,19 @@ class TwoLif : public testing::TestWithParam<TwoLifCase> {
 
 TEST_P(TwoLif, RateIsIndependentOfTheStepAndUnitSpikesAreNot) {
   REQUIRE_SHARED("acceptance/nir/01_lif/two_lif_neurons.nir");
-  const auto result = run(GetParam().dt, "unit");
+  const auto result = run(std::get<0>(GetParam()).dt, "unit");
   ASSERT_TRUE(result.ok()) << error_of(result);
   ASSERT_EQ(result->state.size(), 2U);
   const std::string first = result->state.begin()->first;
   const std::string second = std::next(result->state.begin())->first;
   EXPECT_EQ(result->events.at(first.substr(0, first.find(':'))).size(), 55U);
-  EXPECT_NEAR(largest(*result, second), GetParam().largest_v, GetParam().largest_v * 5e-4);
+  const double expected = std::get<0>(GetParam()).largest_v;
+  EXPECT_NEAR(largest(*result, second), expected, expected * 5e-4);
 }
 
 TEST_P(TwoLif, DiracSpikesKeepTheSecondMembrane) {
   REQUIRE_SHARED("acceptance/nir/01_lif/two_lif_neurons.nir");
-  const auto result = run(GetParam().dt, "per-dt");
+  const auto result = run(std::get<0>(GetParam()).dt, "per-dt");
   const auto finest = run("1e-5", "per-dt");
   ASSERT_TRUE(result.ok()) << error_of(result);
   ASSERT_TRUE(finest.ok()) << error_of(finest);
@@ -181,9 +184,14 @@ TEST_P(TwoLif, DiracSpikesKeepTheSecondMembrane) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Steps, TwoLif,
-                         testing::Values(TwoLifCase{"1e-3", 0.1177}, TwoLifCase{"1e-4", 0.01198},
-                                         TwoLifCase{"1e-5", 0.001200}),
-                         [](const auto& info) { return "dt_" + info.param.dt.substr(3); });
+                         testing::Combine(testing::Values(TwoLifCase{"1e-3", 0.1177},
+                                                          TwoLifCase{"1e-4", 0.01198},
+                                                          TwoLifCase{"1e-5", 0.001200}),
+                                          testing::ValuesIn(real_runners())),
+                         [](const auto& info) {
+                           return "dt_" + std::get<0>(info.param).dt.substr(3) + "_" +
+                                  to_string(std::get<1>(info.param));
+                         });
 
 }  // namespace
 }  // namespace spikeloom::test

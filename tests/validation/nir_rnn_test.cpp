@@ -5,16 +5,11 @@
 #include <gtest/gtest.h>
 
 #include "base/io/npy.hpp"
-#include "models/nir/nir_reader.hpp"
-#include "models/tensors/tensor_file.hpp"
-#include "snn/read_out.hpp"
-#include "tests/support/run_network.hpp"
-#include "tests/support/shared_data.hpp"
+#include "tests/support/acceptance_networks.hpp"
 
 namespace spikeloom::test {
 namespace {
 
-const std::string kFolder = "acceptance/nir/03_rnn/";
 const std::string kZero = "braille_noDelay_bias_zero.nir";
 const std::string kSubtract = "braille_noDelay_noBias_subtract.nir";
 constexpr std::int64_t kSteps = 256;
@@ -22,7 +17,7 @@ constexpr std::int64_t kSteps = 256;
 using Spikes = std::set<std::pair<std::int64_t, std::int64_t>>;  // step, neuron
 
 Tensor load_npy(const std::string& name) {
-  auto tensor = io::read_npy(shared_path(kFolder + name).string());
+  auto tensor = io::read_npy(shared_path(kNirRnn + name).string());
   EXPECT_TRUE(tensor.ok()) << error_of(tensor);
   return tensor.ok() ? *std::move(tensor) : Tensor();
 }
@@ -36,12 +31,6 @@ Spikes published_spikes(const std::string& name) {
     if (activity.at(i) != 0.0) spikes.emplace(i / neurons, i % neurons);
   }
   return spikes;
-}
-
-Network load_network(const std::string& name) {
-  auto model = read_nir(shared_path(kFolder + name).string());
-  EXPECT_TRUE(model.ok()) << error_of(model);
-  return model.ok() ? model->network : Network();
 }
 
 struct Platform {
@@ -79,8 +68,8 @@ class NirRnn : public testing::TestWithParam<std::tuple<Platform, Runner>> {};
 
 TEST_P(NirRnn, HiddenSpikesEqualThePublishedOnes) {
   const auto& [platform, runner] = GetParam();
-  REQUIRE_SHARED(kFolder + platform.activity);
-  const Network network = load_network(platform.model);
+  REQUIRE_SHARED(kNirRnn + platform.activity);
+  const Network network = read_network(kNirRnn + platform.model);
   const auto input = code_sequence(load_npy("braille_ds_test0_input_256x12.npy"), {12}, {});
   ASSERT_TRUE(input.ok()) << error_of(input);
   const auto run = run_network(network, *input,
@@ -110,37 +99,43 @@ INSTANTIATE_TEST_SUITE_P(Platforms, NirRnn,
                                   to_string(std::get<1>(info.param));
                          });
 
+/// Decisions of a network on the validation set.
+std::vector<std::int64_t> decisions(const std::string& model, const Options& options,
+                                    const Runner& runner, const BrailleSet& set) {
+  std::vector<std::int64_t> made;
+  const auto executable =
+      compile_network(read_network(kNirRnn + model), {.preset = "snntorch",
+                                                      .options = options,
+                                                      .arithmetic = runner.arithmetic,
+                                                      .backend = runner.backend});
+  EXPECT_TRUE(executable.ok()) << error_of(executable);
+  if (!executable.ok()) return made;
+  for (const CodedInput& input : set.inputs) {
+    const auto run = run_batch(**executable, {&input, 1});
+    EXPECT_TRUE(run.ok()) << error_of(run);
+    if (run.ok()) made.push_back(decision((*run)[0].sums("output", 7)));
+  }
+  return made;
+}
+
 TEST(NirRnnAccuracy, TheValidationSetIsReadAndItsAccuracyReported) {
-  REQUIRE_SHARED(kFolder + "ds_val_0.pt");
-  const auto file = read_tensor_file(shared_path(kFolder + "ds_val_0.pt").string());
-  ASSERT_TRUE(file.ok()) << error_of(file);
-  ASSERT_GE(file->tensors.size(), 2U);
-  const Tensor& data = file->tensors[0].tensor;
-  const Tensor& labels = file->tensors[1].tensor;
-  ASSERT_EQ(data.shape(), (Shape{280, kSteps, 12}));
-  ASSERT_EQ(labels.size(), 280);
-  for (const auto& [name, options] :
-       std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::string>>>>{
+  REQUIRE_SHARED(kNirRnn + "ds_val_0.pt");
+  const BrailleSet set = braille_set();
+  ASSERT_EQ(set.inputs.size(), 280U);
+  for (const auto& [name, options] : std::vector<std::pair<std::string, Options>>{
            {kZero, {}}, {kSubtract, {{"reset", "once"}}}}) {
-    const Network network = load_network(name);
-    const std::vector<double> values = data.to_doubles();
+    const auto measure = decisions(name, options, {"reference", Arithmetic::kDouble}, set);
     int right = 0;
-    for (std::int64_t s = 0; s < 280; ++s) {
-      const auto first = values.begin() + s * kSteps * 12;
-      const auto input = code_sequence(
-          Tensor::of<double>({kSteps, 12}, std::vector<double>(first, first + kSteps * 12)), {12},
-          {});
-      ASSERT_TRUE(input.ok()) << error_of(input);
-      const auto run = run_network(network, *input, {.preset = "snntorch", .options = options});
-      ASSERT_TRUE(run.ok()) << error_of(run);
-      const auto counts = run->sums("output", 7);
-      const auto prediction = std::max_element(counts.begin(), counts.end()) - counts.begin();
-      right += prediction == static_cast<std::ptrdiff_t>(labels.at(s)) ? 1 : 0;
-    }
+    for (std::size_t s = 0; s < measure.size(); ++s) right += measure[s] == set.labels[s] ? 1 : 0;
     RecordProperty(name, right);
     std::printf("%s: %d of 280 right (%.4f)\n", name.c_str(), right, right / 280.0);
     // Chance is 1/7; the published test accuracies of these networks are .95 and .92.
     EXPECT_GT(right, 140);
+    for (const Runner& runner : real_runners()) {
+      if (runner.arithmetic == Arithmetic::kDouble) continue;
+      EXPECT_EQ(decisions(name, options, runner, set), measure)
+          << name << ", " << to_string(runner);
+    }
   }
 }
 
