@@ -290,7 +290,9 @@ class UndecidedLines final : public LiveReader {
   Status feed(std::span<const std::byte> bytes, LiveEvents& out) override {
     if (reader_ != nullptr) return reader_->feed(bytes, out);
     const std::size_t searched = start_.rfind('\n') + 1;  // npos + 1 is 0
-    start_ += text_of(bytes);
+    // Never further than this, however large the pieces are that the bytes come in.
+    const std::size_t part = std::min(bytes.size(), kLongestStart - start_.size());
+    start_ += text_of(bytes.first(part));
     std::optional<std::size_t> words;
     for (std::size_t begin = searched; !words;) {
       const std::size_t end = start_.find('\n', begin);
@@ -299,7 +301,8 @@ class UndecidedLines final : public LiveReader {
       begin = end + 1;
     }
     if (!words && start_.size() < kLongestStart) return {};
-    return decide(words.value_or(0), out);
+    SPIKELOOM_CHECK(decide(words.value_or(0), out));
+    return reader_->feed(bytes.subspan(part), out);
   }
 
   Status finish(LiveEvents& out) override {
