@@ -133,6 +133,16 @@ class CliDocs : public CliTest {
       save_recording(*scene, path(name));
     }
     write_whole(path("directions.txt"), "# name label\nright 0\nup 2\nleft 4\ndown 6\n");
+    std::string entries;
+    for (int key = 0; key < 32; ++key) {
+      entries += std::to_string(key) + ",0xFFFFFFFF," + (key % 4 == 0 ? "1" : "6") + "\n";
+    }
+    write_whole(path("tables.csv"), entries);
+    std::string chains = "58 60\n";
+    for (int v = 1; v <= 58; ++v) {
+      chains += std::to_string(v) + " " + std::to_string(v + 2) + "\n";
+    }
+    write_whole(path("chains.hgr"), chains);
     if (shared_missing_reason("acceptance/nir/02_cnn").empty()) link_shared_data();
   }
 
@@ -218,8 +228,8 @@ TEST_F(CliDocs, TheManualHasEveryExitCodeCommandAndOption) {
   for (const cli::ExitCodeInfo& info : cli::exit_codes()) {
     EXPECT_TRUE(contains(manual, "| " + std::to_string(info.code) + " |")) << info.code;
   }
-  for (const std::string command : {"run", "info", "convert", "quantize", "compare", "plot raster",
-                                    "devices", "doctor", "demo motion"}) {
+  for (const std::string command : {"run", "info", "convert", "quantize", "compare", "map tables",
+                                    "plot raster", "devices", "doctor", "demo motion"}) {
     EXPECT_TRUE(contains(manual, "## " + command)) << command;
   }
   const auto help = run({"run", "--help"});
