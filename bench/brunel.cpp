@@ -23,6 +23,7 @@ struct Options {
   BrunelOptions network;
   std::string backend = "cpu";
   int threads = 1;
+  std::string schedule = "auto";
   double warm_up_ms = 100.0, run_ms = 1000.0;
 };
 
@@ -48,6 +49,7 @@ Status run(const Options& options) {
     for (const ProgramNode& node : program.nodes) synapses += node.weights;
     RunOptions run_options;
     run_options.threads = options.threads;
+    SPIKELOOM_TRY(run_options.schedule, parse_schedule(options.schedule));
     SPIKELOOM_TRY(const auto executable, compile(options.backend, program, run_options));
     SPIKELOOM_TRY(session, executable->open());
   }
@@ -87,6 +89,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.network.seed)->capture_default_str();
   app.add_option("--backend", options.backend)->capture_default_str();
   app.add_option("--threads", options.threads)->capture_default_str();
+  app.add_option("--schedule", options.schedule, "auto, rows or bitmask")->capture_default_str();
   app.add_option("--warm-up", options.warm_up_ms, "ms, not timed")->capture_default_str();
   app.add_option("--run", options.run_ms, "ms, timed")->capture_default_str();
   app.add_flag("!--no-repeats", options.network.repeats, "draw sources without replacement");

@@ -1,4 +1,4 @@
-"""`./dev bench peers`: this runtime and PyPI's libraries on one network, in one run.
+"""`./dev bench peers network`: this runtime and PyPI's libraries on one network, in one run.
 
 Batch 1, one thread, float32, binned input ready in memory for everybody. The recordings are taken
 in chunks and every way runs a chunk before the next chunk begins, so that a machine that speeds up
@@ -222,7 +222,7 @@ def bars(ours, rivals):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./dev bench peers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="./dev bench peers network", description=__doc__)
     parser.add_argument("--count", type=int, default=100, help="the first N recordings (100)")
     parser.add_argument("--chunk", type=int, default=10, help="recordings a turn (10)")
     parser.add_argument("--backend", default="auto",
