@@ -1,6 +1,8 @@
 /// The kernels of module event: synaptic events per second, by form of the rows, where they lie,
 /// and instruction set. `./dev bench --benchmark_filter=dense` runs some of them.
 
+#include <cmath>
+
 #include <benchmark/benchmark.h>
 
 #include "bench/kernel_cases.hpp"
@@ -26,20 +28,35 @@ bool force(benchmark::State& state, const std::string& target) {
   return false;
 }
 
+/// Weights that the product suits: any, -1 0 1, or powers of two (shift codes in integers).
+template <typename W>
+AlignedBuffer<W> make_rows(std::uint32_t sources, std::uint32_t targets, Product product) {
+  auto rows = bench::make_dense<W>(sources, targets);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (product == Product::kSign) rows[i] = static_cast<W>(static_cast<int>(i % 3) - 1);
+    if (product != Product::kShift) continue;
+    const int code = static_cast<int>(i % 9) - 4;
+    rows[i] = static_cast<W>(code);
+    if (std::is_same_v<W, float>) rows[i] = static_cast<W>(code == 0 ? 0.0 : std::ldexp(1.0, code));
+  }
+  return rows;
+}
+
 template <typename W, typename A>
 void dense(benchmark::State& state, const std::string& target, std::uint32_t sources,
-           std::uint32_t targets, std::uint32_t step, bool graded) {
+           std::uint32_t targets, std::uint32_t step, Product product) {
   if (!force(state, target)) return;
-  const auto rows = bench::make_dense<W>(sources, targets);
+  const auto rows = make_rows<W>(sources, targets, product);
   const auto list = bench::every(0, step, sources);
   const std::vector<A> values(list.size(), A{3});
   AlignedBuffer<A> acc(targets);
   const std::size_t stride = dense_row_stride<W>(targets);
   for (auto _ : state) {
-    if (graded) {
-      multiply_add_dense_rows<W, A>(rows.data(), stride, targets, list, values, acc.data());
-    } else {
+    if (product == Product::kOne) {
       add_dense_rows<W, A>(rows.data(), stride, targets, list, acc.data());
+    } else {
+      multiply_add_dense_rows<W, A>(rows.data(), stride, 0, targets, list, values, acc.data(),
+                                    product);
     }
     benchmark::ClobberMemory();
   }
@@ -134,20 +151,21 @@ void add_case(const std::string& name, Arguments&&... arguments) {
 bool register_all() {
   for (const std::string& t : kernel_targets()) {
     // 0.5 MB of weights each (L2), then every seventh row of 64 MB, 9 MB in all (L3).
-    add_case("kernels/dense/int8/L2/" + t, dense<std::int8_t, std::int32_t>, t, 512, 1024, 1,
-             false);
-    add_case("kernels/dense/int16/L2/" + t, dense<std::int16_t, std::int32_t>, t, 256, 1024, 1,
-             false);
-    add_case("kernels/dense/float/L2/" + t, dense<float, float>, t, 128, 1024, 1, false);
-    add_case("kernels/dense/int8/graded/L2/" + t, dense<std::int8_t, std::int32_t>, t, 512, 1024, 1,
-             true);
-    add_case("kernels/dense/int16/graded/L2/" + t, dense<std::int16_t, std::int32_t>, t, 256, 1024,
-             1, true);
-    add_case("kernels/dense/float/graded/L2/" + t, dense<float, float>, t, 128, 1024, 1, true);
-    add_case("kernels/dense/int8/L3/" + t, dense<std::int8_t, std::int32_t>, t, 65536, 1024, 7,
-             false);
-    add_case("kernels/dense/float/L3/" + t, dense<float, float>, t, 16384, 1024, 7, false);
-    add_case("kernels/dense/float/10_targets/" + t, dense<float, float>, t, 256, 10, 1, false);
+    const auto int8 = dense<std::int8_t, std::int32_t>;
+    const auto int16 = dense<std::int16_t, std::int32_t>;
+    const auto real = dense<float, float>;
+    add_case("kernels/dense/int8/L2/" + t, int8, t, 512, 1024, 1, Product::kOne);
+    add_case("kernels/dense/int16/L2/" + t, int16, t, 256, 1024, 1, Product::kOne);
+    add_case("kernels/dense/float/L2/" + t, real, t, 128, 1024, 1, Product::kOne);
+    add_case("kernels/dense/int8/graded/L2/" + t, int8, t, 512, 1024, 1, Product::kMultiply);
+    add_case("kernels/dense/int8/sign/L2/" + t, int8, t, 512, 1024, 1, Product::kSign);
+    add_case("kernels/dense/int8/shift/L2/" + t, int8, t, 512, 1024, 1, Product::kShift);
+    add_case("kernels/dense/int16/graded/L2/" + t, int16, t, 256, 1024, 1, Product::kMultiply);
+    add_case("kernels/dense/float/graded/L2/" + t, real, t, 128, 1024, 1, Product::kMultiply);
+    add_case("kernels/dense/float/shift/L2/" + t, real, t, 128, 1024, 1, Product::kShift);
+    add_case("kernels/dense/int8/L3/" + t, int8, t, 65536, 1024, 7, Product::kOne);
+    add_case("kernels/dense/float/L3/" + t, real, t, 16384, 1024, 7, Product::kOne);
+    add_case("kernels/dense/float/10_targets/" + t, real, t, 256, 10, 1, Product::kOne);
     for (const std::int64_t out : {2, 8, 16, 32}) {
       const std::string shape = std::to_string(out) + "_channels_3x3/";
       add_case("kernels/convolution/float/" + shape + t, convolution<float>, t, 8, out, 32, 3, 1);

@@ -46,8 +46,8 @@ Result<BitmaskRows<A>> BitmaskRows<A>::make(const SparseRows<A>& rows) {
 }
 
 template <typename A>
-void BitmaskRows<A>::add(std::span<const std::uint32_t> rows, A* acc, std::uint32_t first,
-                         std::uint32_t last) const {
+void BitmaskRows<A>::add_range(std::span<const std::uint32_t> rows, std::uint32_t first,
+                               std::uint32_t last, A* acc) const {
   for (std::size_t begin = 0; begin < rows.size() && first < last;) {
     const A weight = weights_[rows[begin]];
     std::size_t end = begin + 1;

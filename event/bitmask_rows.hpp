@@ -42,7 +42,12 @@ class BitmaskRows {
   static constexpr std::uint32_t kTargets = 512;
   void add(std::span<const std::uint32_t> rows, A* acc) const { add(rows, acc, 0, targets_); }
   void add(std::span<const std::uint32_t> rows, A* acc, std::uint32_t first,
-           std::uint32_t last) const;
+           std::uint32_t last) const {
+    add_range(rows, first, last, acc + first);
+  }
+  /// The same with `acc` the accumulator of target `first`; those before it need not exist.
+  void add_range(std::span<const std::uint32_t> rows, std::uint32_t first, std::uint32_t last,
+                 A* acc) const;
 
   /// The bits of a row: bit t % 64 of word t / 64.
   std::span<const std::uint64_t> row_bits(std::uint32_t row) const {

@@ -209,17 +209,17 @@ void ConvolutionStencil<W>::add_events(std::span<const std::uint32_t> sources, A
                                        std::uint32_t first_row, std::uint32_t last_row) const {
   if (sources.empty()) return;
   detail::run_convolution(detail::ConvolutionCall<W, Accumulator>{
-      view_, sources.data(), sources.size(), nullptr, acc, first_row, last_row});
+      view_, sources.data(), sources.size(), nullptr, acc, first_row, last_row, Product::kOne});
 }
 
 template <typename W>
 void ConvolutionStencil<W>::multiply_add_events(std::span<const std::uint32_t> sources,
                                                 std::span<const Accumulator> values,
                                                 Accumulator* acc, std::uint32_t first_row,
-                                                std::uint32_t last_row) const {
+                                                std::uint32_t last_row, Product product) const {
   if (sources.empty()) return;
   detail::run_convolution(detail::ConvolutionCall<W, Accumulator>{
-      view_, sources.data(), sources.size(), values.data(), acc, first_row, last_row});
+      view_, sources.data(), sources.size(), values.data(), acc, first_row, last_row, product});
 }
 
 template <typename W>

@@ -35,6 +35,7 @@
 
 #include "base/result.hpp"
 #include "event/aligned_buffer.hpp"
+#include "event/products.hpp"
 
 namespace spikeloom {
 
@@ -108,7 +109,7 @@ class ConvolutionStencil {
   void add_events(std::span<const std::uint32_t> sources, Accumulator* acc) const {
     add_events(sources, acc, 0, static_cast<std::uint32_t>(geometry_.rows.output));
   }
-  /// One value for each source; in integers within +-32767.
+  /// One value for each source; in integers within +-32767. `product` as in event/dense_rows.hpp.
   void multiply_add_events(std::span<const std::uint32_t> sources,
                            std::span<const Accumulator> values, Accumulator* acc) const {
     multiply_add_events(sources, values, acc, 0, static_cast<std::uint32_t>(geometry_.rows.output));
@@ -118,7 +119,8 @@ class ConvolutionStencil {
                   std::uint32_t last_row) const;
   void multiply_add_events(std::span<const std::uint32_t> sources,
                            std::span<const Accumulator> values, Accumulator* acc,
-                           std::uint32_t first_row, std::uint32_t last_row) const;
+                           std::uint32_t first_row, std::uint32_t last_row,
+                           Product product = Product::kMultiply) const;
 
   /// In-bounds pairs of this source and a weight: its fan-out.
   std::uint64_t pairs(std::uint32_t source) const {

@@ -27,6 +27,7 @@ struct DenseRowsCall {
   std::size_t count;
   const A* values;
   A* acc;
+  Product product;
 };
 
 }  // namespace spikeloom
@@ -37,12 +38,12 @@ namespace spikeloom::HWY_NAMESPACE {
 
 #if SPIKELOOM_PLAIN_LOOPS
 
-template <bool kGraded, typename W, typename A>
+template <Product kProduct, typename W, typename A>
 void walk(const DenseRowsCall<W, A>& call) {
   for (std::size_t k = 0; k < call.count; ++k) {
     const W* const row = call.rows + call.sources[k] * call.stride;
-    accumulate_run<kGraded>(row + call.first, call.last - call.first,
-                            kGraded ? call.values[k] : A{1}, call.acc + call.first);
+    accumulate_run<kProduct>(row + call.first, call.last - call.first, value_of<kProduct>(call, k),
+                             call.acc + call.first);
   }
 }
 
@@ -72,7 +73,7 @@ constexpr std::size_t kTile = HWY_TARGET == HWY_AVX3 ? 16 : 8;
 /// 256 weights of 8 bits, each at least -128, cannot leave 16 bits.
 constexpr std::size_t kRowsIn16Bits = 256;
 
-template <std::size_t kVectors, bool kGraded, bool kFar, class D, typename W, typename A>
+template <std::size_t kVectors, Product kProduct, bool kFar, class D, typename W, typename A>
 HWY_NOINLINE void add_tile(D d, const DenseRowsCall<W, A>& call, std::size_t target) {
   constexpr std::size_t kLanes = hn::MaxLanes(D());
   A* const acc = call.acc + target;
@@ -85,9 +86,9 @@ HWY_NOINLINE void add_tile(D d, const DenseRowsCall<W, A>& call, std::size_t tar
       prefetch_row<kVectors * kLanes * sizeof(W)>(rows + next * call.stride);
     }
     const W* const row = rows + call.sources[k] * call.stride;
-    const auto value = kGraded ? hn::Set(d, call.values[k]) : hn::Zero(d);
+    const auto value = operand<kProduct>(d, value_of<kProduct>(call, k));
     for (std::size_t v = 0; v < kVectors; ++v) {
-      sum[v] = accumulate<kGraded>(sum[v], load_weights(d, row + v * kLanes), value);
+      sum[v] = accumulate<kProduct>(sum[v], load_weights(d, row + v * kLanes), value);
     }
   }
   for (std::size_t v = 0; v < kVectors; ++v) hn::StoreU(sum[v], d, acc + v * kLanes);
@@ -127,9 +128,9 @@ HWY_NOINLINE void add_bytes_tile(const DenseRowsCall<std::int8_t, std::int32_t>&
 }
 
 /// As many tiles of kVectors as fit, then of half as many, down to one vector.
-template <std::size_t kVectors, bool kGraded, bool kFar, typename W, typename A>
+template <std::size_t kVectors, Product kProduct, bool kFar, typename W, typename A>
 HWY_INLINE std::size_t walk_tiles(const DenseRowsCall<W, A>& call, std::size_t target) {
-  constexpr bool kBytes = std::is_same_v<W, std::int8_t> && !kGraded;
+  constexpr bool kBytes = std::is_same_v<W, std::int8_t> && kProduct == Product::kOne;
   using Sum = std::conditional_t<kBytes, std::int16_t, A>;
   const hn::ScalableTag<Sum> d;
   constexpr std::size_t kTargets = kVectors * hn::MaxLanes(hn::ScalableTag<Sum>());
@@ -137,23 +138,23 @@ HWY_INLINE std::size_t walk_tiles(const DenseRowsCall<W, A>& call, std::size_t t
     if constexpr (kBytes) {
       add_bytes_tile<kVectors, kFar>(call, target);
     } else {
-      add_tile<kVectors, kGraded, kFar>(d, call, target);
+      add_tile<kVectors, kProduct, kFar>(d, call, target);
     }
   }
   if constexpr (kVectors > 1) {
-    return walk_tiles<kVectors / 2, kGraded, kFar>(call, target);
+    return walk_tiles<kVectors / 2, kProduct, kFar>(call, target);
   } else {
     return target;
   }
 }
 
 /// Fewer targets than a vector has.
-template <bool kGraded, typename W, typename A>
+template <Product kProduct, typename W, typename A>
 HWY_NOINLINE void walk_tail(const DenseRowsCall<W, A>& call, std::size_t target) {
   const hn::ScalableTag<A> d;
   constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<A>());
   if (target + kLanes <= call.last) {
-    add_tile<1, kGraded, false>(d, call, target);
+    add_tile<1, kProduct, false>(d, call, target);
     target += kLanes;
   }
 #if SPIKELOOM_MASKED_TAILS
@@ -163,40 +164,47 @@ HWY_NOINLINE void walk_tail(const DenseRowsCall<W, A>& call, std::size_t target)
   auto sum = hn::MaskedLoad(mask, d, call.acc + target);
   for (std::size_t k = 0; k < call.count; ++k) {
     const W* const row = call.rows + call.sources[k] * call.stride + target;
-    const auto value = kGraded ? hn::Set(d, call.values[k]) : hn::Zero(d);
-    sum = accumulate<kGraded>(sum, load_first_weights(d, rest, row), value);
+    const auto value = operand<kProduct>(d, value_of<kProduct>(call, k));
+    sum = accumulate<kProduct>(sum, load_first_weights(d, rest, row), value);
   }
   hn::BlendedStore(sum, mask, d, call.acc + target);
 #else
   const hn::CappedTag<A, 4> d4;
-  for (; target + 4 <= call.last; target += 4) add_tile<1, kGraded, false>(d4, call, target);
+  for (; target + 4 <= call.last; target += 4) add_tile<1, kProduct, false>(d4, call, target);
   for (; target < call.last; ++target) {
     A sum = call.acc[target];
     for (std::size_t k = 0; k < call.count; ++k) {
       const W weight = call.rows[call.sources[k] * call.stride + target];
-      accumulate_one<kGraded>(sum, weight, kGraded ? call.values[k] : A{1});
+      accumulate_one<kProduct>(sum, weight, value_of<kProduct>(call, k));
     }
     call.acc[target] = sum;
   }
 #endif
 }
 
-template <bool kGraded, typename W, typename A>
+template <Product kProduct, typename W, typename A>
 void walk(const DenseRowsCall<W, A>& call) {
-  const std::size_t tail = is_far(call) ? walk_tiles<kTile, kGraded, true>(call, call.first)
-                                        : walk_tiles<kTile, kGraded, false>(call, call.first);
-  if (tail < call.last) walk_tail<kGraded>(call, tail);
+  const std::size_t tail = is_far(call) ? walk_tiles<kTile, kProduct, true>(call, call.first)
+                                        : walk_tiles<kTile, kProduct, false>(call, call.first);
+  if (tail < call.last) walk_tail<kProduct>(call, tail);
 }
 
 #endif
 
 // One plain function for each case, for Highway's tables.
-void add_float(const DenseRowsCall<float, float>& c) { walk<false>(c); }
-void add_int8(const DenseRowsCall<std::int8_t, std::int32_t>& c) { walk<false>(c); }
-void add_int16(const DenseRowsCall<std::int16_t, std::int32_t>& c) { walk<false>(c); }
-void multiply_float(const DenseRowsCall<float, float>& c) { walk<true>(c); }
-void multiply_int8(const DenseRowsCall<std::int8_t, std::int32_t>& c) { walk<true>(c); }
-void multiply_int16(const DenseRowsCall<std::int16_t, std::int32_t>& c) { walk<true>(c); }
+void one_float(const DenseRowsCall<float, float>& c) { walk<Product::kOne>(c); }
+void one_int8(const DenseRowsCall<std::int8_t, std::int32_t>& c) { walk<Product::kOne>(c); }
+void one_int16(const DenseRowsCall<std::int16_t, std::int32_t>& c) { walk<Product::kOne>(c); }
+void multiply_float(const DenseRowsCall<float, float>& c) { walk<Product::kMultiply>(c); }
+void multiply_int8(const DenseRowsCall<std::int8_t, std::int32_t>& c) {
+  walk<Product::kMultiply>(c);
+}
+void multiply_int16(const DenseRowsCall<std::int16_t, std::int32_t>& c) {
+  walk<Product::kMultiply>(c);
+}
+void sign_int8(const DenseRowsCall<std::int8_t, std::int32_t>& c) { walk<Product::kSign>(c); }
+void shift_float(const DenseRowsCall<float, float>& c) { walk<Product::kShift>(c); }
+void shift_int8(const DenseRowsCall<std::int8_t, std::int32_t>& c) { walk<Product::kShift>(c); }
 
 }  // namespace spikeloom::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -205,23 +213,41 @@ HWY_AFTER_NAMESPACE();
 namespace spikeloom {
 namespace {
 
-HWY_EXPORT(add_float);
-HWY_EXPORT(add_int8);
-HWY_EXPORT(add_int16);
+HWY_EXPORT(one_float);
+HWY_EXPORT(one_int8);
+HWY_EXPORT(one_int16);
 HWY_EXPORT(multiply_float);
 HWY_EXPORT(multiply_int8);
 HWY_EXPORT(multiply_int16);
+HWY_EXPORT(sign_int8);
+HWY_EXPORT(shift_float);
+HWY_EXPORT(shift_int8);
 
 void dispatch(const DenseRowsCall<float, float>& c) {
-  c.values == nullptr ? HWY_DYNAMIC_DISPATCH(add_float)(c)
-                      : HWY_DYNAMIC_DISPATCH(multiply_float)(c);
+  switch (c.product) {
+    case Product::kOne:
+      return HWY_DYNAMIC_DISPATCH(one_float)(c);
+    case Product::kShift:
+      return HWY_DYNAMIC_DISPATCH(shift_float)(c);
+    default:
+      return HWY_DYNAMIC_DISPATCH(multiply_float)(c);
+  }
 }
 void dispatch(const DenseRowsCall<std::int8_t, std::int32_t>& c) {
-  c.values == nullptr ? HWY_DYNAMIC_DISPATCH(add_int8)(c) : HWY_DYNAMIC_DISPATCH(multiply_int8)(c);
+  switch (c.product) {
+    case Product::kOne:
+      return HWY_DYNAMIC_DISPATCH(one_int8)(c);
+    case Product::kSign:
+      return HWY_DYNAMIC_DISPATCH(sign_int8)(c);
+    case Product::kShift:
+      return HWY_DYNAMIC_DISPATCH(shift_int8)(c);
+    default:
+      return HWY_DYNAMIC_DISPATCH(multiply_int8)(c);
+  }
 }
 void dispatch(const DenseRowsCall<std::int16_t, std::int32_t>& c) {
-  c.values == nullptr ? HWY_DYNAMIC_DISPATCH(add_int16)(c)
-                      : HWY_DYNAMIC_DISPATCH(multiply_int16)(c);
+  c.product == Product::kOne ? HWY_DYNAMIC_DISPATCH(one_int16)(c)
+                             : HWY_DYNAMIC_DISPATCH(multiply_int16)(c);
 }
 
 }  // namespace
@@ -230,15 +256,17 @@ template <typename W, typename A>
 void add_dense_rows(const W* rows, std::size_t stride, std::size_t first, std::size_t last,
                     std::span<const std::uint32_t> sources, A* acc) {
   if (sources.empty() || first >= last) return;
-  dispatch({rows, stride, first, last, sources.data(), sources.size(), nullptr, acc});
+  dispatch(
+      {rows, stride, first, last, sources.data(), sources.size(), nullptr, acc, Product::kOne});
 }
 
 template <typename W, typename A>
 void multiply_add_dense_rows(const W* rows, std::size_t stride, std::size_t first, std::size_t last,
                              std::span<const std::uint32_t> sources, std::span<const A> values,
-                             A* acc) {
+                             A* acc, Product product) {
   if (sources.empty() || first >= last) return;
-  dispatch({rows, stride, first, last, sources.data(), sources.size(), values.data(), acc});
+  dispatch(
+      {rows, stride, first, last, sources.data(), sources.size(), values.data(), acc, product});
 }
 
 #define SPIKELOOM_DENSE_ROWS(W, A)                                                                \
@@ -246,7 +274,7 @@ void multiply_add_dense_rows(const W* rows, std::size_t stride, std::size_t firs
                                      std::span<const std::uint32_t>, A*);                         \
   template void multiply_add_dense_rows<W, A>(const W*, std::size_t, std::size_t, std::size_t,    \
                                               std::span<const std::uint32_t>, std::span<const A>, \
-                                              A*)
+                                              A*, Product)
 SPIKELOOM_DENSE_ROWS(float, float);
 SPIKELOOM_DENSE_ROWS(std::int8_t, std::int32_t);
 SPIKELOOM_DENSE_ROWS(std::int16_t, std::int32_t);

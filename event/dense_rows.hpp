@@ -17,11 +17,16 @@
 /// threads may work on ranges of targets that do not overlap. Range limits at multiples of 64
 /// targets are the fastest.
 ///
+/// `product` says how a weight and a value are multiplied (event/products.hpp): kSign and kShift
+/// are for int8 (with kShift the rows hold shift codes), kShift for float. The sums are the same.
+///
 /// Kernels exist for (W, A) = (float, float), (int8, int32), (int16, int32).
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "event/products.hpp"
 
 namespace spikeloom {
 
@@ -39,7 +44,7 @@ void add_dense_rows(const W* rows, std::size_t stride, std::size_t first, std::s
 template <typename W, typename A>
 void multiply_add_dense_rows(const W* rows, std::size_t stride, std::size_t first, std::size_t last,
                              std::span<const std::uint32_t> sources, std::span<const A> values,
-                             A* acc);
+                             A* acc, Product product = Product::kMultiply);
 
 /// All `count` targets.
 template <typename W, typename A>

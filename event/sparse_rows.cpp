@@ -15,16 +15,28 @@ constexpr std::size_t kChunk = 32;
 
 inline void prefetch(const void* address) { __builtin_prefetch(address); }
 
-// One synapse in each form. `next` is where the next row starts.
+template <typename A>
+A product_of(A value, A weight, Product product) {
+  if (product != Product::kShift) return weight * value;
+  if constexpr (std::is_same_v<A, float>) {
+    return shifted_product(value, weight);
+  } else {
+    return shifted_product(value, shift_code(weight));
+  }
+}
+
+// One synapse in each form; an event of value 1 is not graded.
 
 template <typename A, bool kGraded>
 struct UniformRun {
   const SparseView<A>& v;
   A value;
+  Product product;
 
+  UniformRun(const SparseView<A>& view, A x, Product p) : v(view), value(x), product(p) {}
   std::uint16_t target(std::size_t i) const { return v.target[i]; }
   A weight(std::size_t row) const {
-    return kGraded ? static_cast<A>(v.row_weight[row] * value) : v.row_weight[row];
+    return kGraded ? product_of(value, v.row_weight[row], product) : v.row_weight[row];
   }
   void prefetch_at(std::size_t i) const { prefetch(v.target + i); }
   void add(std::size_t i, A weight, A* acc) const { acc[v.target[i]] += weight; }
@@ -35,6 +47,7 @@ struct FloatRun {
   const SparseView<A>& v;
   A value;
 
+  FloatRun(const SparseView<A>& view, A x, Product) : v(view), value(x) {}
   std::uint16_t target(std::size_t i) const { return v.target[i]; }
   A weight(std::size_t) const { return value; }
   void prefetch_at(std::size_t i) const {
@@ -53,6 +66,7 @@ struct PackedRun {
   const SparseView<A>& v;
   A value;
 
+  PackedRun(const SparseView<A>& view, A x, Product) : v(view), value(x) {}
   std::uint16_t target(std::size_t i) const { return static_cast<std::uint16_t>(v.packed[i]); }
   A weight(std::size_t) const { return value; }
   void prefetch_at(std::size_t i) const {
@@ -71,23 +85,38 @@ struct PackedRun {
   }
 };
 
-/// The part of [begin, end) whose targets lie in [first, last) of the block.
-template <class Run>
-void clip(const Run& run, std::size_t first, std::size_t last, std::size_t& begin,
-          std::size_t& end) {
-  const auto lower = [&](std::size_t from, std::size_t to, std::size_t target) {
-    while (from < to) {
-      const std::size_t middle = from + (to - from) / 2;
-      if (run.target(middle) < target) {
-        from = middle + 1;
-      } else {
-        to = middle;
-      }
+/// Packed, and the products with the few weights there are lie ready: by index, or by the byte of
+/// an integer.
+template <typename A, bool kGraded>
+struct ProductRun : PackedRun<A, kGraded> {
+  A products[256];
+
+  ProductRun(const SparseView<A>& view, A x, Product p) : PackedRun<A, kGraded>(view, x, p) {
+    for (std::size_t n = 0; n < view.numbers; ++n) {
+      const A w = view.weight[n];
+      const std::size_t at =
+          std::is_same_v<A, float> ? n : static_cast<std::uint8_t>(static_cast<std::int32_t>(w));
+      products[at] = product_of(x, w, p);
     }
-    return from;
-  };
-  if (first > 0) begin = lower(begin, end, first);
-  if (last < kBlock) end = lower(begin, end, last);
+  }
+  void add(std::size_t i, A, A* acc) const {
+    const std::uint32_t synapse = this->v.packed[i];
+    acc[synapse & 0xFFFF] += products[synapse >> 16 & 0xFF];
+  }
+};
+
+/// The first synapse of [from, to) whose target is not below this one.
+template <class Run>
+std::size_t lower_bound(const Run& run, std::size_t from, std::size_t to, std::size_t target) {
+  while (from < to) {
+    const std::size_t middle = from + (to - from) / 2;
+    if (run.target(middle) < target) {
+      from = middle + 1;
+    } else {
+      to = middle;
+    }
+  }
+  return from;
 }
 
 template <typename A>
@@ -96,8 +125,17 @@ struct Call {
   std::span<const std::uint32_t> rows;
   const A* values;  ///< null for events of value 1
   std::size_t first, last;
-  A* acc;
+  A* acc;             ///< of target 0, or of `first` with a cursor
+  RowCursor* cursor;  ///< or null
+  Product product = Product::kOne;
 };
+
+/// The accumulator that is `offset` before (or behind) this one, though it need not exist.
+template <typename A>
+A* at_distance(A* acc, std::ptrdiff_t offset) {
+  const auto bytes = static_cast<std::uintptr_t>(offset) * sizeof(A);
+  return reinterpret_cast<A*>(reinterpret_cast<std::uintptr_t>(acc) + bytes);
+}
 
 /// Target blocks outside, rows inside: the accumulators of a block stay in the L2 cache.
 template <template <typename, bool> class Form, bool kGraded, typename A>
@@ -108,27 +146,35 @@ void walk(const Call<A>& call) {
     const std::size_t origin = block * kBlock;
     const std::size_t first = call.first > origin ? call.first - origin : 0;
     const std::size_t last = std::min(call.last - origin, kBlock);
-    // A last block that is not full needs no search either: no row has targets beyond.
-    const bool whole = first == 0 && last == kBlock;
-    A* const acc = call.acc + origin;
+    const bool follows = call.cursor != nullptr && call.cursor->next == origin + first && first > 0;
+    const auto start_of = [&](std::size_t row) {
+      return static_cast<std::size_t>(view.start[row * view.blocks + block]);
+    };
+    std::uint64_t* const at = call.cursor == nullptr ? nullptr : call.cursor->at.data();
+    A* const acc = call.cursor == nullptr
+                       ? call.acc + origin
+                       : at_distance(call.acc, static_cast<std::ptrdiff_t>(origin) -
+                                                   static_cast<std::ptrdiff_t>(call.first));
     for (std::size_t k = 0; k < count; ++k) {
       const std::size_t row = call.rows[k];
-      const std::size_t next = call.rows[k + 1 < count ? k + 1 : k];
-      std::size_t begin = view.start[row * view.blocks + block];
-      std::size_t end = view.start[row * view.blocks + block + 1];
-      const std::size_t ahead = view.start[next * view.blocks + block] - begin;
-      const Form<A, kGraded> run{view, kGraded ? call.values[k] : A{1}};
-      if (!whole) clip(run, first, last, begin, end);
+      const std::size_t after = k + 1 < count ? k + 1 : k;
+      const Form<A, kGraded> run(view, kGraded ? call.values[k] : A{1}, call.product);
+      const std::size_t end = view.start[row * view.blocks + block + 1];
+      std::size_t i = follows ? at[k] : start_of(row);
+      const std::size_t ahead = (follows ? at[after] : start_of(call.rows[after])) - i;
+      if (first > 0 && !follows) i = lower_bound(run, i, end, first);
       const A weight = run.weight(row);
-      std::size_t i = begin;
-      for (; i + kChunk <= end; i += kChunk) {
+      // Sorted targets: the last one of a chunk says whether all of it lies in the range.
+      for (; i + kChunk <= end && run.target(i + kChunk - 1) < last; i += kChunk) {
         run.prefetch_at(i + ahead);
 #pragma GCC unroll 8
         for (std::size_t j = 0; j < kChunk; ++j) run.add(i + j, weight, acc);
       }
       run.prefetch_at(i + ahead);
-      for (; i < end; ++i) run.add(i, weight, acc);
+      for (; i < end && run.target(i) < last; ++i) run.add(i, weight, acc);
+      if (at != nullptr) at[k] = i;
     }
+    if (call.cursor != nullptr) call.cursor->next = origin + last;
   }
 }
 
@@ -140,8 +186,10 @@ void walk(const Call<A>& call) {
     case SparseForm::kFloat:
       return walk<FloatRun, kGraded>(call);
     default:
-      return walk<PackedRun, kGraded>(call);
+      break;
   }
+  const bool few = call.view.numbers > 0 && call.view.numbers <= SparseRows<A>::kFewWeights;
+  return kGraded && few ? walk<ProductRun, kGraded>(call) : walk<PackedRun, kGraded>(call);
 }
 
 /// Sets the bits [first, last] of a bitmap.
@@ -174,14 +222,27 @@ template <typename A>
 void SparseRows<A>::add(std::span<const std::uint32_t> rows, A* acc, std::uint32_t first,
                         std::uint32_t last) const {
   const std::size_t end = last == size_.targets ? view_.blocks * kBlock : last;
-  walk<false, A>({view_, rows, nullptr, first, end, acc});
+  walk<false, A>({view_, rows, nullptr, first, end, acc, nullptr});
 }
 
 template <typename A>
 void SparseRows<A>::multiply_add(std::span<const std::uint32_t> rows, std::span<const A> values,
-                                 A* acc, std::uint32_t first, std::uint32_t last) const {
+                                 A* acc, std::uint32_t first, std::uint32_t last,
+                                 Product product) const {
   const std::size_t end = last == size_.targets ? view_.blocks * kBlock : last;
-  walk<true, A>({view_, rows, values.data(), first, end, acc});
+  walk<true, A>({view_, rows, values.data(), first, end, acc, nullptr, product});
+}
+
+template <typename A>
+void SparseRows<A>::add_range(std::span<const std::uint32_t> rows, std::span<const A> values,
+                              std::uint32_t first, std::uint32_t last, RowCursor& cursor, A* acc,
+                              Product product) const {
+  cursor.at.resize(rows.size());
+  if (values.empty()) {
+    walk<false, A>({view_, rows, nullptr, first, last, acc, &cursor});
+  } else {
+    walk<true, A>({view_, rows, values.data(), first, last, acc, &cursor, product});
+  }
 }
 
 template <typename A>

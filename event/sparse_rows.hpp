@@ -17,6 +17,10 @@
 ///     add:           acc[t] += w            for every synapse (t, w) of every listed row
 ///     multiply_add:  acc[t] += w * values[k]
 ///
+/// Where a row has one weight, or all rows together at most 16 different ones (integers: of 8
+/// bits), the products of an event are made once a row and its synapses only add (`products`); with
+/// Product::kShift, for weights that are 0 or +-2^k, they are made by shifts (event/products.hpp).
+///
 /// Rows are listed in ascending order; every target adds its terms in that order, and in float
 /// each product is rounded before it is added. In integers |values| <= 32767, and the caller has
 /// proven that no sum overflows.
@@ -31,6 +35,7 @@
 
 #include "base/result.hpp"
 #include "event/aligned_buffer.hpp"
+#include "event/products.hpp"
 
 namespace spikeloom {
 
@@ -54,7 +59,8 @@ struct SparseView {
   const std::uint64_t* start;   ///< [row * blocks + block], one more at the end
   const std::uint16_t* target;  ///< kUniform, kFloat: within the block
   const A* row_weight;          ///< kUniform: by row
-  const A* weight;              ///< kFloat: by synapse; kTable: by index
+  const A* weight;              ///< kFloat: by synapse; kTable: by index; kInteger: if few
+  std::size_t numbers;          ///< entries of `weight` but for kFloat
   const std::uint32_t* packed;  ///< kInteger, kTable: target | weight or index << 16
 };
 
@@ -78,10 +84,20 @@ class SynapseSink {
   detail::SparseBuilder<A>* builder_;
 };
 
+/// Where a walk over ranges of targets stands in each listed row. A fresh one, or one whose `next`
+/// is set to 0, starts anywhere; ranges that follow one another cost no search.
+struct RowCursor {
+  std::uint64_t next = 0;  ///< first target behind the last range
+  std::vector<std::uint64_t> at;
+};
+
 /// A = float or std::int32_t. Immutable.
 template <typename A>
 class SparseRows {
  public:
+  /// Weights whose products with an event are made once a row.
+  static constexpr std::size_t kFewWeights = 16;
+
   /// Called twice, to count and to fill, and has to make the same synapses both times: they never
   /// exist in another form.
   using Generator = std::function<void(SynapseSink<A>&)>;
@@ -107,6 +123,22 @@ class SparseRows {
   std::uint64_t fan_out(std::uint32_t row) const {
     return view_.start[(row + std::size_t{1}) * view_.blocks] - view_.start[row * view_.blocks];
   }
+  /// Products that multiply_add makes for an event of this row.
+  std::uint64_t products(std::uint32_t row) const {
+    if (view_.form == SparseForm::kUniform) return 1;
+    return few_weights() ? view_.numbers : fan_out(row);
+  }
+  /// Whether all rows together have so few weights that products are made once a row.
+  bool few_weights() const {
+    return view_.form == SparseForm::kUniform ||
+           (view_.numbers > 0 && view_.numbers <= kFewWeights);
+  }
+  /// The weights there are, in any order, some perhaps more than once; none for kFloat and for
+  /// integers beyond 8 bits.
+  std::span<const A> weights() const {
+    if (view_.form == SparseForm::kUniform) return {view_.row_weight, rows()};
+    return {view_.weight, view_.numbers};
+  }
   /// Memory that everything takes together.
   std::uint64_t bytes() const;
 
@@ -118,8 +150,17 @@ class SparseRows {
   /// 65,536 cost no search.
   void add(std::span<const std::uint32_t> rows, A* acc, std::uint32_t first,
            std::uint32_t last) const;
+  /// Product::kShift needs few_weights().
   void multiply_add(std::span<const std::uint32_t> rows, std::span<const A> values, A* acc,
-                    std::uint32_t first, std::uint32_t last) const;
+                    std::uint32_t first, std::uint32_t last,
+                    Product product = Product::kMultiply) const;
+
+  /// Adds the same rows (with `values`, or none for events of value 1) range by range, so that sums
+  /// can be used while they are in cache: `acc` is the accumulator of target `first`, and those
+  /// before it need not exist. The cursor belongs to these rows.
+  void add_range(std::span<const std::uint32_t> rows, std::span<const A> values,
+                 std::uint32_t first, std::uint32_t last, RowCursor& cursor, A* acc,
+                 Product product = Product::kMultiply) const;
 
   /// Sets the bit of every block of 64 accumulators that one of the rows reaches: bit b % 64 of
   /// bitmap[b / 64] for the block b. Rows that are dense at that scale may set some more, all

@@ -82,6 +82,7 @@ std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const No
   const Discretisation& d = program.discretisation;
   auto population = std::make_unique<Population<V>>();
   Population<V>& p = *population;
+  p.neurons = c.size();
   p.arrays.options = step_options(node, c, d);
   const bool whole = c.size() % kBlock == 0;
   const std::vector<const std::vector<double>*> sources = {
@@ -213,6 +214,10 @@ void mark_fused(std::vector<NodePlan<V>>& plans) {
       if (source.projection == nullptr || plan.population == nullptr) continue;
       const bool only_here = readers[link.source] == 1 && source.records.empty();
       source.fused = only_here && link.same_order && link.delay == 0;
+      source.ranged = source.fused && source.projection->range() != 0;
+      if (!source.ranged) continue;
+      plan.population->range_words =
+          std::max(plan.population->range_words, source.projection->range() / (64 * kBlock));
     }
   }
 }

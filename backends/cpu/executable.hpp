@@ -26,6 +26,7 @@ struct Population {
   AlignedBuffer<V> values[8];  ///< in the order of NeuronArrays
   AlignedBuffer<std::int32_t> refractory;
   std::vector<V> initial;  ///< membranes at step 0, physical order; empty for 0
+  std::size_t neurons = 0;
   NeuronArrays<V> arrays;
   NeuronKernels<V> kernels;
   /// Blocks that have to be updated in every step: they have a drive, or could cross without
@@ -35,6 +36,8 @@ struct Population {
   bool may_wake = false;
   /// Neurons of the last block that exist.
   std::uint64_t last_block = ~std::uint64_t{0};
+  /// Words of blocks (4,096 neurons) that the values of ranged weight nodes are made for at a time.
+  std::size_t range_words = 0;
   /// A step without input changes nothing: there is nothing to catch up.
   bool still = false;
 };
@@ -55,6 +58,9 @@ struct NodePlan {
   /// A weight node that only one population reads, in the same step: the population counts and
   /// clears its values block by block while they are in cache.
   bool fused = false;
+  /// A fused one whose values never lie in memory as a whole: the population makes them range by
+  /// range.
+  bool ranged = false;
   AlignedBuffer<V> scale, bias;               ///< of a weight node, physical order; may be empty
   std::unique_ptr<Population<V>> population;  ///< neurons
   std::vector<V> factor;                      ///< Scale

@@ -1,6 +1,8 @@
 #include "backends/cpu/neuron_kernels.hpp"
 
+#include <bit>
 #include <cstring>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/neuron_kernels.cpp"
@@ -20,18 +22,54 @@ constexpr std::size_t kNeurons = 64;
 template <typename V>
 HWY_ATTR std::uint64_t nonzero_set(const V* values) {
   const hn::ScalableTag<V> d;
-  const std::size_t lanes = hn::Lanes(d);
+  constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<V>());
+  auto any = hn::Zero(d);
+  for (std::size_t j = 0; j < kNeurons; j += kLanes) any = hn::Or(any, hn::Load(d, values + j));
+  if (hn::AllTrue(d, hn::Eq(any, hn::Zero(d)))) return 0;
   std::uint64_t set = 0;
-  for (std::size_t j = 0; j < kNeurons; j += lanes) {
+  for (std::size_t j = 0; j < kNeurons; j += kLanes) {
     std::uint8_t bits[8] = {};
     hn::StoreMaskBits(d, hn::Ne(hn::Load(d, values + j), hn::Zero(d)), bits);
     std::uint64_t word = 0;
     std::memcpy(&word, bits, sizeof word);
-    if (lanes < 64) word &= (std::uint64_t{1} << lanes) - 1;
+    if (kLanes < 64) word &= (std::uint64_t{1} << kLanes) - 1;
     set |= word << j;
   }
   return set;
 }
+
+/// Tallies many blocks; floats are summed in double, lane by lane: exact wherever the reference's
+/// sum is. Two sums, so that an addition need not wait for the one before.
+template <typename V>
+class Counter {
+ public:
+  HWY_INLINE Counter()
+      : low_(hn::Zero(Wide())), high_(hn::Zero(Wide())), nonzero_(hn::Zero(Whole())) {}
+  HWY_INLINE void add(const V* x) {
+    const Lanes d;
+    const hn::Rebind<V, Wide> half;
+    constexpr std::size_t kHalf = hn::MaxLanes(Wide());
+    for (std::size_t j = 0; j < kNeurons; j += 2 * kHalf) {
+      low_ = hn::Add(low_, hn::PromoteTo(Wide(), hn::Load(half, x + j)));
+      high_ = hn::Add(high_, hn::PromoteTo(Wide(), hn::Load(half, x + j + kHalf)));
+    }
+    for (std::size_t j = 0; j < kNeurons; j += hn::MaxLanes(Lanes())) {
+      const auto differs = hn::VecFromMask(d, hn::Ne(hn::Load(d, x + j), hn::Zero(d)));
+      nonzero_ = hn::Sub(nonzero_, hn::BitCast(Whole(), differs));
+    }
+  }
+  HWY_INLINE Tally<V> result() const {
+    return {static_cast<std::uint64_t>(hn::GetLane(hn::SumOfLanes(Whole(), nonzero_))),
+            static_cast<double>(hn::GetLane(hn::SumOfLanes(Wide(), hn::Add(low_, high_))))};
+  }
+
+ private:
+  using Lanes = hn::ScalableTag<V>;
+  using Whole = hn::ScalableTag<std::int32_t>;
+  using Wide = hn::ScalableTag<std::conditional_t<std::is_same_v<V, float>, double, std::int64_t>>;
+  hn::VFromD<Wide> low_, high_;
+  hn::VFromD<Whole> nonzero_;
+};
 
 template <typename V>
 HWY_INLINE Coefficients<V> coefficients(const NeuronArrays<V>& a, const StepOptions& o,
@@ -52,9 +90,45 @@ HWY_INLINE Coefficients<V> coefficients(const NeuronArrays<V>& a, const StepOpti
   return c;
 }
 
+/// A call of memset for so little costs more than the stores.
+template <typename V>
+HWY_ATTR void clear(V* x) {
+  const hn::ScalableTag<V> d;
+  for (std::size_t j = 0; j < kNeurons; j += hn::Lanes(d)) hn::Store(hn::Zero(d), d, x + j);
+}
+
+/// Steps through the blocks of a run. `step(first, x, state, spikes)` advances 64 neurons; if it
+/// returns false none spiked, whatever `spikes` holds.
+template <typename V, class Step>
+HWY_INLINE void walk_blocks(BlockRun<V>& run, Step&& step) {
+  alignas(64) static constexpr V kSilence[kNeurons] = {};
+  alignas(64) V spikes[kNeurons];
+  Counter<V> counter;
+  for (std::uint64_t bits = run.blocks; bits != 0; bits &= bits - 1) {
+    const std::size_t offset = static_cast<std::size_t>(std::countr_zero(bits)) * kNeurons;
+    const V* const x = run.input == nullptr ? kSilence : run.input + offset;
+    const auto part = [offset](auto* values)
+                          HWY_ATTR { return values == nullptr ? nullptr : values + offset; };
+    const NeuronBlock<V>& s = run.state;
+    const bool any = step(run.first + offset, x,
+                          NeuronBlock<V>{part(s.current), part(s.membrane), part(s.late),
+                                         part(s.countdown), part(s.before)},
+                          spikes);
+    for (std::uint64_t set = any ? nonzero_set(spikes) : 0; set != 0; set &= set - 1) {
+      const auto j = static_cast<std::size_t>(std::countr_zero(set));
+      run.index[run.spikes] = static_cast<std::uint32_t>(run.first + offset + j);
+      if (run.value != nullptr) run.value[run.spikes] = spikes[j];
+      ++run.spikes;
+    }
+    if (run.counted) counter.add(x);
+    if (run.owned != nullptr) clear(run.owned + offset);
+  }
+  if (run.counted) run.tally = counter.result();
+}
+
 /// The loop that every variant shares; `o` is a constant where the caller knows it.
 template <bool kUniform, bool kRefractory, typename V>
-HWY_INLINE void run_block(const StepOptions& o, const NeuronArrays<V>& a, std::size_t first,
+HWY_INLINE bool run_block(const StepOptions& o, const NeuronArrays<V>& a, std::size_t first,
                           const V* HWY_RESTRICT x, const NeuronBlock<V>& block,
                           V* HWY_RESTRICT spikes) {
   V* HWY_RESTRICT membrane = block.membrane;
@@ -81,22 +155,59 @@ HWY_INLINE void run_block(const StepOptions& o, const NeuronArrays<V>& a, std::s
     spikes[j] = count;
     if (o.has_current) current[j] = s.current;
   }
+  return true;
 }
 
 template <bool kHasCurrent, bool kRefractory, SpikeRule kRule, Reset kReset, bool kUniform,
           typename V>
-HWY_ATTR std::uint64_t update_fast(const NeuronArrays<V>& a, std::size_t first, const V* x,
-                                   const NeuronBlock<V>& block, V* spikes) {
-  constexpr StepOptions o{
+HWY_ATTR void advance_fast(const NeuronArrays<V>& a, BlockRun<V>& run) {
+  static constexpr StepOptions o{
       .has_current = kHasCurrent, .spiking = true, .clamped = true, .reset = kReset, .rule = kRule};
-  run_block<kUniform, kRefractory>(o, a, first, x, block, spikes);
-  return nonzero_set(spikes);
+  walk_blocks(run,
+              [&a](std::size_t first, const V* x, const NeuronBlock<V>& block, V* spikes) HWY_ATTR {
+                return run_block<kUniform, kRefractory>(o, a, first, x, block, spikes);
+              });
+}
+
+/// Neurons alike, without current and refractory time, that spike at most once a step, and whose
+/// clamp lies below the threshold: membranes first, thresholds only where one is crossed. The steps
+/// are those of equations::step. `kPlain`: gain 1, no clamp.
+template <SpikeRule kRule, Reset kReset, bool kPlain, typename V>
+HWY_ATTR void advance_lean(const NeuronArrays<V>& a, BlockRun<V>& run) {
+  static constexpr StepOptions o{
+      .spiking = true, .clamped = !kPlain, .reset = kReset, .rule = kRule};
+  Coefficients<V> common = coefficients(a, o, 0);
+  if (kPlain) common.gain = V{1};
+  const hn::ScalableTag<V> d;
+  walk_blocks(run, [common, d](std::size_t, const V* HWY_RESTRICT x, const NeuronBlock<V>& block,
+                               V* HWY_RESTRICT spikes) HWY_ATTR {
+    const Coefficients<V> c = common;
+    V* HWY_RESTRICT membrane = block.membrane;
+    for (std::size_t j = 0; j < kNeurons; ++j) {
+      const V v = equations::integrated(membrane[j], x[j], c, o);
+      membrane[j] = o.clamped ? equations::largest(v, c.clamp) : v;
+    }
+    const auto threshold = hn::Set(d, c.threshold);
+    auto crossed = hn::FirstN(d, 0);
+    for (std::size_t j = 0; j < kNeurons; j += hn::MaxLanes(hn::ScalableTag<V>())) {
+      const auto v = hn::Load(d, membrane + j);
+      crossed = hn::Or(crossed, kRule == SpikeRule::kGreater ? hn::Gt(v, threshold)
+                                                             : hn::Not(hn::Lt(v, threshold)));
+    }
+    if (hn::AllFalse(d, crossed)) return false;
+    for (std::size_t j = 0; j < kNeurons; ++j) {
+      spikes[j] = equations::spike_count(membrane[j], c.threshold, kRule);
+      const V v = equations::after_reset(membrane[j], spikes[j], c, kReset);
+      membrane[j] = o.clamped ? equations::largest(v, c.clamp) : v;
+    }
+    return true;
+  });
 }
 
 /// Any options; a loop of branches.
 template <typename V>
-HWY_ATTR std::uint64_t update_any(const NeuronArrays<V>& a, std::size_t first, const V* x,
-                                  const NeuronBlock<V>& block, V* spikes) {
+HWY_INLINE bool run_any_block(const NeuronArrays<V>& a, std::size_t first, const V* x,
+                              const NeuronBlock<V>& block, V* spikes) {
   const StepOptions& o = a.options;
   for (std::size_t j = 0; j < kNeurons; ++j) {
     const std::size_t i = a.uniform ? 0 : first + j;
@@ -119,7 +230,13 @@ HWY_ATTR std::uint64_t update_any(const NeuronArrays<V>& a, std::size_t first, c
     if (block.before != nullptr) block.before[j] = before;
     spikes[j] = count;
   }
-  return nonzero_set(spikes);
+  return true;
+}
+
+template <typename V>
+HWY_ATTR void advance_any(const NeuronArrays<V>& a, BlockRun<V>& run) {
+  walk_blocks(run, [&a](std::size_t first, const V* x, const NeuronBlock<V>& block, V* spikes)
+                       HWY_ATTR { return run_any_block(a, first, x, block, spikes); });
 }
 
 template <typename V>
@@ -176,60 +293,34 @@ HWY_ATTR void add(const V* HWY_RESTRICT value, const V* scale, const V* bias, bo
   }
 }
 
-/// Summed in double, lane by lane: exact wherever the reference's sum is.
-HWY_ATTR Tally<float> tally(const float* x) {
-  const hn::ScalableTag<double> wide;
-  const hn::Rebind<float, decltype(wide)> half;
-  const std::size_t lanes = hn::Lanes(half);
-  auto sum = hn::Zero(wide);
-  std::size_t nonzero = 0;
-  for (std::size_t j = 0; j < kNeurons; j += lanes) {
-    const auto v = hn::Load(half, x + j);
-    sum = hn::Add(sum, hn::PromoteTo(wide, v));
-    nonzero += hn::CountTrue(half, hn::Ne(v, hn::Zero(half)));
-  }
-  return {static_cast<std::uint32_t>(nonzero), hn::GetLane(hn::SumOfLanes(wide, sum))};
-}
-
-HWY_ATTR Tally<std::int32_t> tally(const std::int32_t* x) {
-  const hn::ScalableTag<std::int32_t> d;
-  const hn::Repartition<std::int64_t, decltype(d)> wide;
-  const hn::Rebind<std::int32_t, decltype(wide)> half;
-  const std::size_t lanes = hn::Lanes(half);
-  auto sum = hn::Zero(wide);
-  std::size_t nonzero = 0;
-  for (std::size_t j = 0; j < kNeurons; j += lanes) {
-    const auto v = hn::Load(half, x + j);
-    sum = hn::Add(sum, hn::PromoteTo(wide, v));
-    nonzero += hn::CountTrue(half, hn::Ne(v, hn::Zero(half)));
-  }
-  return {static_cast<std::uint32_t>(nonzero),
-          static_cast<double>(hn::GetLane(hn::SumOfLanes(wide, sum)))};
-}
-
-/// A call of memset for so little costs more than the stores.
 template <typename V>
-HWY_ATTR void clear(V* x) {
-  const hn::ScalableTag<V> d;
-  for (std::size_t j = 0; j < kNeurons; j += hn::Lanes(d)) hn::Store(hn::Zero(d), d, x + j);
+HWY_ATTR Tally<V> tally(const V* x) {
+  Counter<V> counter;
+  counter.add(x);
+  return counter.result();
 }
 
 template <bool kHasCurrent, SpikeRule kRule, Reset kReset, typename V>
-UpdateBlock<V> pick_uniform(bool uniform) {
-  return uniform ? &update_fast<kHasCurrent, false, kRule, kReset, true, V>
-                 : &update_fast<kHasCurrent, false, kRule, kReset, false, V>;
+AdvanceBlocks<V> pick_uniform(const NeuronArrays<V>& a) {
+  if (!a.uniform) return &advance_fast<kHasCurrent, false, kRule, kReset, false, V>;
+  if constexpr (!kHasCurrent && kRule != SpikeRule::kMultiple) {
+    const bool plain = a.gain[0] == V{1} && !a.options.clamped;
+    if (plain) return &advance_lean<kRule, kReset, true, V>;
+    if (a.clamp[0] < a.threshold[0]) return &advance_lean<kRule, kReset, false, V>;
+  }
+  return &advance_fast<kHasCurrent, false, kRule, kReset, true, V>;
 }
 
 template <bool kHasCurrent, SpikeRule kRule, typename V>
-UpdateBlock<V> pick_reset(const NeuronArrays<V>& a) {
+AdvanceBlocks<V> pick_reset(const NeuronArrays<V>& a) {
   if (a.options.reset == Reset::kToVReset) {
-    return pick_uniform<kHasCurrent, kRule, Reset::kToVReset, V>(a.uniform);
+    return pick_uniform<kHasCurrent, kRule, Reset::kToVReset, V>(a);
   }
-  return pick_uniform<kHasCurrent, kRule, Reset::kSubtract, V>(a.uniform);
+  return pick_uniform<kHasCurrent, kRule, Reset::kSubtract, V>(a);
 }
 
 template <bool kHasCurrent, typename V>
-UpdateBlock<V> pick_rule(const NeuronArrays<V>& a) {
+AdvanceBlocks<V> pick_rule(const NeuronArrays<V>& a) {
   switch (a.options.rule) {
     case SpikeRule::kGreater:
       return pick_reset<kHasCurrent, SpikeRule::kGreater, V>(a);
@@ -242,37 +333,37 @@ UpdateBlock<V> pick_rule(const NeuronArrays<V>& a) {
 }
 
 template <SpikeRule kRule, typename V>
-UpdateBlock<V> pick_refractory(bool uniform) {
-  return uniform ? &update_fast<false, true, kRule, Reset::kToVReset, true, V>
-                 : &update_fast<false, true, kRule, Reset::kToVReset, false, V>;
+AdvanceBlocks<V> pick_refractory(bool uniform) {
+  return uniform ? &advance_fast<false, true, kRule, Reset::kToVReset, true, V>
+                 : &advance_fast<false, true, kRule, Reset::kToVReset, false, V>;
 }
 
 template <typename V>
-UpdateBlock<V> pick_update(const NeuronArrays<V>& a) {
+AdvanceBlocks<V> pick_advance(const NeuronArrays<V>& a) {
   const StepOptions& o = a.options;
   const bool grid = o.spiking && !a.traced && !o.late && !o.substep;
   const bool plain = o.fixed_point == FixedPoint::kNone && o.order == CubaOrder::kNewCurrent;
-  if (!grid || !plain) return &update_any<V>;
+  if (!grid || !plain) return &advance_any<V>;
   if (o.refractory) {
     const bool known = !o.has_current && o.reset == Reset::kToVReset;
-    if (!known || o.rule == SpikeRule::kMultiple) return &update_any<V>;
+    if (!known || o.rule == SpikeRule::kMultiple) return &advance_any<V>;
     return o.rule == SpikeRule::kGreater ? pick_refractory<SpikeRule::kGreater, V>(a.uniform)
                                          : pick_refractory<SpikeRule::kGreaterEqual, V>(a.uniform);
   }
-  if (o.reset != Reset::kToVReset && o.reset != Reset::kSubtract) return &update_any<V>;
+  if (o.reset != Reset::kToVReset && o.reset != Reset::kSubtract) return &advance_any<V>;
   return o.has_current ? pick_rule<true, V>(a) : pick_rule<false, V>(a);
 }
 
 template <typename V>
 NeuronKernels<V> pick(const NeuronArrays<V>& a) {
   NeuronKernels<V> k;
-  k.update = pick_update(a);
+  k.advance = pick_advance(a);
   k.sleep = &sleep<V>;
   k.due = &due<V>;
   k.awake = &awake<V>;
   k.add = &add<V>;
   k.clear = &clear<V>;
-  k.tally = static_cast<Tally<V> (*)(const V*)>(&tally);
+  k.tally = &tally<V>;
   return k;
 }
 

@@ -35,22 +35,36 @@ struct NeuronBlock {
   V* before = nullptr;                ///< receives the membrane before the reset
 };
 
-/// Advances the 64 neurons from `first` by one step with input `x`; their spikes go to `spikes`.
-/// Returns the set of neurons that spiked.
-template <typename V>
-using UpdateBlock = std::uint64_t (*)(const NeuronArrays<V>& arrays, std::size_t first, const V* x,
-                                      const NeuronBlock<V>& block, V* spikes);
-
-/// Non-zero values of a block and their sum.
+/// Non-zero values and their sum.
 template <typename V>
 struct Tally {
-  std::uint32_t nonzero = 0;
+  std::uint64_t nonzero = 0;
   double sum = 0.0;
 };
 
+/// One step of some of the 4,096 neurons from `first` on: what goes in and what comes out. Input,
+/// state and coefficients are those of these neurons; bit b of `blocks` stands for 64 of them.
+template <typename V>
+struct BlockRun {
+  std::size_t first = 0;
+  std::uint64_t blocks = 0;
+  const V* input = nullptr;  ///< null for silence
+  V* owned = nullptr;        ///< the input again, if it is to be cleared behind; or null
+  bool counted = false;      ///< whether the tally is wanted
+  NeuronBlock<V> state;
+  std::uint32_t* index = nullptr;  ///< room for 4,096: receives the neurons that spiked, ascending
+  V* value = nullptr;              ///< the same for their number of spikes; may be null
+  // Results.
+  std::size_t spikes = 0;
+  Tally<V> tally;  ///< of the input
+};
+
+template <typename V>
+using AdvanceBlocks = void (*)(const NeuronArrays<V>& arrays, BlockRun<V>& run);
+
 template <typename V>
 struct NeuronKernels {
-  UpdateBlock<V> update = nullptr;
+  AdvanceBlocks<V> advance = nullptr;
   /// `steps` steps without input; stops early where nothing changes any more.
   void (*sleep)(const NeuronArrays<V>& arrays, std::size_t first, const NeuronBlock<V>& block,
                 std::int64_t steps) = nullptr;
@@ -62,8 +76,8 @@ struct NeuronKernels {
                 const NeuronBlock<V>& block) = nullptr;
   /// x <- (x or 0) + (value scale + bias), 64 values; scale and bias may be null.
   void (*add)(const V* value, const V* scale, const V* bias, bool first, V* x) = nullptr;
-  Tally<V> (*tally)(const V* x) = nullptr;
-  void (*clear)(V* x) = nullptr;  ///< 64 zeros
+  Tally<V> (*tally)(const V* x) = nullptr;  ///< of a block
+  void (*clear)(V* x) = nullptr;            ///< 64 zeros
 };
 
 /// The kernels for these neurons on this processor.

@@ -8,6 +8,7 @@
 #include "backends/backend.hpp"
 #include "backends/cpu/signal.hpp"
 #include "base/result.hpp"
+#include "event/sparse_rows.hpp"
 #include "snn/integer.hpp"
 #include "snn/program.hpp"
 
@@ -18,8 +19,9 @@ struct DeliveryCount {
   std::uint64_t unit = 0;    ///< pairs with a value of 1 or -1
   std::uint64_t graded = 0;  ///< other pairs
   std::uint64_t weight_bytes = 0;
-  std::uint64_t executed = 0;   ///< accumulates that the kernels made
-  std::uint64_t saturated = 0;  ///< ring16 slots that stopped at their limit
+  std::uint64_t executed = 0;    ///< operations that the kernels made,
+  std::uint64_t multiplied = 0;  ///< and how many of these multiplied
+  std::uint64_t saturated = 0;   ///< ring16 slots that stopped at their limit
 };
 
 /// Weights of one node by source. Immutable.
@@ -32,6 +34,19 @@ class Projection {
   /// targets are worked on at once if that pays.
   virtual DeliveryCount deliver(const Events<V>& events, Schedule way, int threads,
                                 DenseArray<V>& target) const = 0;
+  /// Targets of a range, where sums are better made range by range, when they are used: what
+  /// deliver does is then done by announce, and by add_range for every range that has a touched
+  /// block. A multiple of 4,096; 0 for a projection that is delivered as a whole.
+  virtual std::size_t range() const { return 0; }
+  /// The counts of a delivery, and the blocks that it touches.
+  virtual DeliveryCount announce(const Events<V>& /*events*/, Schedule /*way*/,
+                                 BlockSet& /*touched*/) const {
+    return {};
+  }
+  /// Adds to the targets [first, last), multiples of 4,096 (or the end); `acc` is `first`'s. Ranges
+  /// that follow one another with one cursor are the fastest.
+  virtual void add_range(const Events<V>& /*events*/, Schedule /*way*/, std::uint32_t /*first*/,
+                         std::uint32_t /*last*/, RowCursor& /*cursor*/, V* /*acc*/) const {}
   /// Whether this way can be taken for events with (`graded`) or without values.
   virtual bool offers(Schedule way, bool /*graded*/) const { return way == Schedule::kRows; }
   /// Estimated nanoseconds of one step with `active` sources; only ratios matter.

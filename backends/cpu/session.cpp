@@ -16,6 +16,9 @@ using Clock = std::chrono::steady_clock;
 /// Steps that the elements of a batch run on their own before they are checked for a cancel.
 constexpr std::int64_t kChunk = 16;
 
+/// Steps after which memory is measured again: sessions that advance step by step are not slowed.
+constexpr std::int64_t kMeasure = 64;
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -42,6 +45,7 @@ template <typename V>
 void CpuSession<V>::clear() {
   step_ = 0;
   base_ = 0;
+  measured_ = 0;
   waiting_ = 0;
   cancelled_ = false;
   totals_ = {};
@@ -67,7 +71,13 @@ void CpuSession<V>::clear_element(Element<V>& element) {
     NodeState<V> state;
     if (plan.dense) {
       state.dense.resize(plan.depth);
-      for (auto& slot : state.dense) slot.resize(size);
+      for (auto& slot : state.dense) {
+        if (plan.ranged) {
+          slot.touched = BlockSet(block_count(size));
+        } else {
+          slot.resize(size);
+        }
+      }
     } else {
       state.events.resize(plan.depth);
     }
@@ -86,6 +96,7 @@ void CpuSession<V>::clear_element(Element<V>& element) {
         state.countdown = AlignedBuffer<std::int32_t>(blocks * kBlock);
       }
       state.next_step.assign(blocks, 0);
+      state.word_step.assign((blocks + 63) / 64, 0);
       state.awake = BlockSet(blocks);
       if (!population.initial.empty()) state.awake.fill();
       state.scattered.resize(plan.links.size());
@@ -192,7 +203,10 @@ Status CpuSession<V>::advance(Time until) {
   } else {
     run_all(0);
   }
-  totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, memory());
+  if (step_ - measured_ >= kMeasure) {
+    totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, memory());
+    measured_ = step_;
+  }
   totals_.seconds.compute += seconds_since(start);
   return status;
 }
@@ -365,6 +379,7 @@ Status CpuSession<V>::reset() {
 template <typename V>
 RunStats CpuSession<V>::stats() const {
   RunStats stats = totals_;
+  stats.peak_memory_bytes = std::max(stats.peak_memory_bytes, memory());
   for (const Element<V>& element : elements_) {
     RunStats one;
     one.nodes = element.stats;
@@ -389,7 +404,10 @@ std::uint64_t CpuSession<V>::memory() const {
       bytes += (state.current.size() + state.membrane.size() + state.late.size() +
                 state.before.size() + state.countdown.size()) *
                sizeof(V);
-      bytes += state.next_step.size() * sizeof(std::int64_t);
+      bytes += (state.next_step.size() + state.word_step.size()) * sizeof(std::int64_t);
+      for (const NeuronPart<V>& part : state.parts) {
+        for (const auto& sums : part.sums) bytes += sums.bytes();
+      }
     }
     for (const Record& r : element.records) {
       bytes +=

@@ -49,13 +49,23 @@ class SpikeSort {
   std::vector<V> value_;
 };
 
+/// What a ranged projection delivers in this step, once somebody wants it.
+template <typename V>
+struct Announced {
+  const Events<V>* events = nullptr;
+  Schedule way = Schedule::kRows;
+  std::uint64_t executed = 0;  ///< accumulates
+};
+
 /// Where a population finds the values of one of its links in this step.
 template <typename V>
 struct NeuronSource {
   const DenseArray<V>* dense = nullptr;
   Finish<V> finish = {};
-  DenseArray<V>* owned = nullptr;  ///< the same array, to be counted and cleared here
-  std::uint32_t node = 0;          ///< the link's source
+  DenseArray<V>* owned = nullptr;         ///< the same array, to be counted and cleared here
+  std::uint32_t node = 0;                 ///< the link's source
+  const Projection<V>* ranged = nullptr;  ///< makes the values; the array holds none
+  Announced<V> announced = {};
 };
 
 /// What one thread found in its part of a population.
@@ -65,6 +75,16 @@ struct NeuronPart {
   std::uint64_t nonzero = 0;
   double sum = 0.0;
   std::vector<std::uint64_t> source_nonzero;  ///< of each fused link
+  // By link, for the word of blocks at hand: its values; the same where they are to be cleared.
+  std::vector<const V*> input;
+  std::vector<V*> owned;
+  // By link, for a ranged source: the values of a range, and how far its rows have been walked.
+  std::vector<AlignedBuffer<V>> sums;
+  std::vector<RowCursor> cursors;
+  bool emits = false;                ///< whether spikes are wanted
+  bool counts = false;               ///< whether the input is counted here
+  std::vector<std::uint32_t> index;  ///< room for what a word of blocks spikes
+  std::vector<V> value;              ///< the same, where a neuron may spike several times
 };
 
 template <typename V>
@@ -75,13 +95,16 @@ struct NodeState {
   // Neurons, physical order.
   AlignedBuffer<V> current, membrane, late, before;
   AlignedBuffer<std::int32_t> countdown;
-  std::vector<std::int64_t> next_step;  ///< per block: first step it has not done
+  // The first step that a block has not done is the larger one of its own and its word's.
+  std::vector<std::int64_t> next_step;  ///< per block
+  std::vector<std::int64_t> word_step;  ///< per 64 blocks
   BlockSet awake;
   BlockSet running;                      ///< scratch: the blocks of this step
   std::vector<NeuronSource<V>> sources;  ///< scratch
   std::vector<NeuronPart<V>> parts;      ///< scratch
   SpikeSort<V> sort;
   WayChooser way;
+  Announced<V> announced = {};
   std::vector<DenseArray<V>> scattered;  ///< per link that has to be laid out first
   // Scratch.
   Events<V> gathered;
@@ -158,9 +181,15 @@ class CpuSession : public Session {
                  std::int64_t step);
   void run_projection(Element<V>& element, std::uint32_t node, std::int64_t step);
   void run_neurons(Element<V>& element, std::uint32_t node, std::int64_t step);
-  void run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std::int64_t step,
-                  std::size_t first_word, std::size_t last_word, bool emits,
+  void start_part(const NodePlan<V>& plan, NodeState<V>& state, bool emits,
                   NeuronPart<V>& part) const;
+  void run_words(const NodePlan<V>& plan, NodeState<V>& state, std::int64_t step, std::size_t first,
+                 std::size_t last, NeuronPart<V>& part) const;
+  void run_word(const NodePlan<V>& plan, NodeState<V>& state, std::int64_t step, std::size_t word,
+                NeuronPart<V>& part) const;
+  void run_mixed_block(const NodePlan<V>& plan, NodeState<V>& state, std::size_t block,
+                       NeuronPart<V>& part) const;
+  void advance_blocks(const NodePlan<V>& plan, BlockRun<V>& run, NeuronPart<V>& part) const;
   void wake_all(Element<V>& element, std::uint32_t node, std::int64_t step) const;
   void record(Element<V>& element, std::uint32_t element_index, std::uint32_t node,
               std::int64_t step);
@@ -184,8 +213,9 @@ class CpuSession : public Session {
   const std::vector<NodePlan<V>>& plans_;
   Time step_time_;
   std::int64_t step_ = 0;
-  std::int64_t base_ = 0;  ///< first step of this session's own history
-  bool seeding_ = false;   ///< only links within a cycle are read
+  std::int64_t base_ = 0;      ///< first step of this session's own history
+  std::int64_t measured_ = 0;  ///< step at which memory was last measured
+  bool seeding_ = false;       ///< only links within a cycle are read
   std::vector<Element<V>> elements_;
   std::size_t waiting_ = 0;
   int step_threads_ = 1;          ///< threads that share one step of one element

@@ -152,6 +152,7 @@ Status CpuSession<V>::load(std::span<const std::byte> checkpoint) {
           state.countdown[plan.order.physical(i)] = static_cast<std::int32_t>(node.waiting[i]);
         }
         state.next_step.assign(state.next_step.size(), step_);
+        state.word_step.assign(state.word_step.size(), step_);
         state.awake.fill();
       }
       if (std::holds_alternative<op::Delay>(program_.nodes[n].operation)) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/neuron_blocks_private.hpp"
 #include "backends/cpu/parallel_private.hpp"
 #include "backends/cpu/session.hpp"
 
@@ -10,53 +11,28 @@ namespace {
 
 /// Running blocks below which a second thread costs more than it saves.
 constexpr std::size_t kWorthThreads = 512;
-
-template <typename V>
-NeuronBlock<V> block_at(NodeState<V>& state, std::size_t block) {
-  const std::size_t first = block * kBlock;
-  const auto part = [first](auto& buffer) {
-    return buffer.empty() ? nullptr : buffer.data() + first;
-  };
-  return {part(state.current), part(state.membrane), part(state.late), part(state.countdown),
-          part(state.before)};
-}
-
-/// Lets the block sleep through the steps before `step` that it has not done.
-template <typename V>
-void catch_up(const Population<V>& population, NodeState<V>& state, std::size_t block,
-              std::int64_t step) {
-  const std::int64_t behind = step - state.next_step[block];
-  state.next_step[block] = step;
-  if (behind > 0 && !population.still) {
-    population.kernels.sleep(population.arrays, block * kBlock, block_at(state, block), behind);
-  }
-}
-
-/// Whether a link has anything for this block.
-template <typename V>
-bool speaks(const NeuronSource<V>& source, std::size_t block) {
-  return !source.finish.empty() || source.dense->touched.contains(block);
-}
+/// The same for accumulates of ranged links.
+constexpr std::uint64_t kWorthThreadsDelivered = 40'000;
 
 /// Appends the neurons of `set`, with their spikes, to the events.
 template <typename V>
 void append_spikes(std::uint64_t set, const V* spikes, std::size_t first, const Order& order,
-                   bool multiple, Events<V>& out) {
+                   Events<V>& out) {
   for (; set != 0; set &= set - 1) {
     const auto j = static_cast<std::size_t>(std::countr_zero(set));
     out.index.push_back(order.logical(first + j));
-    if (multiple) out.value.push_back(spikes[j]);
+    out.value.push_back(spikes[j]);
   }
 }
 
 /// Ascending logical order, and the amplitude of a spike.
 template <typename V>
-void finish_spikes(const Order& order, V amplitude, SpikeSort<V>& scratch, Events<V>& out) {
+void finish_spikes(std::size_t neurons, V amplitude, SpikeSort<V>& scratch, Events<V>& out) {
   if (amplitude != V{1}) {
     if (out.value.empty()) out.value.assign(out.index.size(), V{1});
     for (V& value : out.value) value *= amplitude;
   }
-  if (!order.same() && out.size() > 1) scratch.sort(order.to_logical.size(), out);
+  if (!std::is_sorted(out.index.begin(), out.index.end())) scratch.sort(neurons, out);
   out.normalise();
 }
 
@@ -71,15 +47,9 @@ void CpuSession<V>::publish_early(Element<V>& element, std::uint32_t node, std::
   out.clear();
   if (plan.population == nullptr) {  // a Delay: what is due now
     Events<V>& due = state.calendar[static_cast<std::size_t>(step) % state.calendar.size()];
-    std::vector<std::pair<std::uint32_t, V>> pairs(due.size());
-    for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {due.index[i], due.value[i]};
-    std::sort(pairs.begin(), pairs.end());
-    for (const auto& [index, value] : pairs) {
-      out.index.push_back(index);
-      out.value.push_back(value);
-    }
-    out.normalise();
-    due.clear();
+    std::swap(out, due);
+    const auto size = static_cast<std::size_t>(program_.nodes[node].out_size);
+    finish_spikes(size, V{1}, state.sort, out);  // an element is due once a step
     return;
   }
   const Population<V>& population = *plan.population;
@@ -90,83 +60,10 @@ void CpuSession<V>::publish_early(Element<V>& element, std::uint32_t node, std::
     const NeuronBlock<V> neurons = block_at(state, block);
     std::uint64_t set = population.kernels.due(population.arrays, block * kBlock, neurons);
     if (block + 1 == blocks.blocks()) set &= population.last_block;
-    append_spikes(set, neurons.late, block * kBlock, plan.order, true, out);
+    append_spikes(set, neurons.late, block * kBlock, plan.order, out);
   });
-  finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), state.sort,
-                out);
-}
-
-/// One step of the running blocks of some words; what they spike and read goes to `part`.
-template <typename V>
-void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std::int64_t step,
-                               std::size_t first_word, std::size_t last_word, bool emits,
-                               NeuronPart<V>& part) const {
-  const Population<V>& population = *plan.population;
-  const std::vector<NeuronSource<V>>& sources = state.sources;
-  const bool one = sources.size() == 1;
-  const equations::StepOptions& options = population.arrays.options;
-  const bool multiple = options.rule == SpikeRule::kMultiple || options.substep;
-  const bool counts = !one || sources[0].owned != nullptr;
-  alignas(64) V x[kBlock];
-  alignas(64) V term[kBlock];
-  alignas(64) V spikes[kBlock];
-  state.running.for_each_in(first_word, last_word, [&](std::size_t block) {
-    const std::size_t first = block * kBlock;
-    catch_up(population, state, block, step);
-    state.next_step[block] = step + 1;
-    // A link whose block nobody touched, and that has nothing to add to silence, is left out.
-    std::size_t heard = 0, last = 0;
-    for (std::size_t l = 0; l < sources.size(); ++l) {
-      if (!speaks(sources[l], block)) continue;
-      ++heard;
-      last = l;
-    }
-    const V* input = x;
-    if (heard == 0) {
-      std::fill_n(x, kBlock, V{0});
-    } else if (heard == 1 && sources[last].finish.empty()) {
-      input = sources[last].dense->data.data() + first;
-    } else {
-      bool fresh = true;
-      for (std::size_t l = 0; l < sources.size(); ++l) {
-        if (!speaks(sources[l], block)) continue;
-        const Finish<V>& finish = sources[l].finish;
-        const V* values = sources[l].dense->data.data() + first;
-        const V* scale = finish.scale == nullptr ? nullptr : finish.scale + first;
-        const V* bias = finish.bias == nullptr ? nullptr : finish.bias + first;
-        if (sources[l].owned != nullptr && heard > 1) {
-          population.kernels.add(values, scale, bias, true, term);
-          part.source_nonzero[l] += population.kernels.tally(term).nonzero;
-        }
-        population.kernels.add(values, scale, bias, fresh, x);
-        fresh = false;
-      }
-    }
-    if (counts && heard > 0) {
-      const Tally<V> tally = population.kernels.tally(input);
-      part.nonzero += tally.nonzero;
-      part.sum += tally.sum;
-      if (heard == 1 && sources[last].owned != nullptr) {
-        part.source_nonzero[last] += tally.nonzero;
-      }
-    }
-    const NeuronBlock<V> neurons = block_at(state, block);
-    std::uint64_t set = population.kernels.update(population.arrays, first, input, neurons, spikes);
-    if (block + 1 == state.running.blocks()) set &= population.last_block;
-    if (emits && set != 0) append_spikes(set, spikes, first, plan.order, multiple, part.spikes);
-    for (const NeuronSource<V>& source : sources) {
-      if (source.owned != nullptr && source.owned->touched.contains(block)) {
-        population.kernels.clear(source.owned->data.data() + first);
-      }
-    }
-    if (population.may_wake && !population.always.contains(block)) {
-      if (population.kernels.awake(population.arrays, first, neurons)) {
-        state.awake.insert(block);
-      } else {
-        state.awake.erase(block);
-      }
-    }
-  });
+  finish_spikes(population.neurons, static_cast<V>(program_.discretisation.spike_amplitude()),
+                state.sort, out);
 }
 
 template <typename V>
@@ -183,12 +80,18 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
   BlockSet& blocks = state.running;
   blocks = population.always;
   blocks |= state.awake;
+  std::uint64_t pending = 0;  // accumulates of ranged links
   for (std::size_t l = 0; l < plan.links.size(); ++l) {
     const View<V> from = view(element, node, l, step);
     if (plan.links[l].same_order) {
       const std::uint32_t source = plan.links[l].source;
       DenseArray<V>* owned = plans_[source].fused ? &dense_slot(element, source, step) : nullptr;
       sources.push_back({from.dense, from.finish, owned, source});
+      if (plans_[source].ranged) {
+        sources.back().ranged = plans_[source].projection.get();
+        sources.back().announced = element.nodes[source].announced;
+        pending += element.nodes[source].announced.executed;
+      }
       blocks |= from.dense->touched;
       continue;
     }
@@ -218,17 +121,14 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
   }
   const bool emits = !plan.dense && !layer.early;
   const std::size_t updated = blocks.size();
-  const int threads = updated < kWorthThreads ? 1 : step_threads_;
-  state.parts.resize(static_cast<std::size_t>(std::max(1, threads)));
-  for (NeuronPart<V>& part : state.parts) {
-    part.spikes.clear();
-    part.nonzero = 0;
-    part.sum = 0.0;
-    part.source_nonzero.assign(sources.size(), 0);
-  }
+  const bool worth = updated >= kWorthThreads || pending >= kWorthThreadsDelivered;
+  const int threads = worth ? step_threads_ : 1;
+  // Parts keep their memory over steps that need fewer.
+  state.parts.resize(std::max(state.parts.size(), static_cast<std::size_t>(std::max(1, threads))));
+  for (NeuronPart<V>& part : state.parts) start_part(plan, state, emits, part);
   for_ranges(blocks.words().size(), 1, threads,
              [&](std::size_t part, std::size_t first, std::size_t last) {
-               run_blocks(plan, state, step, first, last, emits, state.parts[part]);
+               run_words(plan, state, step, first, last, state.parts[part]);
              });
   if (sources.size() == 1 && sources[0].owned == nullptr) {
     stats.events_in += sources[0].dense->nonzero;
@@ -256,8 +156,8 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
       out.index.insert(out.index.end(), more.index.begin(), more.index.end());
       out.value.insert(out.value.end(), more.value.begin(), more.value.end());
     }
-    finish_spikes(plan.order, static_cast<V>(program_.discretisation.spike_amplitude()), state.sort,
-                  out);
+    finish_spikes(population.neurons, static_cast<V>(program_.discretisation.spike_amplitude()),
+                  state.sort, out);
   }
   if (plan.dense) {
     DenseArray<V>& dense = dense_slot(element, node, step);

@@ -260,7 +260,13 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
   if (!plan.fused) out.clear();
   const Schedule way =
       element.nodes[node].way.choose(*plan.projection, in, executable_->options().schedule);
-  const DeliveryCount count = plan.projection->deliver(in, way, step_threads_, out);
+  DeliveryCount count;
+  if (plan.ranged) {
+    count = plan.projection->announce(in, way, out.touched);
+    element.nodes[node].announced = {&in, way, count.executed};
+  } else {
+    count = plan.projection->deliver(in, way, step_threads_, out);
+  }
   ++(way == Schedule::kBitmask ? stats.steps_bitmask
      : way == Schedule::kDense ? stats.steps_dense
                                : stats.steps_rows);
@@ -268,8 +274,8 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
   const bool cheap = weight_class(program_.nodes[node].operation) != WeightClass::kGeneral;
   stats.ac += count.unit + (cheap ? count.graded : 0);
   stats.mac += cheap ? 0 : count.graded;
-  const bool adds = in.value.empty() && way != Schedule::kDense;
-  (adds ? stats.executed_ac : stats.executed_mac) += count.executed;
+  stats.executed_ac += count.executed - count.multiplied;
+  stats.executed_mac += count.multiplied;
   stats.bytes.weights += count.weight_bytes;
 
   if (plan.fused) return;

@@ -150,7 +150,8 @@ void walk(const BitmaskCall<A>& call) {
         look_up(k + kRows, rows[1 - turn]);
         count_rows(rows[turn], rows[1 - turn], lines, std::bit_width(k + kRows), counts);
       }
-      read_out(counts, std::bit_width(count), targets, call.weight, call.acc + first);
+      read_out(counts, std::bit_width(count), targets, call.weight,
+               call.acc + (first - call.first));
     }
   }
 }

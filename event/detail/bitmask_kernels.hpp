@@ -15,7 +15,7 @@ struct BitmaskCall {
   std::size_t count;
   A weight;
   std::uint32_t first, last;
-  A* acc;
+  A* acc;  ///< of target `first`
 };
 
 void add_bitmask_rows(const BitmaskCall<float>& call);

@@ -31,20 +31,20 @@ struct Patch {
 constexpr std::size_t kBatch = 32;
 
 /// Rows inside: what the end of a run needs is worked out once.
-template <bool kGraded, typename W, typename A>
+template <Product kProduct, typename W, typename A>
 HWY_INLINE void add_patch(const Patch<W, A>& p, std::size_t acc_pitch) {
   const std::size_t run = p.run;
   std::size_t i = 0;
 #if !SPIKELOOM_PLAIN_LOOPS
   const hn::ScalableTag<A> d;
   constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<A>());
-  const auto value = hn::Set(d, p.value);
+  const auto value = operand<kProduct>(d, p.value);
   for (; i + kLanes <= run; i += kLanes) {
     const W* weights = p.weights + i;
     A* acc = p.acc + i;
     for (std::uint32_t r = 0; r < p.rows; ++r, weights += p.pitch, acc += acc_pitch) {
       const auto w = load_weights(d, weights);
-      hn::StoreU(accumulate<kGraded>(hn::LoadU(d, acc), w, value), d, acc);
+      hn::StoreU(accumulate<kProduct>(hn::LoadU(d, acc), w, value), d, acc);
     }
   }
 #if SPIKELOOM_MASKED_TAILS
@@ -55,7 +55,7 @@ HWY_INLINE void add_patch(const Patch<W, A>& p, std::size_t acc_pitch) {
     for (std::uint32_t r = 0; r < p.rows; ++r, weights += p.pitch, acc += acc_pitch) {
       const auto w = load_first_weights(d, run - i, weights);
       const auto sum = hn::MaskedLoad(mask, d, acc);
-      hn::BlendedStore(accumulate<kGraded>(sum, w, value), mask, d, acc);
+      hn::BlendedStore(accumulate<kProduct>(sum, w, value), mask, d, acc);
     }
   }
   return;
@@ -66,7 +66,8 @@ HWY_INLINE void add_patch(const Patch<W, A>& p, std::size_t acc_pitch) {
     A* acc = p.acc + i;
     for (std::uint32_t r = 0; r < p.rows; ++r, weights += p.pitch, acc += acc_pitch) {
       const auto w = load_weights(d4, weights);
-      hn::StoreU(accumulate<kGraded>(hn::LoadU(d4, acc), w, hn::Set(d4, p.value)), d4, acc);
+      hn::StoreU(accumulate<kProduct>(hn::LoadU(d4, acc), w, operand<kProduct>(d4, p.value)), d4,
+                 acc);
     }
     i += 4;
   }
@@ -76,12 +77,12 @@ HWY_INLINE void add_patch(const Patch<W, A>& p, std::size_t acc_pitch) {
   const W* weights = p.weights;
   A* acc = p.acc;
   for (std::uint32_t r = 0; r < p.rows; ++r, weights += p.pitch, acc += acc_pitch) {
-    for (std::size_t j = i; j < run; ++j) accumulate_one<kGraded>(acc[j], weights[j], p.value);
+    for (std::size_t j = i; j < run; ++j) accumulate_one<kProduct>(acc[j], weights[j], p.value);
   }
 }
 
 /// Adjacent accumulators, or a run of output channels every column_step columns.
-template <bool kGraded, bool kRuns, typename W, typename A>
+template <Product kProduct, bool kRuns, typename W, typename A>
 HWY_NOINLINE void add_patches(const StencilView<W>& s, const Patch<W, A>* patches,
                               std::size_t count) {
   const std::size_t acc_pitch = std::size_t{s.row_step} * s.output_columns * s.out_channels;
@@ -89,12 +90,12 @@ HWY_NOINLINE void add_patches(const StencilView<W>& s, const Patch<W, A>* patche
   for (std::size_t k = 0; k < count; ++k) {
     Patch<W, A> patch = patches[k];
     if constexpr (kRuns) {
-      add_patch<kGraded>(patch, acc_pitch);
+      add_patch<kProduct>(patch, acc_pitch);
     } else {
       const std::uint32_t end = patch.run;
       patch.run = s.group_outputs;
       for (std::uint32_t i = 0; i < end; i += s.group_outputs) {
-        add_patch<kGraded>(patch, acc_pitch);
+        add_patch<kProduct>(patch, acc_pitch);
         patch.weights += s.group_outputs;
         patch.acc += apart;
       }
@@ -119,7 +120,7 @@ HWY_INLINE ClippedRow clip(const StencilRow& row, std::uint32_t step, std::uint3
   return clipped;
 }
 
-template <bool kGraded, bool kRuns, typename W, typename A>
+template <Product kProduct, bool kRuns, typename W, typename A>
 void walk(const ConvolutionCall<W, A>& call) {
   const StencilView<W>& s = call.stencil;
   const std::size_t row_pitch = std::size_t{s.output_columns} * s.out_channels;
@@ -150,28 +151,35 @@ void walk(const ConvolutionCall<W, A>& call) {
       patch.acc =
           call.acc + column.acc + (row.first_output + clipped.skipped * s.row_step) * row_pitch;
       if constexpr (!kRuns) patch.acc += std::size_t{channel / s.group_inputs} * s.group_outputs;
-      patch.value = kGraded ? call.values[k] : A{1};
+      patch.value = value_of<kProduct>(call, k);
       patch.run = column.count * s.group_outputs;
       patch.pitch = column.pitch;
       patch.rows = clipped.count;
       found += column.count != 0;
     }
-    add_patches<kGraded, kRuns>(s, patches, found);
+    add_patches<kProduct, kRuns>(s, patches, found);
   }
 }
 
-template <bool kGraded, typename W, typename A>
+template <Product kProduct, typename W, typename A>
 HWY_INLINE void walk(const ConvolutionCall<W, A>& call) {
-  call.stencil.runs ? walk<kGraded, true>(call) : walk<kGraded, false>(call);
+  call.stencil.runs ? walk<kProduct, true>(call) : walk<kProduct, false>(call);
 }
 
 // One plain function for each case, for Highway's tables.
-void add_float(const ConvolutionCall<float, float>& c) { walk<false>(c); }
-void add_int8(const ConvolutionCall<std::int8_t, std::int32_t>& c) { walk<false>(c); }
-void add_int16(const ConvolutionCall<std::int16_t, std::int32_t>& c) { walk<false>(c); }
-void multiply_float(const ConvolutionCall<float, float>& c) { walk<true>(c); }
-void multiply_int8(const ConvolutionCall<std::int8_t, std::int32_t>& c) { walk<true>(c); }
-void multiply_int16(const ConvolutionCall<std::int16_t, std::int32_t>& c) { walk<true>(c); }
+void one_float(const ConvolutionCall<float, float>& c) { walk<Product::kOne>(c); }
+void one_int8(const ConvolutionCall<std::int8_t, std::int32_t>& c) { walk<Product::kOne>(c); }
+void one_int16(const ConvolutionCall<std::int16_t, std::int32_t>& c) { walk<Product::kOne>(c); }
+void multiply_float(const ConvolutionCall<float, float>& c) { walk<Product::kMultiply>(c); }
+void multiply_int8(const ConvolutionCall<std::int8_t, std::int32_t>& c) {
+  walk<Product::kMultiply>(c);
+}
+void multiply_int16(const ConvolutionCall<std::int16_t, std::int32_t>& c) {
+  walk<Product::kMultiply>(c);
+}
+void sign_int8(const ConvolutionCall<std::int8_t, std::int32_t>& c) { walk<Product::kSign>(c); }
+void shift_float(const ConvolutionCall<float, float>& c) { walk<Product::kShift>(c); }
+void shift_int8(const ConvolutionCall<std::int8_t, std::int32_t>& c) { walk<Product::kShift>(c); }
 
 }  // namespace spikeloom::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -180,27 +188,45 @@ HWY_AFTER_NAMESPACE();
 namespace spikeloom {
 namespace {
 
-HWY_EXPORT(add_float);
-HWY_EXPORT(add_int8);
-HWY_EXPORT(add_int16);
+HWY_EXPORT(one_float);
+HWY_EXPORT(one_int8);
+HWY_EXPORT(one_int16);
 HWY_EXPORT(multiply_float);
 HWY_EXPORT(multiply_int8);
 HWY_EXPORT(multiply_int16);
+HWY_EXPORT(sign_int8);
+HWY_EXPORT(shift_float);
+HWY_EXPORT(shift_int8);
 
 }  // namespace
 
 namespace detail {
 
 void run_convolution(const ConvolutionCall<float, float>& c) {
-  c.values == nullptr ? HWY_DYNAMIC_DISPATCH(add_float)(c)
-                      : HWY_DYNAMIC_DISPATCH(multiply_float)(c);
+  switch (c.product) {
+    case Product::kOne:
+      return HWY_DYNAMIC_DISPATCH(one_float)(c);
+    case Product::kShift:
+      return HWY_DYNAMIC_DISPATCH(shift_float)(c);
+    default:
+      return HWY_DYNAMIC_DISPATCH(multiply_float)(c);
+  }
 }
 void run_convolution(const ConvolutionCall<std::int8_t, std::int32_t>& c) {
-  c.values == nullptr ? HWY_DYNAMIC_DISPATCH(add_int8)(c) : HWY_DYNAMIC_DISPATCH(multiply_int8)(c);
+  switch (c.product) {
+    case Product::kOne:
+      return HWY_DYNAMIC_DISPATCH(one_int8)(c);
+    case Product::kSign:
+      return HWY_DYNAMIC_DISPATCH(sign_int8)(c);
+    case Product::kShift:
+      return HWY_DYNAMIC_DISPATCH(shift_int8)(c);
+    default:
+      return HWY_DYNAMIC_DISPATCH(multiply_int8)(c);
+  }
 }
 void run_convolution(const ConvolutionCall<std::int16_t, std::int32_t>& c) {
-  c.values == nullptr ? HWY_DYNAMIC_DISPATCH(add_int16)(c)
-                      : HWY_DYNAMIC_DISPATCH(multiply_int16)(c);
+  c.product == Product::kOne ? HWY_DYNAMIC_DISPATCH(one_int16)(c)
+                             : HWY_DYNAMIC_DISPATCH(multiply_int16)(c);
 }
 
 }  // namespace detail

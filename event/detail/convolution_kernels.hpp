@@ -17,6 +17,7 @@ struct ConvolutionCall {
   const A* values;
   A* acc;
   std::uint32_t first_row, last_row;
+  Product product;
 };
 
 void run_convolution(const ConvolutionCall<float, float>& call);

@@ -37,6 +37,11 @@ void SparseBuilder<A>::count(std::size_t row, std::size_t part, A weight) {
     if (holds && !numbers_.full()) numbers_.number(weight);
   } else {
     holds = holds && weight == static_cast<std::int16_t>(weight);
+    if (weight == static_cast<std::int8_t>(weight)) {
+      seen_[static_cast<std::uint8_t>(weight)] = true;
+    } else {
+      small_ = false;
+    }
   }
   if (!holds) {
     if (fault_ == Fault::kNone) {
@@ -100,6 +105,14 @@ void SparseBuilder<A>::allocate() {
     rows_.weight_ = AlignedBuffer<A>(numbers_.weights().size());
     std::copy(numbers_.weights().begin(), numbers_.weights().end(), rows_.weight_.begin());
   }
+  if (view.form == SparseForm::kInteger && small_) {
+    const auto distinct = static_cast<std::size_t>(std::count(seen_.begin(), seen_.end(), true));
+    rows_.weight_ = AlignedBuffer<A>(distinct);
+    for (std::size_t byte = 0, at = 0; byte < seen_.size(); ++byte) {
+      if (seen_[byte]) rows_.weight_[at++] = static_cast<A>(static_cast<std::int8_t>(byte));
+    }
+  }
+  view.numbers = view.form == SparseForm::kFloat ? 0 : rows_.weight_.size();
   view.blocks = blocks_;
   view.start = rows_.start_.data();
   view.target = rows_.target_.data();

@@ -76,6 +76,8 @@ class SparseBuilder {
   std::vector<std::uint32_t> left_;  ///< by part (row and block): counted, then still to come
   WeightNumbers numbers_;
   bool counting_ = true, uniform_ = true;
+  std::array<bool, 256> seen_ = {};  ///< integers within 8 bits, by their byte
+  bool small_ = true;                ///< there are no others
   Fault fault_ = Fault::kNone;
   std::array<std::int64_t, 3> faulty_ = {};
 };
