@@ -37,6 +37,8 @@ struct Population {
   std::uint64_t last_block = ~std::uint64_t{0};
   /// A step without input changes nothing: there is nothing to catch up.
   bool still = false;
+  /// At the start, a block may have something to say without input.
+  bool starts_awake = false;
 };
 
 /// Along one axis of a pool: the outputs that an input coordinate belongs to.

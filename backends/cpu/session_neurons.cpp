@@ -32,6 +32,17 @@ void catch_up(const Population<V>& population, NodeState<V>& state, std::size_t 
   }
 }
 
+/// The state before the first step, at `step`.
+template <typename V>
+void restart(const Population<V>& population, NodeState<V>& state, std::int64_t step) {
+  std::fill(state.membrane.begin(), state.membrane.end(), V{0});
+  std::copy(population.initial.begin(), population.initial.end(), state.membrane.data());
+  std::fill(state.current.begin(), state.current.end(), V{0});
+  std::fill(state.countdown.begin(), state.countdown.end(), 0);
+  std::fill(state.next_step.begin(), state.next_step.end(), step);
+  if (population.starts_awake) state.awake.fill();
+}
+
 /// Whether a link has anything for this block.
 template <typename V>
 bool speaks(const NeuronSource<V>& source, std::size_t block) {
@@ -105,7 +116,8 @@ void CpuSession<V>::run_blocks(const NodePlan<V>& plan, NodeState<V>& state, std
   const std::vector<NeuronSource<V>>& sources = state.sources;
   const bool one = sources.size() == 1;
   const equations::StepOptions& options = population.arrays.options;
-  const bool multiple = options.rule == SpikeRule::kMultiple || options.substep;
+  const bool multiple =
+      options.rule == SpikeRule::kMultiple || options.substep || options.sigma_delta;
   const bool counts = !one || sources[0].owned != nullptr;
   alignas(64) V x[kBlock];
   alignas(64) V term[kBlock];
@@ -176,6 +188,8 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
   const ProgramNode& layer = program_.nodes[node];
   NodeState<V>& state = element.nodes[node];
   NodeStats& stats = element.stats[node];
+
+  if (std::get<op::Neuron>(layer.operation).restarts_at(step)) restart(population, state, step);
 
   // Where each link's values are, and which blocks have any.
   std::vector<NeuronSource<V>>& sources = state.sources;
