@@ -154,6 +154,7 @@ Result<LiveRules> rules_of(const LiveRequest& request, const Pipeline& pipeline)
   if (request.live.overflow == "drop") rules.overflow = OverflowPolicy::kDropNewest;
   rules.max_pending_events = static_cast<std::size_t>(request.live.max_pending);
   SPIKELOOM_TRY(rules.most_steps, asked_steps(request.run, pipeline.discretisation()));
+  if (!rules.most_steps) rules.most_steps = pipeline.coding.steps;
   return rules;
 }
 
@@ -207,7 +208,7 @@ void add_live_flags(CLI::App& command, LiveFlags& flags) {
 }
 
 Result<int> run_live(const LiveRequest& request, Console& console) {
-  SPIKELOOM_TRY(const LoadedModel model, load_network_file(request.model));
+  SPIKELOOM_TRY(const LoadedModel model, load_network_file(request.model, request.model_flags));
   PipelineRequest wanted;
   wanted.flags = request.run;
   wanted.seed = request.common.seed;

@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "cli/common_options.hpp"
 #include "cli/console.hpp"
+#include "cli/network_file.hpp"
 #include "cli/run_flags.hpp"
 
 namespace spikeloom::cli {
@@ -24,6 +25,7 @@ struct LiveFlags {
 /// What to run; the parts of `run` that apply to a stream.
 struct LiveRequest {
   std::string model;
+  ModelFlags model_flags;
   RunFlags run;
   InputFlags input;  ///< columns and the unit of time
   LiveFlags live;

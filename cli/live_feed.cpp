@@ -134,10 +134,10 @@ Status LiveFeed::take(const LiveEvents& events, const char* unit, std::optional<
     if (!origin_) origin_ = time;
     Time since = 0;
     if (__builtin_sub_overflow(time, *origin_, &since) ||
-        floor_div(since, step_time_) >= kMostSteps) {
+        floor_div(since, step_time_) >= kMostSteps - 1) {
       return too_far(place(unit, events.number[i]), time, *origin_);
     }
-    const std::int64_t step = floor_div(since, step_time_);
+    const std::int64_t step = bin_of(since, step_time_, pipeline_->coding.rounding);
     SPIKELOOM_CHECK(run_until(step));
     if (is_over()) return {};
     ++events_;
@@ -153,6 +153,7 @@ Status LiveFeed::take(const LiveEvents& events, const char* unit, std::optional<
         continue;
       }
     }
+    if (step_ < pipeline_->coding.ignored_steps) continue;
     if (time_.size() >= rules_.max_pending_events) {
       if (rules_.overflow == OverflowPolicy::kError) {
         return too_many(place(unit, events.number[i]), rules_.max_pending_events);
@@ -185,7 +186,7 @@ Status LiveFeed::complete_until(Time time) {
   if (!origin_) return {};
   Time since = 0;
   if (__builtin_sub_overflow(time, *origin_, &since)) return {};
-  return run_until(floor_div(since, step_time_));
+  return run_until(bin_of(since, step_time_, pipeline_->coding.rounding));
 }
 
 Status LiveFeed::finish() {

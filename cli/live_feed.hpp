@@ -33,7 +33,7 @@ struct LiveDecision {
 
 /// One network that is fed as events arrive.
 ///
-/// An event belongs to step floor((t - origin) / dt), as in code_recording; an event of a later
+/// An event belongs to the step that bin_of says, as in code_recording; an event of a later
 /// step completes the steps before it. Input coding works event by event on the sum of an element
 /// within a step: what enters the network is how much the coded value grew. Events wait until their
 /// step is complete. Memory does not grow with the stream.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,6 +11,10 @@
 #include "base/io/json.hpp"
 #include "models/detail/file_kind.hpp"
 #include "models/load.hpp"
+#include "models/slayer/slayer_reader.hpp"
+#include "sensors/digest.hpp"
+#include "sensors/recording_io.hpp"
+#include "sensors/sensor_sizes.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -22,7 +27,7 @@ struct Signature {
 constexpr std::array<Signature, 6> kSignatures = {{
     {{"network", "mappings"}, "a network mapped to a chip, as SANA-FE writes it"},
     {{"architecture", ""}, "a chip description, as SANA-FE writes it"},
-    {{"neuron", "training"}, "a network description of SLAYER"},
+    {{"simulation", "neuron"}, "a network description of SLAYER"},
     {{"populations", ""}, "populations with random connectivity, for simulation"},
     {{"alpha", "beta"}, "parameters of a training run"},
     {{"network", ""}, "a network description"},
@@ -70,7 +75,65 @@ Error text_refusal(const std::string& path, const TextModel& text) {
                .next = "export the network to NIR with its training framework"};
 }
 
+/// Shape of the input that a recording was made for: its file's size, or the smallest common sensor
+/// that holds all its events. Nothing for arrays.
+Result<std::optional<Shape>> input_shape(const InputFlags& input, std::vector<std::string>& notes) {
+  if (input.files.empty()) return std::optional<Shape>();
+  const std::string& path = input.files[0];
+  ReadOptions options;
+  options.format = input.format == "auto" || input.format == "events" ? "" : input.format;
+  options.columns = input.columns;
+  options.lenient = input.lenient;
+  options.unsorted = input.unsorted;
+  SPIKELOOM_TRY(options.time_unit, parse_event_time_unit(input.event_time_unit));
+  auto stream = RecordingStream::open(path, options);
+  if (!stream.ok()) return std::optional<Shape>();
+  std::uint32_t x = 0;
+  std::uint32_t y = 0;
+  for (EventPacket packet;;) {
+    SPIKELOOM_TRY(const bool more, stream->next(packet));
+    if (!more) break;
+    for (const std::uint16_t value : packet.x) x = std::max<std::uint32_t>(x, value);
+    for (const std::uint16_t value : packet.y) y = std::max<std::uint32_t>(y, value);
+  }
+  std::uint32_t width = stream->report().facts.width;
+  std::uint32_t height = stream->report().facts.height;
+  std::string source = "as the recording says";
+  if (width == 0) {
+    const auto sensor = smallest_sensor(x, y);
+    if (!sensor) return std::optional<Shape>();
+    width = sensor->width;
+    height = sensor->height;
+    source = fmt::format("{}, the smallest common sensor that holds its events (x to {}, y to {})",
+                         sensor->name, x, y);
+  }
+  notes.push_back(fmt::format("input size 2x{}x{}: {}", height, width, source));
+  return std::optional<Shape>(Shape{2, height, width});
+}
+
+Result<LoadedModel> load_slayer(const std::string& path, const ModelFlags& flags,
+                                const InputFlags& input) {
+  SlayerReadOptions options;
+  options.weights = flags.weights;
+  options.layers = flags.layers;
+  std::vector<std::string> notes;
+  if (flags.layers.empty()) {
+    SPIKELOOM_TRY(options.input, input_shape(input, notes));
+  }
+  SPIKELOOM_TRY(LoadedModel model, read_slayer(path, options));
+  model.report.warnings.insert(model.report.warnings.begin(), notes.begin(), notes.end());
+  return model;
+}
+
 }  // namespace
+
+void add_model_flags(CLI::App& command, ModelFlags& flags) {
+  constexpr const char* kGroup = "Model";
+  command.add_option("--weights", flags.weights, "SLAYER: folder of pool1.txt, conv1.txt, ...")
+      ->group(kGroup);
+  command.add_option("--layers", flags.layers, "SLAYER: the layers, e.g. '2x34x34 8c5z 2a 10'")
+      ->group(kGroup);
+}
 
 TextModel identify_text_model(std::string_view text) {
   TextModel found;
@@ -95,11 +158,16 @@ TextModel identify_text_model(std::string_view text) {
   return found;
 }
 
-Result<LoadedModel> load_network_file(const std::string& path) {
+Result<LoadedModel> load_network_file(const std::string& path, const ModelFlags& flags,
+                                      const InputFlags& input) {
   SPIKELOOM_TRY(const auto start, detail::read_start(path));
   if (detail::identify(start) == detail::FileKind::kText) {
     if (const auto text = io::read_text_file(path); text.ok()) {
       const TextModel model = identify_text_model(*text);
+      if (model.format == "YAML" && holds(model.keys, "simulation") &&
+          holds(model.keys, "neuron")) {
+        return load_slayer(path, flags, input);
+      }
       if (!model.format.empty()) return text_refusal(path, model);
     }
   }

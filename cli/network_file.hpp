@@ -6,13 +6,23 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "cli/run_flags.hpp"
 #include "models/loaded_model.hpp"
 
 namespace spikeloom::cli {
 
-/// load_model(), and for text files a refusal that says what they are by their top-level keys
-/// (YAML or JSON: an architecture, a mapped network, a SLAYER network, ...).
-Result<LoadedModel> load_network_file(const std::string& path);
+/// What a model needs besides its file: a SLAYER network's weights and layers.
+struct ModelFlags {
+  std::string weights;  ///< folder
+  std::string layers;   ///< empty: inferred
+};
+void add_model_flags(CLI::App& command, ModelFlags& flags);
+
+/// load_model(), SLAYER's YAML descriptions, and for other text files a refusal that says what they
+/// are by their top-level keys (YAML or JSON: an architecture, a mapped network, ...). `input`: the
+/// recordings of the run, whose size helps to infer a SLAYER network's layers.
+Result<LoadedModel> load_network_file(const std::string& path, const ModelFlags& flags = {},
+                                      const InputFlags& input = {});
 
 /// What a YAML or JSON text describes, judged by its top-level keys.
 struct TextModel {

@@ -86,7 +86,7 @@ Result<std::optional<std::uint32_t>> choose_port(const Program& program, const s
 /// What the model file says about how it is run; flags beat it.
 struct DeclaredSettings {
   std::optional<Discretisation> discretisation;
-  InputCoding coding;
+  std::optional<InputCoding> coding;
   std::optional<ReadOut> read_out;
 };
 
@@ -151,6 +151,17 @@ std::string describe(const Discretisation& discretisation) {
   return text;
 }
 
+std::string describe(const InputCoding& coding) {
+  std::string text = fmt::format("{}, bins from {}", to_string(coding.coding),
+                                 coding.origin == BinOrigin::kZero ? "time 0" : "the first event");
+  if (coding.rounding == BinRounding::kNearest) text += ", times rounded to the nearest bin";
+  if (coding.ignored_steps > 0) {
+    text += fmt::format(", the first {} without events", coding.ignored_steps);
+  }
+  if (coding.steps) text += fmt::format(", {} steps", *coding.steps);
+  return text;
+}
+
 Result<Pipeline> make_pipeline(const LoadedModel& model, const PipelineRequest& request) {
   Pipeline pipeline;
   auto declared = declared_settings(model.run_settings);
@@ -173,7 +184,8 @@ Result<Pipeline> make_pipeline(const LoadedModel& model, const PipelineRequest& 
   if (!lowered.ok()) return std::move(lowered).error().in(model.report.file);
   pipeline.notes.insert(pipeline.notes.end(), lowered->notes.begin(), lowered->notes.end());
 
-  SPIKELOOM_TRY(pipeline.coding, input_coding(request.flags, declared->coding));
+  SPIKELOOM_TRY(pipeline.coding,
+                input_coding(request.flags, declared->coding, resolved->discretisation.preset));
   pipeline.read_out = declared->read_out.value_or(ReadOut::kCount);
   if (request.flags.read_out) {
     SPIKELOOM_TRY(pipeline.read_out, parse_read_out(*request.flags.read_out));

@@ -50,6 +50,8 @@ Result<Pipeline> make_pipeline(const LoadedModel& model, const PipelineRequest& 
 
 /// "preset nir, dt 0.001, time-unit s, ...": every option with its value.
 std::string describe(const Discretisation& discretisation);
+/// "binary, bins from time 0, ...".
+std::string describe(const InputCoding& coding);
 
 /// Steps that flags ask for: --steps, or --duration over dt. Nothing when neither is given.
 Result<std::optional<std::int64_t>> asked_steps(const RunFlags& flags,

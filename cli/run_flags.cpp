@@ -74,6 +74,15 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
   command.add_option("--bin-origin", flags.bin_origin, "where bins begin: first event, or time 0")
       ->check(CLI::IsMember({"first", "zero"}))
       ->group(kGroup);
+  command
+      .add_option("--bin-rounding", flags.bin_rounding, "bin of an event: t / dt down, or nearest")
+      ->check(CLI::IsMember({"floor", "nearest"}))
+      ->group(kGroup);
+  command
+      .add_option("--ignore-steps", flags.ignore_steps,
+                  "so many first steps get none of the events")
+      ->check(whole_number)
+      ->group(kGroup);
   command.add_option("--clip", flags.clip, "largest input value of an element in a step")
       ->check(not_negative)
       ->group(kGroup);
@@ -138,14 +147,28 @@ Status apply_run_flags(std::string_view text, RunFlags& flags) {
   return {};
 }
 
-Result<InputCoding> input_coding(const RunFlags& flags, InputCoding declared) {
-  InputCoding coding = declared;
+bool has_model_settings(const RunFlags& flags) {
+  return flags.preset || !flags.discretisation.empty() || flags.coding || flags.bin_origin ||
+         flags.bin_rounding || flags.ignore_steps || flags.clip || flags.keep_last_bin ||
+         flags.read_out;
+}
+
+Result<InputCoding> input_coding(const RunFlags& flags, const std::optional<InputCoding>& declared,
+                                 std::string_view preset) {
+  const auto of_preset = preset_input_coding(preset);
+  InputCoding coding = declared.value_or(of_preset.value_or(InputCoding{}));
+  if (flags.preset && of_preset) coding = *of_preset;
   if (flags.coding) {
     SPIKELOOM_TRY(coding.coding, parse_coding(*flags.coding));
   }
   if (flags.bin_origin) {
     coding.origin = *flags.bin_origin == "zero" ? BinOrigin::kZero : BinOrigin::kFirstEvent;
   }
+  if (flags.bin_rounding) {
+    coding.rounding =
+        *flags.bin_rounding == "nearest" ? BinRounding::kNearest : BinRounding::kFloor;
+  }
+  if (flags.ignore_steps) coding.ignored_steps = *flags.ignore_steps;
   if (flags.clip) coding.clip = flags.clip;
   if (flags.keep_last_bin) coding.keep_incomplete_bin = true;
   return coding;

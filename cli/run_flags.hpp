@@ -24,7 +24,8 @@ struct RunFlags {
   std::optional<std::string> preset;
   /// The Discretisation options that were given, by name; a name occurs once.
   std::vector<std::pair<std::string, std::string>> discretisation;
-  std::optional<std::string> coding, bin_origin, read_out;
+  std::optional<std::string> coding, bin_origin, bin_rounding, read_out;
+  std::optional<std::int64_t> ignore_steps;
   std::optional<double> clip;
   bool keep_last_bin = false;
   std::string arithmetic = "auto";  ///< auto: integer where the network is, else float32
@@ -54,8 +55,12 @@ void add_input_flags(CLI::App& command, InputFlags& flags);
 /// Applies flags written as one text, as in "--reset subtract --dt 1e-3", on top of `flags`.
 Status apply_run_flags(std::string_view text, RunFlags& flags);
 
-/// The coding after the model's own settings: flags win.
-Result<InputCoding> input_coding(const RunFlags& flags, InputCoding declared);
+/// The coding of a run: flags beat the preset they name, that beats what the model declares, and
+/// that beats `preset`, what the network was resolved to.
+Result<InputCoding> input_coding(const RunFlags& flags, const std::optional<InputCoding>& declared,
+                                 std::string_view preset);
+/// True when a flag says how the network is run, as a model file would keep it.
+bool has_model_settings(const RunFlags& flags);
 
 /// "NODE" or "NODE:VARIABLE" with spikes (default), y, v or u. A name may hold colons: only a
 /// variable's name behind the last one counts.

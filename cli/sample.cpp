@@ -45,8 +45,9 @@ bool is_text_table(const InputFlags& flags, std::string_view head, std::int64_t 
 }
 
 bool is_array_kind(FileKind kind) {
-  return kind == FileKind::kNpy || kind == FileKind::kNpz || kind == FileKind::kTorchZip ||
-         kind == FileKind::kTorchPickle || kind == FileKind::kSafetensors;
+  return kind == FileKind::kNpy || kind == FileKind::kIdx || kind == FileKind::kNpz ||
+         kind == FileKind::kTorchZip || kind == FileKind::kTorchPickle ||
+         kind == FileKind::kSafetensors;
 }
 
 /// What no event format begins with, unless the file's name says that it is one.
@@ -162,6 +163,13 @@ Result<Tensor> sample_array(const SampleRef& sample) {
   return *sample.array;
 }
 
+/// Pixels of 8 bits as values from 0 to 1.
+Tensor as_fractions(const Tensor& array) {
+  std::vector<double> values = array.to_doubles();
+  for (double& value : values) value /= 255.0;
+  return Tensor::of<double>(array.shape(), values);
+}
+
 Result<CodedSample> code_array(const SampleRef& sample, const CodingContext& context) {
   CodedSample coded;
   SPIKELOOM_TRY(const std::int64_t elements, element_count(context.shape));
@@ -169,7 +177,11 @@ Result<CodedSample> code_array(const SampleRef& sample, const CodingContext& con
   if (is_static) {
     SampleRef plain = sample;
     plain.axes.clear();
-    SPIKELOOM_TRY(const Tensor array, sample_array(plain));
+    SPIKELOOM_TRY(Tensor array, sample_array(plain));
+    if (array.dtype() == DType::kUInt8) {
+      coded.notes.emplace_back("8-bit values are taken as fractions of 255");
+      array = as_fractions(array);
+    }
     if (!context.steps) {
       return Error{.code = ErrorCode::kAmbiguous,
                    .what = fmt::format("the coding '{}' needs a number of steps",
@@ -246,7 +258,10 @@ Result<std::vector<SampleRef>> list_samples(const InputFlags& flags, std::int64_
     } else if (is_array_kind(kind) && !event_array && (automatic || flags.format == "array")) {
       SPIKELOOM_TRY(const TensorFile file, read_tensor_file(path));
       SPIKELOOM_TRY(auto array, take_apart(file, path));
-      SPIKELOOM_CHECK(add_array(path, flags, std::move(array), samples));
+      InputFlags taken = flags;
+      // IDX files hold images, one after the other.
+      if (kind == FileKind::kIdx && flags.axes.empty()) taken.samples = true;
+      SPIKELOOM_CHECK(add_array(path, taken, std::move(array), samples));
     } else if (kind == FileKind::kHdf5) {
       SPIKELOOM_CHECK(io::Hdf5File::open(path));
       return Error{.code = ErrorCode::kUnsupported,

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "base/io/file.hpp"
+#include "base/io/idx.hpp"
 #include "base/io/npy.hpp"
 #include "cli/sample.hpp"
 
@@ -158,8 +159,10 @@ Result<Tensor> read_table(const std::string& path, const std::string& columns) {
 Result<Labels> read_labels(const std::string& path) {
   SPIKELOOM_TRY(const auto bytes, io::read_file(path));
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!text.starts_with("\x93NUMPY")) return parse_labels(text, path);
-  SPIKELOOM_TRY(const Tensor array, io::parse_npy(bytes, path));
+  const bool is_npy = text.starts_with("\x93NUMPY");
+  if (!is_npy && !io::looks_like_idx(bytes)) return parse_labels(text, path);
+  SPIKELOOM_TRY(const Tensor array,
+                is_npy ? io::parse_npy(bytes, path) : io::parse_idx(bytes, path));
   if (array.rank() != 1) {
     return Error{.code = ErrorCode::kShape,
                  .what = "labels are one number a recording",

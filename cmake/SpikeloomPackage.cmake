@@ -19,4 +19,5 @@ install(FILES
   ${PROJECT_BINARY_DIR}/spikeloom-config.cmake
   ${PROJECT_BINARY_DIR}/spikeloom-config-version.cmake
   ${PROJECT_SOURCE_DIR}/cmake/FindHighway.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/FindYaml.cmake
   DESTINATION ${SPIKELOOM_CMAKE_DIR})

@@ -7,21 +7,19 @@
 #include "base/io/hdf5.hpp"
 #include "models/detail/file_kind.hpp"
 #include "models/model_file/model_file.hpp"
+#include "models/netx/netx_reader.hpp"
 #include "models/nir/nir_reader.hpp"
 
 namespace spikeloom {
 namespace {
 
-/// Refusal of an HDF5 file that is neither NIR nor ours, by the groups its root holds.
+/// Refusal of an HDF5 file that holds no network, by the groups its root holds.
 Error other_hdf5(const std::string& path, const io::Hdf5Group& root) {
   Error error{.code = ErrorCode::kUnsupported,
               .where = path,
-              .expected = "NIR (a group /node) or a spikeloom model file (a dataset /format)"};
-  if (root.has("layer")) {
-    error.what = "this is a network of lava-dl (netx), which is not read yet";
-    error.next = "export the network to NIR";
-    return error;
-  }
+              .expected =
+                  "NIR (a group /node), a spikeloom model file (a dataset /format) or a "
+                  "lava-dl network (a group /layer)"};
   if (root.has("spikes") || root.has("events")) {
     error.what = "this HDF5 file holds recorded events, not a network";
     error.next = "use it as an input, not as the model";
@@ -48,13 +46,16 @@ Result<LoadedModel> load_model(const std::string& path) {
     return detail::not_a_network(path, kind);
   }
   bool is_model_file = false;
+  bool is_netx = false;
   {
     SPIKELOOM_TRY(const auto file, io::Hdf5File::open(path));
     const io::Hdf5Group root = file.root();
     is_model_file = root.has("format");
     const bool is_nir = root.has("node") || root.attribute("__type__").ok();
-    if (!is_model_file && !is_nir) return other_hdf5(path, root);
+    is_netx = !is_model_file && !is_nir && root.has("layer");
+    if (!is_model_file && !is_nir && !is_netx) return other_hdf5(path, root);
   }
+  if (is_netx) return read_netx(path);
   return is_model_file ? read_model_file(path) : read_nir(path);
 }
 

@@ -8,11 +8,13 @@
 
 namespace spikeloom {
 
-/// NIR (models/nir/nir_reader.hpp) or the project's model file (models/model_file/model_file.hpp).
+/// NIR (models/nir/nir_reader.hpp), the project's model file (models/model_file/model_file.hpp) or
+/// a network of lava-dl (models/netx/netx_reader.hpp). SLAYER's networks are several files:
+/// models/slayer/slayer_reader.hpp.
 ///
-/// Anything else is refused by what it is: recorded NIR data, a lava-dl network, weights without a
-/// graph (PyTorch, safetensors, .npz; apply_weights() puts them into a network), a pickle, an
-/// array, event data, text. Other errors are those of the two readers.
+/// Anything else is refused by what it is: recorded NIR data, weights without a graph (PyTorch,
+/// safetensors, .npz; apply_weights() puts them into a network), a pickle, an array, event data,
+/// text. Other errors are those of the readers.
 Result<LoadedModel> load_model(const std::string& path);
 
 }  // namespace spikeloom

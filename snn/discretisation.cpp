@@ -98,6 +98,7 @@ constexpr Words2 kSpikeValues = {"unit", "per-dt"};
 constexpr Words2 kCubaOrders = {"new", "old"};
 constexpr Words3 kClamps = {"none", "if-threshold", "threshold"};
 constexpr Words2 kRecords = {"after", "before"};
+constexpr Words2 kSpikeRecords = {"crossing", "arrival"};
 constexpr Words2 kDuplicates = {"sum", "once"};
 constexpr Words2 kOffOn = {"off", "on"};
 
@@ -122,6 +123,17 @@ std::string get_bias_start(const Discretisation& d) {
 bool set_bias_start(Discretisation& d, std::string_view text) {
   if (text != kOffOn[0] && text != kOffOn[1]) return false;
   d.recurrent_bias_at_start = text == kOffOn[1];
+  return true;
+}
+
+std::string get_reset_every(const Discretisation& d) { return std::to_string(d.reset_every); }
+
+bool set_reset_every(Discretisation& d, std::string_view text) {
+  double steps = 0.0;
+  if (!parse_real(text, steps) || steps < 0.0 || steps > 1e15 || steps != std::trunc(steps)) {
+    return false;
+  }
+  d.reset_every = static_cast<std::int64_t>(steps);
   return true;
 }
 
@@ -179,12 +191,18 @@ constexpr std::array kOptions = {
            set_clamp},
     SPIKELOOM_WORD_OPTION("record-v", "after|before", "record the membrane after or before reset",
                           record_membrane, kRecords),
+    SPIKELOOM_WORD_OPTION("record-spikes", "crossing|arrival",
+                          "record a spike when the membrane crosses, or one step later",
+                          record_spikes, kSpikeRecords),
     Option{{"link-delay", "0|1", "steps between populations (0: recurrent links only)"},
            get_bit<&Discretisation::link_delay>,
            set_bit<&Discretisation::link_delay>},
     Option{{"input-delay", "0|1", "steps on links from Input nodes"},
            get_bit<&Discretisation::input_delay>,
            set_bit<&Discretisation::input_delay>},
+    Option{{"reset-every", "STEPS", "neurons start afresh so often, later layers later; 0: never"},
+           get_reset_every,
+           set_reset_every},
     SPIKELOOM_WORD_OPTION("duplicate-edges", "sum|once", "what a repeated edge means",
                           duplicate_edges, kDuplicates),
 };
@@ -227,6 +245,12 @@ const std::vector<Preset>& presets() {
       {"nengo", {{"integrator", "exponential"}, {"membrane-unit", "threshold"}}},
       {"lava", {{"link-delay", "1"}, {"input-delay", "1"}}},
       {"spinnaker2", {{"membrane-unit", "gain"}, {"link-delay", "1"}}},
+      {"slayer",
+       {{"weight-scale", "64"},
+        {"threshold-scale", "64"},
+        {"fixed-point", "loihi"},
+        {"record-spikes", "arrival"},
+        {"link-delay", "1"}}},
       {"exact", {{"integrator", "exponential"}, {"spike-time", "substep"}}},
   };
   return all;

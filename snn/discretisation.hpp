@@ -46,6 +46,9 @@ enum class SpikeValue { kUnit, kPerDt };  ///< a spike carries 1, or 1/dt (a Dir
 enum class CubaOrder { kNewCurrent, kOldCurrent };
 enum class Clamp { kNone, kMinusThresholdOfIf, kMinusThreshold, kValue };
 enum class RecordMembrane { kAfterReset, kBeforeReset };
+/// Where a spike is recorded and counted: in the step of its crossing, or in that of its arrival
+/// over a link of one step (link_delay 1), which the run's last crossings never see.
+enum class RecordSpikes { kCrossing, kArrival };
 enum class DuplicateEdges { kSum, kOnce };
 
 struct Discretisation {
@@ -70,8 +73,12 @@ struct Discretisation {
   Clamp clamp = Clamp::kNone;
   double clamp_value = 0.0;  ///< lowest membrane value with Clamp::kValue
   RecordMembrane record_membrane = RecordMembrane::kAfterReset;
+  RecordSpikes record_spikes = RecordSpikes::kCrossing;
   int link_delay = 0;
   int input_delay = 0;
+  /// Every so many steps all neurons start afresh, each layer as many steps later as its input has
+  /// travelled: a new sample of a stream of samples. 0: never.
+  std::int64_t reset_every = 0;
   DuplicateEdges duplicate_edges = DuplicateEdges::kSum;
 
   /// What a spike carries: 1, or 1/dt.

@@ -81,6 +81,9 @@ Value to_value(const InputCoding& coding) {
   value.set("origin", coding.origin == BinOrigin::kFirstEvent ? "first-event" : "zero");
   value.set("clip", coding.clip ? Value(*coding.clip) : Value());
   value.set("keep_incomplete_bin", coding.keep_incomplete_bin);
+  value.set("rounding", coding.rounding == BinRounding::kFloor ? "floor" : "nearest");
+  value.set("ignored_steps", coding.ignored_steps);
+  value.set("steps", coding.steps ? Value(*coding.steps) : Value());
   return value;
 }
 
@@ -106,7 +109,49 @@ Result<InputCoding> input_coding_from_value(const Value& value) {
       keep != nullptr && keep->as_bool() != nullptr) {
     coding.keep_incomplete_bin = *keep->as_bool();
   }
+  if (const Value* rounding = value.find("rounding");
+      rounding != nullptr && rounding->as_string() != nullptr) {
+    if (*rounding->as_string() != "floor" && *rounding->as_string() != "nearest") {
+      return Error{.code = ErrorCode::kFormat,
+                   .what = "unknown rounding of times to bins",
+                   .expected = "floor|nearest",
+                   .got = *rounding->as_string()};
+    }
+    if (*rounding->as_string() == "nearest") coding.rounding = BinRounding::kNearest;
+  }
+  const auto steps_of = [&](const char* name) -> Result<std::optional<std::int64_t>> {
+    const Value* steps = value.find(name);
+    if (steps == nullptr || steps->as_integer() == nullptr) return std::optional<std::int64_t>();
+    if (*steps->as_integer() < 0 || *steps->as_integer() > kMaxSteps) {
+      return Error{.code = ErrorCode::kFormat,
+                   .what = fmt::format("'{}' of the input coding is out of range", name),
+                   .expected = fmt::format("0 to {}", kMaxSteps),
+                   .got = std::to_string(*steps->as_integer())};
+    }
+    return std::optional<std::int64_t>(*steps->as_integer());
+  };
+  SPIKELOOM_TRY(const auto ignored, steps_of("ignored_steps"));
+  coding.ignored_steps = ignored.value_or(0);
+  SPIKELOOM_TRY(coding.steps, steps_of("steps"));
   return coding;
+}
+
+std::optional<InputCoding> preset_input_coding(std::string_view preset) {
+  if (preset != "slayer") return std::nullopt;
+  InputCoding coding;
+  coding.coding = Coding::kBinary;
+  coding.origin = BinOrigin::kZero;
+  coding.rounding = BinRounding::kNearest;
+  coding.ignored_steps = 1;
+  return coding;
+}
+
+std::int64_t bin_of(Time since_origin, Time step, BinRounding rounding) {
+  std::int64_t bin = floor_div(since_origin, step);
+  if (rounding == BinRounding::kFloor) return bin;
+  const Time rest = since_origin - bin * step;
+  const Time left = step - rest;
+  return rest > left || (rest == left && bin % 2 != 0) ? bin + 1 : bin;
 }
 
 Result<EventAxes> event_axes(Shape shape) {
@@ -149,7 +194,8 @@ Result<CodedInput> code_recording(const AddressEvents& events, const Shape& shap
   const Time origin = coding.origin == BinOrigin::kFirstEvent ? *first : 0;
   Time span = 0;
   if (__builtin_sub_overflow(*last, origin, &span)) span = -1;
-  coded.steps = floor_div(span, step) + (coding.keep_incomplete_bin ? 1 : 0);
+  const std::int64_t full_bins = bin_of(span, step, coding.rounding);
+  coded.steps = coding.steps.value_or(full_bins + (coding.keep_incomplete_bin ? 1 : 0));
   if (span < 0 || coded.steps > kMaxSteps) {
     return Error{.code = ErrorCode::kResource,
                  .what = "the recording does not fit into bins of this width",
@@ -159,19 +205,22 @@ Result<CodedInput> code_recording(const AddressEvents& events, const Shape& shap
   }
   // Events by bin: counting sort keeps memory linear in events and bins.
   std::vector<std::size_t> bin_start(static_cast<std::size_t>(coded.steps) + 1, 0);
-  const auto bin_of = [&](std::size_t i) { return floor_div(events.time[i] - origin, step); };
+  const auto bin = [&](std::size_t i) {
+    return bin_of(events.time[i] - origin, step, coding.rounding);
+  };
+  const auto has_bin = [&](std::int64_t b) { return b >= coding.ignored_steps && b < coded.steps; };
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (!axes.holds(events.x[i], events.y[i], events.polarity[i])) return outside(events, i, shape);
-    const std::int64_t bin = bin_of(i);
-    if (bin >= 0 && bin < coded.steps) ++bin_start[static_cast<std::size_t>(bin) + 1];
+    const std::int64_t b = bin(i);
+    if (has_bin(b)) ++bin_start[static_cast<std::size_t>(b) + 1];
   }
   for (std::size_t b = 0; b + 1 < bin_start.size(); ++b) bin_start[b + 1] += bin_start[b];
   std::vector<std::uint32_t> by_bin(bin_start.back());
   std::vector<std::size_t> next(bin_start.begin(), bin_start.end() - 1);
   for (std::size_t i = 0; i < events.size(); ++i) {
-    const std::int64_t bin = bin_of(i);
-    if (bin < 0 || bin >= coded.steps) continue;
-    by_bin[next[static_cast<std::size_t>(bin)]++] =
+    const std::int64_t b = bin(i);
+    if (!has_bin(b)) continue;
+    by_bin[next[static_cast<std::size_t>(b)]++] =
         axes.index(events.x[i], events.y[i], events.polarity[i]);
   }
   std::vector<double> sums(static_cast<std::size_t>(elements), 0.0);

@@ -23,13 +23,22 @@ namespace spikeloom {
 
 enum class Coding { kCount, kBinary, kCurrent, kRate, kLatency };
 enum class BinOrigin { kFirstEvent, kZero };
+/// Bin of an event t after the origin: floor(t / dt), or the nearest to t / dt, ties to even.
+enum class BinRounding { kFloor, kNearest };
 
 struct InputCoding {
   Coding coding = Coding::kCount;
   BinOrigin origin = BinOrigin::kFirstEvent;
   std::optional<double> clip = {};   ///< largest value of an element in one step
   bool keep_incomplete_bin = false;  ///< keep the last bin although it is not full
+  BinRounding rounding = BinRounding::kFloor;
+  std::int64_t ignored_steps = 0;  ///< so many steps at the start get no events
+  /// Length of a recording: later events are left out, silence fills up. Absent: its last full bin.
+  std::optional<std::int64_t> steps = {};
 };
+
+/// The bin of a time after the origin.
+std::int64_t bin_of(Time since_origin, Time step, BinRounding rounding);
 
 /// How address events (x, y, polarity) fall on an input.
 struct EventAxes {
@@ -64,6 +73,8 @@ struct CodedInput {
 
 const char* to_string(Coding coding);
 Result<Coding> parse_coding(std::string_view text);
+/// What a preset of discretisation.hpp says about coding; nothing for most.
+std::optional<InputCoding> preset_input_coding(std::string_view preset);
 Value to_value(const InputCoding& coding);
 Result<InputCoding> input_coding_from_value(const Value& value);
 

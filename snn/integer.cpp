@@ -135,7 +135,7 @@ Status take_neurons(const NeuronCoefficients& c, const Discretisation& d, Intege
       take("the initial membrane of neuron", c.initial, kStateFormat, same, out.initial));
   out.refractory = c.refractory;
   const bool subtracts = d.reset == Reset::kSubtract || d.reset == Reset::kSubtractOnce;
-  const std::int32_t lowest = d.spike_rule == SpikeRule::kMultiple ? 1 : 0;
+  const std::int32_t lowest = d.spike_rule == SpikeRule::kMultiple && !c.sigma_delta ? 1 : 0;
   for (std::size_t i = 0; i < out.threshold.size(); ++i) {
     if ((subtracts || lowest > 0) && out.threshold[i] < lowest) {
       return not_integer(

@@ -17,9 +17,14 @@ using detail::Arc;
 using detail::FlatGraph;
 using detail::FlatNode;
 
-/// Spikes of this node at step t depend on its state before t only.
+/// Spikes of this node at step t depend on its state before t only. Recording at arrival is that:
+/// the step that links of delay 1 would take is spent before the spike leaves, so that whoever
+/// looks at the population sees it when its targets do.
 bool emits_early(const FlatNode& node, const Discretisation& d) {
-  return d.reset_timing == ResetTiming::kNextStep && is_spiking_neuron(*node.kind);
+  if (std::holds_alternative<node::SigmaDelta>(*node.kind)) return false;
+  const bool late =
+      d.reset_timing == ResetTiming::kNextStep || d.record_spikes == RecordSpikes::kArrival;
+  return late && is_spiking_neuron(*node.kind);
 }
 
 /// The delay rules of lowering.hpp.
@@ -37,7 +42,8 @@ std::vector<Link> make_links(const FlatGraph& graph, const Discretisation& d) {
     link.in_cycle = component[source] == component[target];
     const bool recurrent = link.in_cycle && is_neuron(*to.kind);
     if (d.link_delay == 1) {
-      link.delay += is_neuron(*from.kind) ? 1 : 0;
+      const bool spent = d.record_spikes == RecordSpikes::kArrival && emits_early(from, d);
+      link.delay += is_neuron(*from.kind) && !spent ? 1 : 0;
     } else if (recurrent && !emits_early(to, d)) {
       link.delay += 1;
       link.bias_at_start = d.recurrent_bias_at_start;
@@ -123,10 +129,73 @@ void describe(ProgramNode& node) {
   }
 }
 
+/// Gives every neuron the phase of `reset_every`: the steps that the longest way from an Input to
+/// it takes, cycles left out.
+void set_reset_phases(Program& program) {
+  const Discretisation& d = program.discretisation;
+  if (d.reset_every == 0) return;
+  std::vector<std::int64_t> arrival(program.nodes.size(), 0);
+  for (std::size_t n = 0; n < program.nodes.size(); ++n) {
+    ProgramNode& node = program.nodes[n];
+    for (const Link& link : node.inputs) {
+      if (link.in_cycle) continue;
+      const bool spent =
+          program.nodes[link.source].early && d.record_spikes == RecordSpikes::kArrival;
+      arrival[n] = std::max(arrival[n], arrival[link.source] + link.delay + (spent ? 1 : 0));
+    }
+    if (const auto* delay = std::get_if<op::Delay>(&node.operation); delay != nullptr) {
+      const auto longest = std::max_element(delay->steps.begin(), delay->steps.end());
+      if (longest != delay->steps.end()) arrival[n] += *longest;
+    } else if (auto* neuron = std::get_if<op::Neuron>(&node.operation); neuron != nullptr) {
+      neuron->reset_period = d.reset_every;
+      neuron->reset_phase = arrival[n];
+    }
+  }
+}
+
+/// A spike that leaves a step late resets a step late too. That is the same run unless the
+/// membrane keeps something of what came before.
+Status check_arrival(const FlatNode& node, const Discretisation& d) {
+  if (d.record_spikes == RecordSpikes::kCrossing || !is_spiking_neuron(*node.kind)) return {};
+  const bool has_current = std::holds_alternative<node::CubaLif>(*node.kind);
+  const bool same = d.reset == Reset::kToVReset || d.reset == Reset::kNone ||
+                    (d.reset == Reset::kSubtract && has_current);
+  if (d.link_delay == 1 && d.reset_timing == ResetTiming::kSameStep &&
+      d.spike_time == SpikeTime::kGrid && same && d.clamp == Clamp::kNone) {
+    return {};
+  }
+  return Error{.code = ErrorCode::kUnsupported,
+               .what = "spikes cannot be recorded at their arrival with these options",
+               .where = fmt::format("node \"{}\"", node.path),
+               .expected =
+                   "link-delay 1, reset zero or none, reset-timing same, spike-time grid, "
+                   "no clamp",
+               .next = "give --record-spikes crossing"};
+}
+
+Status check_sigma_delta(const FlatNode& node, const Discretisation& d) {
+  if (!std::holds_alternative<node::SigmaDelta>(*node.kind)) return {};
+  if (d.reset_timing == ResetTiming::kSameStep && d.spike_time == SpikeTime::kGrid &&
+      d.record_spikes == RecordSpikes::kCrossing && d.spike_amplitude() == 1.0 &&
+      d.clamp == Clamp::kNone) {
+    return {};
+  }
+  return Error{.code = ErrorCode::kUnsupported,
+               .what = "a sigma-delta neuron has no reset, no clamp, and events of its own value",
+               .where = fmt::format("node \"{}\"", node.path),
+               .expected =
+                   "reset-timing same, spike-time grid, spike-value unit, record-spikes "
+                   "crossing, clamp none",
+               .next = "leave these options out"};
+}
+
 Status check_combination(const FlatNode& node, const Discretisation& d) {
+  SPIKELOOM_CHECK(check_sigma_delta(node, d));
+  SPIKELOOM_CHECK(check_arrival(node, d));
   const auto* lif = std::get_if<node::Lif>(node.kind);
   if (lif != nullptr && lif->t_ref &&
-      (d.spike_time != SpikeTime::kGrid || d.reset_timing != ResetTiming::kSameStep)) {
+      (d.spike_time != SpikeTime::kGrid || d.reset_timing != ResetTiming::kSameStep ||
+       d.record_spikes != RecordSpikes::kCrossing)) {
     return Error{.code = ErrorCode::kUnsupported,
                  .what =
                      "a refractory period is defined for spikes on the grid of steps that reset "
@@ -200,6 +269,7 @@ Result<Program> lower(const Network& network, const Discretisation& discretisati
     link.source = position[link.source];
     program.nodes[position[graph.arcs[i].second]].inputs.push_back(link);
   }
+  set_reset_phases(program);
   for (const std::uint32_t i : inputs) program.inputs.push_back(position[i]);
   for (const std::uint32_t i : outputs) program.outputs.push_back(position[i]);
   return program;

@@ -12,16 +12,20 @@ namespace {
 constexpr double kDecayUnits = 4096.0;  // 12-bit decays
 /// A leak meant to be a multiple of 1/4096 stays one though its time constant went through float32.
 constexpr double kDecaySlack = 1.0 / 1024.0;  // of a unit
+/// A sigma-delta event of 16 bits, shifted, stays within int32.
+constexpr int kMostShift = 14;
 
 template <typename Kind>
 constexpr bool kIsNeuron =
     std::is_same_v<Kind, node::I> || std::is_same_v<Kind, node::If> ||
     std::is_same_v<Kind, node::Li> || std::is_same_v<Kind, node::Lif> ||
-    std::is_same_v<Kind, node::CubaLi> || std::is_same_v<Kind, node::CubaLif>;
+    std::is_same_v<Kind, node::CubaLi> || std::is_same_v<Kind, node::CubaLif> ||
+    std::is_same_v<Kind, node::SigmaDelta>;
 
 template <typename Kind>
-constexpr bool kIsSpiking = std::is_same_v<Kind, node::If> || std::is_same_v<Kind, node::Lif> ||
-                            std::is_same_v<Kind, node::CubaLif>;
+constexpr bool kIsSpiking =
+    std::is_same_v<Kind, node::If> || std::is_same_v<Kind, node::Lif> ||
+    std::is_same_v<Kind, node::CubaLif> || std::is_same_v<Kind, node::SigmaDelta>;
 
 template <typename Kind>
 constexpr bool kIsCuba = std::is_same_v<Kind, node::CubaLi> || std::is_same_v<Kind, node::CubaLif>;
@@ -162,6 +166,52 @@ Status fill_extras(const node::Lif& lif, std::size_t count, const Discretisation
   return {};
 }
 
+/// A whole number of a SigmaDelta's parameters.
+Result<int> small_integer(std::string_view name, const Tensor& parameter, int highest) {
+  SPIKELOOM_TRY(const double value, parameter.to_scalar());
+  if (value != std::trunc(value) || value < 0.0 || value > highest) {
+    return Error{.what = fmt::format("parameter '{}' is out of range", name),
+                 .expected = fmt::format("0 to {}", highest),
+                 .got = fmt::format("{}", value)};
+  }
+  return static_cast<int>(value);
+}
+
+Result<NeuronCoefficients> sigma_delta_coefficients(const node::SigmaDelta& kind, std::size_t count,
+                                                    const Discretisation& d) {
+  NeuronCoefficients c;
+  c.has_current = true;
+  c.spiking = true;
+  c.sigma_delta = true;
+  SPIKELOOM_TRY(const int integrate, small_integer("integrate", kind.integrate, 1));
+  SPIKELOOM_TRY(const int rectify, small_integer("rectify", kind.rectify, 1));
+  SPIKELOOM_TRY(c.shift, small_integer("shift", kind.shift, kMostShift));
+  c.rectified = rectify == 1;
+  SPIKELOOM_TRY(c.current_gain, expand_or("gain", kind.gain, 1.0, count));
+  SPIKELOOM_TRY(c.drive, expand_or("bias", kind.bias, 0.0, count));
+  SPIKELOOM_TRY(c.threshold, expand("v_threshold", kind.v_threshold, count));
+  c.current_decay.assign(count, integrate);
+  c.decay.assign(count, 0.0);
+  c.gain.assign(count, 1.0);
+  c.reset.assign(count, 0.0);
+  const bool rounds = d.fixed_point != FixedPoint::kNone;
+  for (std::size_t i = 0; i < count; ++i) {
+    c.current_gain[i] *= d.input_gain * d.weight_scale;
+    c.drive[i] *= d.threshold_scale;
+    c.threshold[i] *= d.threshold_scale;
+    if (!(c.threshold[i] >= 0.0)) {
+      return Error{.what = "the threshold of a sigma-delta neuron is negative",
+                   .expected = "0 or more",
+                   .got = fmt::format("{}", c.threshold[i])};
+    }
+    if (!rounds) continue;
+    for (auto* values : {&c.current_gain, &c.drive, &c.threshold}) {
+      (*values)[i] = std::nearbyint((*values)[i]);
+    }
+  }
+  return c;
+}
+
 /// Applies the options that act on coefficients, in the order of the header.
 Status apply_options(const Discretisation& d, bool is_if, NeuronCoefficients& c) {
   for (std::size_t i = 0; i < c.size(); ++i) {
@@ -254,6 +304,8 @@ Result<NeuronCoefficients> neuron_coefficients(const NodeKind& kind, const Shape
         if constexpr (!kIsNeuron<Kind>) {
           return Error{.code = ErrorCode::kUnsupported,
                        .what = fmt::format("{} is not a neuron", Kind::kName)};
+        } else if constexpr (std::is_same_v<Kind, node::SigmaDelta>) {
+          return sigma_delta_coefficients(k, count, discretisation);
         } else {
           NeuronCoefficients c;
           c.has_current = kIsCuba<Kind>;

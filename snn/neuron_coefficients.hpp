@@ -38,7 +38,11 @@ namespace spikeloom {
 
 struct NeuronCoefficients {
   bool has_current = false;  ///< CubaLI, CubaLIF
-  bool spiking = false;      ///< IF, LIF, CubaLIF
+  bool spiking = false;      ///< IF, LIF, CubaLIF, SigmaDelta
+  /// SigmaDelta: the current is sigma (current_decay 1 or 0), the membrane r, the drive its bias.
+  bool sigma_delta = false;
+  bool rectified = false;  ///< SigmaDelta: the activation is at least 0
+  int shift = 0;           ///< SigmaDelta: emits s / 2^shift
   // One entry per neuron; the current's are empty without one, thresholds without spikes.
   std::vector<double> current_decay, current_gain;
   std::vector<double> decay, gain, drive;
@@ -50,9 +54,9 @@ struct NeuronCoefficients {
   std::size_t size() const { return decay.size(); }
 };
 
-/// True for I, IF, LI, LIF, CubaLI and CubaLIF: the kinds that hold a state.
+/// True for I, IF, LI, LIF, CubaLI, CubaLIF and SigmaDelta: the kinds that hold a state.
 bool is_neuron(const NodeKind& kind);
-/// True for IF, LIF and CubaLIF.
+/// True for IF, LIF, CubaLIF and SigmaDelta: what they send are events.
 bool is_spiking_neuron(const NodeKind& kind);
 
 /// The shape a neuron's own parameters give it; {} when they are all single values.
@@ -61,7 +65,8 @@ Shape parameter_shape(const NodeKind& kind);
 /// Coefficients of a neuron node of `shape`. Parameters are single values or have as many
 /// elements as the node. kAmbiguous: dt is needed and unknown. kShape: a parameter does not fit.
 /// kInvalidArgument: tau <= 0, a t_ref that is negative or above 1e9 steps, a decay outside [-1,
-/// 1], a threshold <= 0 with multiple spikes.
+/// 1], a threshold <= 0 with multiple spikes, a SigmaDelta whose integrate or rectify is not 0 or 1
+/// or whose shift is not 0 .. 14.
 Result<NeuronCoefficients> neuron_coefficients(const NodeKind& kind, const Shape& shape,
                                                const Discretisation& discretisation);
 

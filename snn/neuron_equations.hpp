@@ -29,8 +29,11 @@ struct StepOptions {
   bool has_current = false, spiking = false;
   bool clamped = false;
   bool refractory = false;
-  bool substep = false;  ///< spikes at their exact time within the step (real numbers only)
-  bool late = false;     ///< reset timing "next": spikes come from the membrane before the step
+  bool substep = false;      ///< spikes at their exact time within the step (real numbers only)
+  bool sigma_delta = false;  ///< SigmaDelta: its own step
+  bool rectified = false;    ///< SigmaDelta: the activation is at least 0
+  int shift = 0;             ///< SigmaDelta: events are s / 2^shift
+  bool late = false;         ///< reset timing "next": spikes come from the membrane before the step
   Reset reset = Reset::kToVReset;
   SpikeRule rule = SpikeRule::kGreater;
   CubaOrder order = CubaOrder::kNewCurrent;
@@ -56,6 +59,8 @@ struct State {
 inline constexpr std::int32_t kStateLimit = (1 << 29) - 1;
 /// Spikes of an integer neuron in one step.
 inline constexpr std::int32_t kSpikeLimit = 255;
+/// Magnitude of an integer sigma-delta event.
+inline constexpr std::int32_t kGradedLimit = 32767;
 
 template <typename V>
 SPIKELOOM_STEP V largest(V a, V b) {
@@ -157,11 +162,53 @@ SPIKELOOM_STEP float substep(State<float>& s, float input, const Coefficients<fl
   return static_cast<float>(spikes);
 }
 
+/// One step of a sigma-delta neuron (node_kinds.hpp); the event it sends. The current is sigma, the
+/// membrane r.
+template <typename V>
+SPIKELOOM_STEP V sigma_delta_step(State<V>& s, V input, const Coefficients<V>& c,
+                                  const StepOptions& o) {
+  V sigma = decayed(s.current, c.current_decay, o.fixed_point) + c.current_gain * input;
+  if constexpr (std::is_integral_v<V>) sigma = saturated(sigma);
+  s.current = sigma;
+  V activation = sigma + c.drive;
+  if (o.rectified) activation = largest(activation, V{0});
+  V change = activation - s.membrane;
+  const V magnitude = change < V{0} ? -change : change;
+  if constexpr (std::is_integral_v<V>) {
+    const V most = kGradedLimit << o.shift;
+    change = change > most ? most : change;
+    change = change < -most ? -most : change;
+  }
+  change = magnitude >= c.threshold ? change : V{0};
+  s.membrane = s.membrane + change;
+  if constexpr (std::is_integral_v<V>) {
+    return change >> o.shift;
+  } else {
+    const V event = std::ldexp(change, -o.shift);
+    return o.fixed_point == FixedPoint::kNone ? event : std::floor(event);
+  }
+}
+
+/// Whether a sigma-delta neuron would send something in a step without input.
+template <typename V>
+SPIKELOOM_STEP bool sigma_delta_waits(const State<V>& s, const Coefficients<V>& c,
+                                      const StepOptions& o) {
+  V activation = s.current + c.drive;
+  if (o.rectified) activation = largest(activation, V{0});
+  const V change = activation - s.membrane;
+  return change != V{0} && (change < V{0} ? -change : change) >= c.threshold;
+}
+
 /// One step whose spikes leave in the same step; the number of spikes. `before` is the membrane
 /// as the threshold saw it.
 template <typename V>
 SPIKELOOM_STEP V step(State<V>& s, V input, const Coefficients<V>& c, const StepOptions& o,
                       V& before) {
+  if (o.sigma_delta) {
+    const V event = sigma_delta_step(s, input, c, o);
+    before = s.membrane;
+    return event;
+  }
   if constexpr (std::is_same_v<V, float>) {
     if (o.spiking && o.substep) return substep(s, input, c, o, before);
   }

@@ -296,6 +296,31 @@ struct CubaLif {
   }
 };
 
+/// Ours: a sigma-delta neuron; it sends changes of its activation as graded events. Per step, with
+/// x the summed input, sigma and the value r that its events so far add up to:
+///
+///     sigma <- integrate sigma + gain x;  a = sigma + bias, at least 0 if `rectify`
+///     s = a - r where abs(a - r) >= v_threshold, else 0;  r <- r + s;  emitted: s / 2^shift
+///
+/// `integrate` 0 encodes x itself (a delta encoder), 1 the sum of all x. Integer arithmetic emits
+/// floor(s / 2^shift), at most 32767 in magnitude a step; the rest follows. (Lava: SigmaDelta,
+/// Delta; O'Connor and Welling, 2016.) Recorded as v: r; as u: sigma.
+struct SigmaDelta {
+  static constexpr std::string_view kName = "SigmaDelta";
+  Tensor v_threshold;
+  OptionalTensor bias, gain;
+  Tensor integrate = Tensor::scalar<std::int64_t>(1);
+  Tensor rectify = Tensor::scalar<std::int64_t>(1);
+  Tensor shift = Tensor::scalar<std::int64_t>(0);
+  static constexpr auto fields() {
+    return std::make_tuple(
+        Field{"v_threshold", &SigmaDelta::v_threshold, false},
+        Field{"bias", &SigmaDelta::bias, false}, Field{"gain", &SigmaDelta::gain, false},
+        Field{"integrate", &SigmaDelta::integrate, false},
+        Field{"rectify", &SigmaDelta::rectify, false}, Field{"shift", &SigmaDelta::shift, false});
+  }
+};
+
 /// A nested graph. Its Input and Output nodes are its ports; outer edges name only this node.
 struct Subgraph {
   static constexpr std::string_view kName = "NIRGraph";
@@ -305,11 +330,12 @@ struct Subgraph {
 
 }  // namespace node
 
-using NodeKind = std::variant<node::Input, node::Output, node::Affine, node::Linear,
-                              node::SparseLinear, node::RandomSparse, node::Scale, node::Conv1d,
-                              node::Conv2d, node::SumPool2d, node::AvgPool2d, node::MaxPool2d,
-                              node::Flatten, node::Delay, node::Threshold, node::I, node::If,
-                              node::Li, node::Lif, node::CubaLi, node::CubaLif, node::Subgraph>;
+using NodeKind =
+    std::variant<node::Input, node::Output, node::Affine, node::Linear, node::SparseLinear,
+                 node::RandomSparse, node::Scale, node::Conv1d, node::Conv2d, node::SumPool2d,
+                 node::AvgPool2d, node::MaxPool2d, node::Flatten, node::Delay, node::Threshold,
+                 node::I, node::If, node::Li, node::Lif, node::CubaLi, node::CubaLif,
+                 node::SigmaDelta, node::Subgraph>;
 
 /// NIR's class name of a kind, e.g. "CubaLIF".
 inline std::string_view kind_name(const NodeKind& kind) {

@@ -99,6 +99,13 @@ struct Threshold {
 };  ///< one per element
 struct Neuron {
   NeuronCoefficients coefficients;
+  /// At steps s with (s - reset_phase) mod reset_period = 0 the state is that of the start; never
+  /// for a period of 0 (`reset_every` of the discretisation).
+  std::int64_t reset_period = 0, reset_phase = 0;
+
+  bool restarts_at(std::int64_t step) const {
+    return reset_period > 0 && (step - reset_phase) % reset_period == 0;
+  }
 };
 
 }  // namespace op

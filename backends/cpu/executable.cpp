@@ -35,6 +35,9 @@ StepOptions step_options(const ProgramNode& node, const NeuronCoefficients& c,
   o.spiking = c.spiking;
   o.clamped = !c.clamp.empty();
   o.late = node.early;
+  o.sigma_delta = c.sigma_delta;
+  o.rectified = c.rectified;
+  o.shift = c.shift;
   o.substep = c.spiking && d.spike_time == SpikeTime::kSubStep;
   o.reset = d.reset;
   o.rule = d.spike_rule;
@@ -46,6 +49,7 @@ StepOptions step_options(const ProgramNode& node, const NeuronCoefficients& c,
 /// Whether a neuron may do something without input although its membrane is below threshold and
 /// its current is zero: then it has to be updated in every step.
 bool restless(const NeuronCoefficients& c, std::size_t i, const Discretisation& d) {
+  if (c.sigma_delta) return c.current_decay[i] != 1.0;
   if (!c.spiking || c.drive[i] != 0.0) return true;
   if (c.decay[i] < 0.0 || c.decay[i] > 1.0) return true;
   if (c.has_current && (c.current_decay[i] < 0.0 || c.current_decay[i] > 1.0)) return true;
@@ -149,8 +153,11 @@ std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const No
     return v == Variable::kMembrane || v == Variable::kCurrent;
   });
   if (watched) p.always.fill();
-  p.still = !c.has_current &&
-            std::all_of(c.decay.begin(), c.decay.end(), [](double v) { return v == 1.0; });
+  // What a step without input multiplies: the membrane, or sigma.
+  const std::vector<double>& kept = c.sigma_delta ? c.current_decay : c.decay;
+  p.still = (c.sigma_delta || !c.has_current) &&
+            std::all_of(kept.begin(), kept.end(), [](double v) { return v == 1.0; });
+  p.starts_awake = c.sigma_delta || !c.initial.empty();
   const bool settles = c.spiking && !c.has_current && !p.arrays.options.late &&
                        !p.arrays.options.refractory && d.reset == Reset::kToVReset;
   p.may_wake = !settles;

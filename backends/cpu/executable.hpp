@@ -40,6 +40,8 @@ struct Population {
   std::size_t range_words = 0;
   /// A step without input changes nothing: there is nothing to catch up.
   bool still = false;
+  /// At the start, a block may have something to say without input.
+  bool starts_awake = false;
 };
 
 /// Along one axis of a pool: the outputs that an input coordinate belongs to.

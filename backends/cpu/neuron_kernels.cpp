@@ -204,6 +204,52 @@ HWY_ATTR void advance_lean(const NeuronArrays<V>& a, BlockRun<V>& run) {
   });
 }
 
+/// CubaLIF in Loihi's fixed point, as SLAYER and Lava run it.
+template <bool kLate>
+constexpr StepOptions kLoihi{.has_current = true,
+                             .spiking = true,
+                             .clamped = true,
+                             .late = kLate,
+                             .reset = Reset::kToVReset,
+                             .rule = SpikeRule::kGreater,
+                             .fixed_point = FixedPoint::kLoihi};
+
+bool is_loihi(const StepOptions& o) {
+  return o.spiking && o.has_current && !o.sigma_delta && !o.refractory && !o.substep &&
+         o.fixed_point == FixedPoint::kLoihi && o.reset == Reset::kToVReset &&
+         o.rule == SpikeRule::kGreater && o.order == CubaOrder::kNewCurrent;
+}
+
+template <bool kUniform, typename V>
+HWY_ATTR void advance_loihi(const NeuronArrays<V>& a, BlockRun<V>& run) {
+  walk_blocks(run,
+              [&a](std::size_t first, const V* x, const NeuronBlock<V>& block, V* spikes) HWY_ATTR {
+                return run_block<kUniform, false>(kLoihi<false>, a, first, x, block, spikes);
+              });
+}
+
+/// The spikes have left at the beginning of the step, in `late`.
+template <bool kUniform, typename V>
+HWY_ATTR void advance_late_loihi(const NeuronArrays<V>& a, BlockRun<V>& run) {
+  walk_blocks(run, [&a](std::size_t first, const V* HWY_RESTRICT x, const NeuronBlock<V>& block,
+                        V*) HWY_ATTR {
+    constexpr StepOptions o = kLoihi<true>;
+    V* HWY_RESTRICT membrane = block.membrane;
+    V* HWY_RESTRICT current = block.current;
+    V* HWY_RESTRICT late = block.late;
+    const Coefficients<V> common = coefficients(a, o, 0);
+    for (std::size_t j = 0; j < kNeurons; ++j) {
+      const Coefficients<V> c = kUniform ? common : coefficients(a, o, first + j);
+      State<V> s{current[j], membrane[j]};
+      equations::step_after_late_spikes(s, late[j], x[j], c, o);
+      membrane[j] = s.membrane;
+      current[j] = s.current;
+      late[j] = 0;
+    }
+    return false;
+  });
+}
+
 /// Any options; a loop of branches.
 template <typename V>
 HWY_INLINE bool run_any_block(const NeuronArrays<V>& a, std::size_t first, const V* x,
@@ -239,25 +285,41 @@ HWY_ATTR void advance_any(const NeuronArrays<V>& a, BlockRun<V>& run) {
                        HWY_ATTR { return run_any_block(a, first, x, block, spikes); });
 }
 
-template <typename V>
-HWY_ATTR void sleep(const NeuronArrays<V>& a, std::size_t first, const NeuronBlock<V>& block,
-                    std::int64_t steps) {
-  const StepOptions o = a.options;
+template <bool kUniform, typename V>
+HWY_INLINE void sleep_with(const StepOptions& o, const NeuronArrays<V>& a, std::size_t first,
+                           const NeuronBlock<V>& block, std::int64_t steps) {
+  const Coefficients<V> common = coefficients(a, o, 0);
   for (std::int64_t k = 0; k < steps; ++k) {
-    bool changed = false;
+    V changed = 0;
     for (std::size_t j = 0; j < kNeurons; ++j) {
-      const Coefficients<V> c = coefficients(a, o, a.uniform ? 0 : first + j);
+      const Coefficients<V> c = kUniform ? common : coefficients(a, o, first + j);
       State<V> s{o.has_current ? block.current[j] : V{0}, block.membrane[j]};
       equations::quiet_step(s, c, o);
-      changed |= s.membrane != block.membrane[j];
+      changed = s.membrane != block.membrane[j] ? V{1} : changed;
       block.membrane[j] = s.membrane;
       if (o.has_current) {
-        changed |= s.current != block.current[j];
+        changed = s.current != block.current[j] ? V{1} : changed;
         block.current[j] = s.current;
       }
     }
-    if (!changed) return;
+    if (changed == V{0}) return;
   }
+}
+
+template <typename V>
+HWY_ATTR void sleep(const NeuronArrays<V>& a, std::size_t first, const NeuronBlock<V>& block,
+                    std::int64_t steps) {
+  if (a.uniform) {
+    sleep_with<true>(a.options, a, first, block, steps);
+  } else {
+    sleep_with<false>(a.options, a, first, block, steps);
+  }
+}
+
+template <bool kUniform, typename V>
+HWY_ATTR void sleep_loihi(const NeuronArrays<V>& a, std::size_t first, const NeuronBlock<V>& block,
+                          std::int64_t steps) {
+  sleep_with<kUniform>(kLoihi<false>, a, first, block, steps);
 }
 
 template <typename V>
@@ -274,6 +336,13 @@ HWY_ATTR std::uint64_t due(const NeuronArrays<V>& a, std::size_t first,
 template <typename V>
 HWY_ATTR bool awake(const NeuronArrays<V>& a, std::size_t first, const NeuronBlock<V>& block) {
   bool any = false;
+  if (a.options.sigma_delta) {
+    for (std::size_t j = 0; j < kNeurons; ++j) {
+      const Coefficients<V> c = coefficients(a, a.options, a.uniform ? 0 : first + j);
+      any |= equations::sigma_delta_waits({block.current[j], block.membrane[j]}, c, a.options);
+    }
+    return any;
+  }
   for (std::size_t j = 0; j < kNeurons; ++j) {
     if (a.options.spiking) any |= block.membrane[j] >= a.threshold[a.uniform ? 0 : first + j];
     if (block.current != nullptr) any |= block.current[j] != V{0};
@@ -341,7 +410,11 @@ AdvanceBlocks<V> pick_refractory(bool uniform) {
 template <typename V>
 AdvanceBlocks<V> pick_advance(const NeuronArrays<V>& a) {
   const StepOptions& o = a.options;
-  const bool grid = o.spiking && !a.traced && !o.late && !o.substep;
+  if (is_loihi(o) && !a.traced) {
+    if (o.late) return a.uniform ? &advance_late_loihi<true, V> : &advance_late_loihi<false, V>;
+    return a.uniform ? &advance_loihi<true, V> : &advance_loihi<false, V>;
+  }
+  const bool grid = o.spiking && !a.traced && !o.late && !o.substep && !o.sigma_delta;
   const bool plain = o.fixed_point == FixedPoint::kNone && o.order == CubaOrder::kNewCurrent;
   if (!grid || !plain) return &advance_any<V>;
   if (o.refractory) {
@@ -359,6 +432,7 @@ NeuronKernels<V> pick(const NeuronArrays<V>& a) {
   NeuronKernels<V> k;
   k.advance = pick_advance(a);
   k.sleep = &sleep<V>;
+  if (is_loihi(a.options)) k.sleep = a.uniform ? &sleep_loihi<true, V> : &sleep_loihi<false, V>;
   k.due = &due<V>;
   k.awake = &awake<V>;
   k.add = &add<V>;

@@ -98,7 +98,7 @@ void CpuSession<V>::clear_element(Element<V>& element) {
       state.next_step.assign(blocks, 0);
       state.word_step.assign((blocks + 63) / 64, 0);
       state.awake = BlockSet(blocks);
-      if (!population.initial.empty()) state.awake.fill();
+      if (population.starts_awake) state.awake.fill();
       state.scattered.resize(plan.links.size());
     } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
       std::uint32_t longest = 0;

@@ -194,7 +194,8 @@ void CpuSession<V>::start_part(const NodePlan<V>& plan, NodeState<V>& state, boo
     if (state.sources[l].ranged == nullptr || !part.sums[l].empty()) continue;
     part.sums[l] = AlignedBuffer<V>(population.range_words * 64 * kBlock);
   }
-  const bool valued = options.rule == SpikeRule::kMultiple || options.substep;
+  const bool valued =
+      options.rule == SpikeRule::kMultiple || options.substep || options.sigma_delta;
   part.index.resize(64 * kBlock);
   part.value.resize(valued ? 64 * kBlock : 0);
 }

@@ -14,6 +14,17 @@ constexpr std::size_t kWorthThreads = 512;
 /// The same for accumulates of ranged links.
 constexpr std::uint64_t kWorthThreadsDelivered = 40'000;
 
+/// The state before the first step, at `step`.
+template <typename V>
+void restart(const Population<V>& population, NodeState<V>& state, std::int64_t step) {
+  std::fill(state.membrane.begin(), state.membrane.end(), V{0});
+  std::copy(population.initial.begin(), population.initial.end(), state.membrane.data());
+  std::fill(state.current.begin(), state.current.end(), V{0});
+  std::fill(state.countdown.begin(), state.countdown.end(), 0);
+  std::fill(state.next_step.begin(), state.next_step.end(), step);
+  if (population.starts_awake) state.awake.fill();
+}
+
 /// Appends the neurons of `set`, with their spikes, to the events.
 template <typename V>
 void append_spikes(std::uint64_t set, const V* spikes, std::size_t first, const Order& order,
@@ -73,6 +84,8 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
   const ProgramNode& layer = program_.nodes[node];
   NodeState<V>& state = element.nodes[node];
   NodeStats& stats = element.stats[node];
+
+  if (std::get<op::Neuron>(layer.operation).restarts_at(step)) restart(population, state, step);
 
   // Where each link's values are, and which blocks have any.
   std::vector<NeuronSource<V>>& sources = state.sources;

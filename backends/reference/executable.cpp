@@ -29,6 +29,9 @@ std::vector<NeuronParameters<Real>> convert(const NeuronCoefficients& c) {
     NeuronParameters<Real>& n = neurons[i];
     n.has_current = c.has_current;
     n.spiking = c.spiking;
+    n.sigma_delta = c.sigma_delta;
+    n.rectified = c.rectified;
+    n.shift = c.shift;
     n.decay = convert_decay<Real>(c.decay[i]);
     n.gain = static_cast<Real>(c.gain[i]);
     n.drive = static_cast<Real>(c.drive[i]);

@@ -18,6 +18,8 @@ namespace spikeloom::reference {
 template <typename Real>
 struct NeuronParameters {
   bool has_current = false, spiking = false;
+  bool sigma_delta = false, rectified = false;
+  int shift = 0;
   Real current_decay = 0, current_gain = 0;
   Real decay = 0, gain = 0, drive = 0;
   Real threshold = 0, reset = 0;
@@ -136,10 +138,32 @@ NeuronResult<Real> substep(NeuronState<Real>& s, Real input, const NeuronParamet
   return result;
 }
 
+/// Sigma-delta: sends how far the activation has moved from what was sent so far (the membrane),
+/// once that reaches the threshold. Integers send 16 bits at most; the rest waits for later steps.
+template <typename Real>
+NeuronResult<Real> sigma_delta_step(NeuronState<Real>& s, Real input,
+                                    const NeuronParameters<Real>& p, const Discretisation& d) {
+  s.current = integrated(decayed(s.current, p.current_decay, d.fixed_point), p.current_gain, input);
+  Real activation = s.current + p.drive;
+  if (p.rectified && activation < Real{0}) activation = 0;
+  Real sent = activation - s.membrane;
+  if (sent < p.threshold && -sent < p.threshold) sent = 0;
+  if constexpr (std::is_integral_v<Real>) {
+    const Real most = kEventLimit * (Real{1} << p.shift);
+    sent = std::clamp(sent, -most, most);
+  }
+  s.membrane += sent;
+  const double event = std::ldexp(static_cast<double>(sent), -p.shift);
+  const bool whole = std::is_integral_v<Real> || d.fixed_point != FixedPoint::kNone;
+  return {.spikes = static_cast<Real>(whole ? std::floor(event) : event),
+          .before_reset = s.membrane};
+}
+
 /// One step whose spikes are emitted in the same step.
 template <typename Real>
 NeuronResult<Real> step(NeuronState<Real>& s, Real input, const NeuronParameters<Real>& p,
                         const Discretisation& d) {
+  if (p.sigma_delta) return sigma_delta_step(s, input, p, d);
   if constexpr (std::is_floating_point_v<Real>) {
     if (p.spiking && d.spike_time == SpikeTime::kSubStep) return substep(s, input, p, d);
   }

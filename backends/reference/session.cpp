@@ -27,6 +27,15 @@ std::size_t longest(const std::vector<std::uint32_t>& steps) {
   return steps.empty() ? 0 : *std::max_element(steps.begin(), steps.end());
 }
 
+/// The state before the first step.
+template <typename Real>
+void start_neurons(const NeuronCoefficients& c, NodeState<Real>& state) {
+  std::fill(state.neurons.begin(), state.neurons.end(), NeuronState<Real>{});
+  for (std::size_t i = 0; i < c.initial.size(); ++i) {
+    state.neurons[i].membrane = static_cast<Real>(c.initial[i]);
+  }
+}
+
 }  // namespace
 
 template <typename Real>
@@ -64,10 +73,7 @@ void ReferenceSession<Real>::clear() {
       state.out.assign(static_cast<std::size_t>(node.out_size), Real{0});
       if (const auto* neuron = std::get_if<op::Neuron>(&node.operation)) {
         state.neurons.resize(state.out.size());
-        const std::vector<double>& initial = neuron->coefficients.initial;
-        for (std::size_t i = 0; i < initial.size(); ++i) {
-          state.neurons[i].membrane = static_cast<Real>(initial[i]);
-        }
+        start_neurons(neuron->coefficients, state);
         state.before_reset.resize(state.out.size());
       } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
         state.delayed = make_ring<Real>(longest(delay->steps) + 1, state.in.size());
@@ -362,6 +368,7 @@ void ReferenceSession<Real>::compute(std::uint32_t node, NodeState<Real>& state,
           if (!layer.early) publish_early(node, state);
         } else if constexpr (std::is_same_v<Op, op::Neuron>) {
           const auto amplitude = static_cast<Real>(d.spike_amplitude());
+          if (o.restarts_at(step_)) start_neurons(o.coefficients, state);
           for (std::size_t i = 0; i < state.out.size(); ++i) {
             NeuronState<Real>& neuron = state.neurons[i];
             if (layer.early) {

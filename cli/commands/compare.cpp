@@ -18,6 +18,7 @@ namespace {
 
 struct CompareCommand {
   std::string model;
+  ModelFlags model_flags;
   std::string left, right;
   std::optional<std::int64_t> sample;
   double tolerance = 1e-6;
@@ -206,7 +207,8 @@ std::string comparison_text(const Side& left, const Side& right,
 }
 
 Result<int> compare(const CompareCommand& command, Console& console) {
-  SPIKELOOM_TRY(const LoadedModel model, load_network_file(command.model));
+  SPIKELOOM_TRY(const LoadedModel model,
+                load_network_file(command.model, command.model_flags, command.input));
   SPIKELOOM_TRY(Side left, run_side(command, model, command.left, "--left"));
   SPIKELOOM_TRY(Side right, run_side(command, model, command.right, "--right"));
   if (!command.common.json) {
@@ -243,7 +245,9 @@ Result<int> compare(const CompareCommand& command, Console& console) {
 void add_compare(CLI::App& app, Chosen& chosen) {
   const auto command = std::make_shared<CompareCommand>();
   CLI::App* sub = app.add_subcommand("compare", "Run a network twice and show where it differs");
-  sub->add_option("MODEL", command->model, "network: .nir or .sloom")->required();
+  sub->add_option("MODEL", command->model, "network: .nir, .sloom, or a .yaml of SLAYER")
+      ->required();
+  add_model_flags(*sub, command->model_flags);
   sub->add_option("--left", command->left, "flags of the left run, as one word")->required();
   sub->add_option("--right", command->right, "flags of the right run, as one word")->required();
   sub->add_option("--sample", command->sample, "which recording of the input, from 0")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -27,7 +28,7 @@ namespace {
 struct ConvertCommand {
   std::string in, out;
   std::string to;  ///< format of `out`; empty: by its ending
-  std::string weights;
+  std::string weights, layers;
   std::vector<std::string> map;  ///< TENSOR=NODE.FIELD
   bool ignore_unused = false, keep_unmatched = false;
   bool dequantise = false;
@@ -57,7 +58,8 @@ std::string ending(const std::string& path) {
 }
 
 Result<Network> with_weights(const ConvertCommand& command, const Network& network) {
-  if (command.weights.empty()) return network;
+  // The folder of a SLAYER network's weights has been read with it.
+  if (command.weights.empty() || std::filesystem::is_directory(command.weights)) return network;
   SPIKELOOM_TRY(const TensorFile file, read_tensor_file(command.weights));
   WeightMapping mapping;
   for (const std::string& entry : command.map) {
@@ -77,14 +79,9 @@ Result<Network> with_weights(const ConvertCommand& command, const Network& netwo
   return error;
 }
 
-bool has_run_flags(const RunFlags& run) {
-  return run.preset || !run.discretisation.empty() || run.coding || run.bin_origin || run.clip ||
-         run.keep_last_bin || run.read_out;
-}
-
 /// The model's own settings with those of the flags on top.
 Result<Value> run_settings(const ConvertCommand& command, const LoadedModel& model) {
-  if (!has_run_flags(command.run)) return model.run_settings;
+  if (!has_model_settings(command.run)) return model.run_settings;
   Value settings = model.run_settings;
   if (settings.is_null()) settings = Value::map();
   DiscretisationRequest request;
@@ -95,18 +92,20 @@ Result<Value> run_settings(const ConvertCommand& command, const LoadedModel& mod
   }
   SPIKELOOM_TRY(const auto resolved, resolve_discretisation(model.network, request));
   settings.set("discretisation", to_value(resolved.discretisation));
-  InputCoding declared;
+  std::optional<InputCoding> declared;
   if (const Value* coding = model.run_settings.find("input_coding")) {
     SPIKELOOM_TRY(declared, input_coding_from_value(*coding));
   }
-  SPIKELOOM_TRY(const InputCoding coding, input_coding(command.run, declared));
+  SPIKELOOM_TRY(const InputCoding coding,
+                input_coding(command.run, declared, resolved.discretisation.preset));
   settings.set("input_coding", to_value(coding));
   if (command.run.read_out) settings.set("read_out", *command.run.read_out);
   return settings;
 }
 
 Result<Written> convert_model(const ConvertCommand& command, const std::string& to) {
-  SPIKELOOM_TRY(const LoadedModel model, load_network_file(command.in));
+  SPIKELOOM_TRY(const LoadedModel model,
+                load_network_file(command.in, {command.weights, command.layers}));
   SPIKELOOM_TRY(const Network network, with_weights(command, model.network));
   Written written{"model", to, network.nodes().size(), {}};
   if (to == "sloom") {
@@ -116,7 +115,7 @@ Result<Written> convert_model(const ConvertCommand& command, const std::string& 
     SPIKELOOM_CHECK(write_model_file(network, command.out, options));
     return written;
   }
-  if (has_run_flags(command.run)) {
+  if (has_model_settings(command.run)) {
     return Error{.code = ErrorCode::kUnsupported,
                  .what = "NIR has no place for how a network is run",
                  .where = command.out,
@@ -254,7 +253,8 @@ void add_convert(CLI::App& app, Chosen& chosen) {
   sub->add_option("OUT", command->out, "file to write; its ending is the format")->required();
   sub->add_option("--to", command->to, "format of OUT, whatever its ending");
   constexpr const char* kModels = "Networks";
-  sub->add_option("--weights", command->weights, "take the weights from this tensor file")
+  sub->add_option("--layers", command->layers, "SLAYER: the layers, see run");
+  sub->add_option("--weights", command->weights, "tensor file, or SLAYER's folder of weights")
       ->group(kModels);
   sub->add_option("--map", command->map, "TENSOR=NODE.FIELD, where names and shapes do not tell")
       ->group(kModels);

@@ -216,8 +216,9 @@ Result<int> demo_motion(const MotionCommand& command, Console& console) {
 }  // namespace
 
 void add_demo(CLI::App& app, Chosen& chosen) {
-  CLI::App* demo = app.add_subcommand("demo", "Networks that run without any file");
+  CLI::App* demo = app.add_subcommand("demo", "Networks at work");
   demo->require_subcommand(1);
+  add_gesture_demo(*demo, chosen);
   const auto command = std::make_shared<MotionCommand>();
   CLI::App* sub = demo->add_subcommand("motion", "Tell which way a simulated bar moves");
   sub->add_option("--direction", command->direction, "degrees, 0 right, 90 up (45)");

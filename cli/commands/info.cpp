@@ -22,6 +22,7 @@ struct InfoCommand {
   std::string file;
   std::string as = "auto";  ///< auto, model, recording, tensors
   std::string format, columns;
+  ModelFlags model;
   std::string event_time_unit = "auto";
   bool lenient = false;
   bool unsorted = false;
@@ -130,6 +131,7 @@ Result<std::string> what_it_is(const InfoCommand& command) {
       return std::string("model");
     case FileKind::kNpy:
       return std::string(command.columns.empty() ? "tensors" : "recording");
+    case FileKind::kIdx:
     case FileKind::kNpz:
     case FileKind::kTorchZip:
     case FileKind::kTorchPickle:
@@ -156,7 +158,7 @@ Result<int> info(const InfoCommand& command, Console& console) {
   SPIKELOOM_TRY(const std::string as, what_it_is(command));
   const bool json = command.common.json;
   if (as == "model") {
-    SPIKELOOM_TRY(const LoadedModel model, load_network_file(command.file));
+    SPIKELOOM_TRY(const LoadedModel model, load_network_file(command.file, command.model));
     const Value value = model_info(model);
     SPIKELOOM_CHECK(
         printed(json ? console.print_json(value) : console.print(model_info_text(value))));
@@ -186,6 +188,7 @@ void add_info(CLI::App& app, Chosen& chosen) {
       ->check(CLI::IsMember({"auto", "s", "ms", "us", "ns"}));
   sub->add_flag("--lenient", command->lenient, "keep the events before the first error");
   sub->add_flag("--unsorted", command->unsorted, "accept times that run backwards");
+  add_model_flags(*sub, command->model);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;

@@ -28,6 +28,7 @@ struct RasterCommand {
   bool ascii = false;
   RunFlags run;
   InputFlags input;
+  ModelFlags model;
   CommonOptions common;
 };
 
@@ -39,7 +40,8 @@ bool is_wanted(const RasterCommand& command, const std::string& node) {
 
 /// Runs the model and keeps what a run folder would hold.
 Result<StoredRecording> run_model(const RasterCommand& command, Console& console) {
-  SPIKELOOM_TRY(const LoadedModel model, load_network_file(command.source));
+  SPIKELOOM_TRY(const LoadedModel model,
+                load_network_file(command.source, command.model, command.input));
   PipelineRequest request;
   request.flags = command.run;
   request.seed = command.common.seed;
@@ -158,6 +160,7 @@ void add_plot(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(1, 1000));
   sub->add_flag("--ascii", command->ascii, "draw with ASCII characters only");
   add_input_flags(*sub, command->input);
+  add_model_flags(*sub, command->model);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {

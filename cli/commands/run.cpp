@@ -21,6 +21,7 @@ namespace {
 
 struct RunCommand {
   std::string model;
+  ModelFlags model_flags;
   RunFlags run;
   InputFlags input;
   LiveFlags live;
@@ -48,7 +49,8 @@ Error nothing_to_run() {
 }
 
 Result<Work> prepare(const RunCommand& command) {
-  SPIKELOOM_TRY(const LoadedModel model, load_network_file(command.model));
+  SPIKELOOM_TRY(const LoadedModel model,
+                load_network_file(command.model, command.model_flags, command.input));
   PipelineRequest request;
   request.flags = command.run;
   for (const std::string& text : command.record) request.record.push_back(parse_record_flag(text));
@@ -169,10 +171,8 @@ void print_notes(const RunCommand& command, const Work& work, Console& console) 
   if (command.common.json) return;  // they are in the document
   for (const std::string& note : work.pipeline.notes) console.note(note);
   console.note("discretisation: " + describe(work.pipeline.discretisation()));
-  console.note(fmt::format(
-      "input coding: {}, bins from {}; read-out: {}", to_string(work.pipeline.coding.coding),
-      work.pipeline.coding.origin == BinOrigin::kZero ? "time 0" : "the first event",
-      to_string(work.pipeline.read_out)));
+  console.note(fmt::format("input coding: {}; read-out: {}", describe(work.pipeline.coding),
+                           to_string(work.pipeline.read_out)));
 }
 
 Result<int> run(const RunCommand& command, Console& console) {
@@ -205,7 +205,9 @@ Result<int> run(const RunCommand& command, Console& console) {
 void add_run(CLI::App& app, Chosen& chosen) {
   const auto command = std::make_shared<RunCommand>();
   CLI::App* sub = app.add_subcommand("run", "Run a network on recordings");
-  sub->add_option("MODEL", command->model, "network: .nir or .sloom")->required();
+  sub->add_option("MODEL", command->model, "network: .nir, .sloom, or a .yaml of SLAYER")
+      ->required();
+  add_model_flags(*sub, command->model_flags);
   add_input_flags(*sub, command->input);
   sub->add_option("--record", command->record,
                   "NODE[:spikes|y|v|u]: kept in the run folder, or shown with --json")
@@ -218,8 +220,9 @@ void add_run(CLI::App& app, Chosen& chosen) {
     chosen.common = command->common;
     chosen.action = [command](Console& console) {
       if (!command->live.live) return run(*command, console);
-      return run_live(
-          {command->model, command->run, command->input, command->live, command->common}, console);
+      return run_live({command->model, command->model_flags, command->run, command->input,
+                       command->live, command->common},
+                      console);
     };
   });
 }

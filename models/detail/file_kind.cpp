@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/io/hdf5.hpp"
+#include "base/io/idx.hpp"
 
 namespace spikeloom::detail {
 namespace {
@@ -74,6 +75,7 @@ FileKind identify(Bytes start) {
   if (io::looks_like_hdf5(start)) return FileKind::kHdf5;
   if (starts_with(start, "PK\x03\x04") || starts_with(start, "PK\x05\x06")) return zip_kind(start);
   if (starts_with(start, "\x93NUMPY")) return FileKind::kNpy;
+  if (io::looks_like_idx(start)) return FileKind::kIdx;
   if (start.size() >= 2 && start[0] == std::byte{0x80} && start[1] >= std::byte{2} &&
       start[1] <= std::byte{5}) {
     return pickle_kind(start);
@@ -96,6 +98,8 @@ std::string_view describe(FileKind kind) {
       return "a NumPy .npz archive";
     case FileKind::kNpy:
       return "a NumPy .npy array";
+    case FileKind::kIdx:
+      return "an IDX array, or gzip";
     case FileKind::kZip:
       return "a zip archive";
     case FileKind::kSafetensors:
@@ -160,6 +164,7 @@ Error not_a_network(const std::string& path, FileKind kind) {
           "that wrote it";
       break;
     case FileKind::kNpy:
+    case FileKind::kIdx:
       error.next = "an array is an input recording or a weight, not a network";
       break;
     case FileKind::kZip:

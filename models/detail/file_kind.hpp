@@ -18,6 +18,7 @@ enum class FileKind {
   kPickle,
   kNpz,
   kNpy,
+  kIdx,  ///< MNIST's format, or gzip
   kZip,
   kSafetensors,
   kText,  ///< YAML, JSON, TOML, CSV, ...

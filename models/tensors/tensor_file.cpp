@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/io/hdf5.hpp"
+#include "base/io/idx.hpp"
 #include "base/io/npy.hpp"
 #include "base/io/zip.hpp"
 #include "models/tensors/safetensors.hpp"
@@ -55,6 +56,13 @@ Result<TensorFile> parse_tensor_file(std::span<const std::byte> bytes, const std
     file.tensors.push_back({stem_of(name), std::move(tensor)});
     return file;
   }
+  if (io::looks_like_idx(bytes)) {
+    SPIKELOOM_TRY(Tensor tensor, io::parse_idx(bytes, name, options.max_bytes));
+    TensorFile file;
+    file.format = "idx";
+    file.tensors.push_back({stem_of(name), std::move(tensor)});
+    return file;
+  }
   if (looks_like_safetensors(bytes)) return parse_safetensors(bytes, name);
   // PyTorch before 1.6 wrote pickles one after the other, with this number in front, or a tar.
   if (bytes.size() > 2 && bytes[0] == std::byte{0x80} && bytes[1] <= std::byte{5}) {
@@ -74,7 +82,7 @@ Result<TensorFile> parse_tensor_file(std::span<const std::byte> bytes, const std
   return Error{.code = ErrorCode::kFormat,
                .what = "not a tensor file",
                .where = name,
-               .expected = "safetensors, PyTorch .pt/.pth, .npz or .npy"};
+               .expected = "safetensors, PyTorch .pt/.pth, .npz, .npy or IDX"};
 }
 
 Result<TensorFile> read_tensor_file(const std::string& path, TensorFileOptions options) {

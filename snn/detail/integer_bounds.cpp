@@ -88,6 +88,7 @@ std::int64_t Bounds::neuron_limit(std::uint32_t index) const {
   const auto* neuron = std::get_if<op::Neuron>(&program_.nodes[index].operation);
   if (neuron == nullptr) return 1;  // op::Threshold
   if (!neuron->coefficients.spiking) return kIntegerStateLimit;
+  if (neuron->coefficients.sigma_delta) return kEventLimit;
   if (program_.discretisation.spike_rule != SpikeRule::kMultiple) return 1;
   std::int64_t most = 0;
   for (const std::int32_t threshold : integer_.nodes[index].neurons.threshold) {
@@ -234,6 +235,8 @@ Result<std::int64_t> Bounds::neuron_bound(std::uint32_t index) {
   const auto& coefficients = std::get<op::Neuron>(program_.nodes[index].operation).coefficients;
   const std::string next =
       "quantise with fewer fractional bits (--fraction) or fewer bits a weight";
+  const bool counts_spikes =
+      coefficients.spiking && !coefficients.sigma_delta && d.spike_rule == SpikeRule::kMultiple;
   std::int64_t spikes = 0;
   for (std::size_t i = 0; i < c.decay.size(); ++i) {
     std::int64_t drive = node.in_bound;
@@ -248,19 +251,18 @@ Result<std::int64_t> Bounds::neuron_bound(std::uint32_t index) {
       drive = kIntegerStateLimit;
       if (leak > 0) drive = std::min(drive, (step + 1) * kDecayUnit / leak + 1);
     }
-    const std::int64_t bias = magnitude(c.drive[i]);
+    // A sigma-delta neuron subtracts two activations.
+    const std::int64_t bias = magnitude(c.drive[i]) + (coefficients.sigma_delta ? 1 : 0);
     const std::int64_t update = product(magnitude(c.gain[i]), drive);
     if (update > kUpdateLimit - bias) {
       return refuse(index, fmt::format("the membrane of neuron {} might overflow", i), update,
                     kUpdateLimit - bias, next);
     }
-    if (coefficients.spiking && d.spike_rule == SpikeRule::kMultiple) {
+    if (counts_spikes) {
       spikes = std::max(spikes, paid_spikes(c, i, update + bias));
     }
   }
-  return std::min(neuron_limit(index), d.spike_rule == SpikeRule::kMultiple && coefficients.spiking
-                                           ? spikes
-                                           : neuron_limit(index));
+  return counts_spikes ? std::min(neuron_limit(index), spikes) : neuron_limit(index);
 }
 
 }  // namespace

@@ -108,8 +108,9 @@ std::vector<Command> documented_commands() {
 
 /// Names of acceptance/nir that make a command need the shared data.
 bool needs_shared_data(const std::string& command) {
-  constexpr std::array<std::string_view, 6> kNames = {
-      "cnn_sinabs", "nmnist_test100", "braille_", "lif_norse", "ds_val_0", "pretrained_ann"};
+  constexpr std::array<std::string_view, 9> kNames = {
+      "cnn_sinabs",     "nmnist_test100", "braille_",  "lif_norse", "ds_val_0",
+      "pretrained_ann", "gesture/",       "pilotnet_", "mnist"};
   return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) {
     return command.find(name) != std::string::npos;
   });
@@ -146,7 +147,8 @@ class CliDocs : public CliTest {
     if (shared_missing_reason("acceptance/nir/02_cnn").empty()) link_shared_data();
   }
 
-  /// Every file of acceptance/nir, and the folder of recordings, under its own name.
+  /// Every file of acceptance/nir and every folder with networks of SLAYER and Lava, under its own
+  /// name.
   void link_shared_data() {
     for (const std::string part : {"01_lif", "02_cnn", "03_rnn"}) {
       for (const auto& entry :
@@ -154,6 +156,10 @@ class CliDocs : public CliTest {
         const auto name = entry.path().filename();
         std::filesystem::create_symlink(std::filesystem::absolute(entry.path()), folder() / name);
       }
+    }
+    for (const std::string part : {"gesture", "lava/pilotnet_lif", "lava/pilotnet_sdnn"}) {
+      const auto from = std::filesystem::absolute(shared_path("acceptance/" + part));
+      std::filesystem::create_symlink(from, folder() / from.filename());
     }
   }
 
@@ -228,8 +234,9 @@ TEST_F(CliDocs, TheManualHasEveryExitCodeCommandAndOption) {
   for (const cli::ExitCodeInfo& info : cli::exit_codes()) {
     EXPECT_TRUE(contains(manual, "| " + std::to_string(info.code) + " |")) << info.code;
   }
-  for (const std::string command : {"run", "info", "convert", "quantize", "compare", "map tables",
-                                    "plot raster", "devices", "doctor", "demo motion"}) {
+  for (const std::string command :
+       {"run", "info", "convert", "quantize", "compare", "map tables", "plot raster", "devices",
+        "doctor", "demo motion", "demo gesture"}) {
     EXPECT_TRUE(contains(manual, "## " + command)) << command;
   }
   const auto help = run({"run", "--help"});

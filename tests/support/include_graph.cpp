@@ -39,9 +39,9 @@ constexpr std::array allowed_arrows = {
 };
 
 /// Third-party headers that slow every user's build or force the package on them.
-constexpr std::array<std::string_view, 14> private_headers = {
-    "fmt/", "spdlog/", "CLI/",   "nlohmann/", "toml++/", "toml.hpp", "hdf5",
-    "H5",   "boost/",  "zlib.h", "hwy/",      "tbb/",    "oneapi/",  "Eigen/"};
+constexpr std::array<std::string_view, 15> private_headers = {
+    "fmt/",   "spdlog/", "CLI/", "nlohmann/", "toml++/", "toml.hpp", "hdf5",  "H5",
+    "boost/", "zlib.h",  "hwy/", "tbb/",      "oneapi/", "Eigen/",   "yaml.h"};
 
 std::string module_of(std::string_view path) {
   const std::string first(path.substr(0, path.find('/')));

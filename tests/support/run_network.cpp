@@ -56,6 +56,7 @@ Result<std::shared_ptr<const Executable>> compile_network(const Network& network
   DiscretisationRequest wanted;
   if (!request.preset.empty()) wanted.preset = request.preset;
   wanted.options = request.options;
+  wanted.declared = request.declared;
   SPIKELOOM_TRY(const auto resolved, resolve_discretisation(network, wanted));
   SPIKELOOM_TRY(const Program program, lower(network, resolved.discretisation));
   RunOptions options;

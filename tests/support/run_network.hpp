@@ -5,6 +5,7 @@
 #include <iosfwd>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,6 +41,7 @@ std::vector<Runner> real_runners();
 struct RunRequest {
   std::string preset = {};  ///< empty: none
   std::vector<std::pair<std::string, std::string>> options = {};
+  std::optional<Discretisation> declared = {};  ///< what a model file says
   Arithmetic arithmetic = Arithmetic::kDouble;
   std::string backend = "reference";
   Schedule schedule = Schedule::kAuto;

@@ -72,7 +72,7 @@ TEST(LoadModel, SaysWhatOtherHdf5FilesAre) {
   const TemporaryFolder folder;
   const std::string path = folder.file("file.h5");
   for (const auto& [group, says] :
-       {std::make_pair("layer", "lava-dl"), std::make_pair("spikes", "recorded events"),
+       {std::make_pair("layer", "no layers"), std::make_pair("spikes", "recorded events"),
         std::make_pair("weights", "\"weights\"")}) {
     auto file = io::Hdf5Writer::create(path);
     ASSERT_TRUE(file.ok());

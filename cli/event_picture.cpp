@@ -1,0 +1,61 @@
+#include "cli/event_picture.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace spikeloom::cli {
+namespace {
+
+/// Bit of dot (column, row) in a Braille pattern.
+constexpr std::array<std::array<unsigned, 4>, 2> kBraille = {
+    {{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}}};
+
+std::string braille(unsigned dots) {
+  // U+2800 + dots in UTF-8.
+  const unsigned code = 0x2800 + dots;
+  return {static_cast<char>(0xE0 | (code >> 12)), static_cast<char>(0x80 | ((code >> 6) & 0x3F)),
+          static_cast<char>(0x80 | (code & 0x3F))};
+}
+
+}  // namespace
+
+std::vector<std::string> draw_events(const EventPacket& events, Time begin, Time end,
+                                     std::uint32_t width, std::uint32_t height,
+                                     const PictureOptions& options) {
+  const int wide = options.columns * (options.ascii ? 1 : 2);
+  const int high = options.rows * (options.ascii ? 1 : 4);
+  std::vector<std::uint32_t> counts(static_cast<std::size_t>(wide * high), 0);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (events.time[i] < begin || events.time[i] >= end) continue;
+    if (events.x[i] >= width || events.y[i] >= height) continue;
+    const auto x = static_cast<std::size_t>(events.x[i]) * static_cast<std::size_t>(wide) / width;
+    const auto y = static_cast<std::size_t>(events.y[i]) * static_cast<std::size_t>(high) / height;
+    ++counts[y * static_cast<std::size_t>(wide) + x];
+  }
+  const auto is_set = [&](int x, int y) {
+    return counts[static_cast<std::size_t>(y * wide + x)] >= options.least;
+  };
+  std::vector<std::string> lines;
+  for (int row = 0; row < options.rows; ++row) {
+    std::string line;
+    for (int column = 0; column < options.columns; ++column) {
+      if (options.ascii) {
+        line += is_set(column, row) ? '#' : '.';
+        continue;
+      }
+      unsigned dots = 0;
+      for (int dx = 0; dx < 2; ++dx) {
+        for (int dy = 0; dy < 4; ++dy) {
+          if (is_set(2 * column + dx, 4 * row + dy)) {
+            dots |= kBraille[static_cast<std::size_t>(dx)][static_cast<std::size_t>(dy)];
+          }
+        }
+      }
+      line += braille(dots);
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+}  // namespace spikeloom::cli
