@@ -228,8 +228,9 @@ TEST_F(CliDocs, TheManualHasEveryExitCodeCommandAndOption) {
   for (const cli::ExitCodeInfo& info : cli::exit_codes()) {
     EXPECT_TRUE(contains(manual, "| " + std::to_string(info.code) + " |")) << info.code;
   }
-  for (const std::string command : {"run", "info", "convert", "quantize", "compare", "map tables",
-                                    "plot raster", "devices", "doctor", "demo motion"}) {
+  for (const std::string command :
+       {"run", "info", "convert", "quantize", "compare", "map tables", "energy", "report", "bench",
+        "plot raster", "devices", "doctor", "demo motion"}) {
     EXPECT_TRUE(contains(manual, "## " + command)) << command;
   }
   const auto help = run({"run", "--help"});
