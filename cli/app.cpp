@@ -9,6 +9,7 @@
 
 #include "base/build_info.hpp"
 #include "cli/commands/commands.hpp"
+#include "cli/commands/energy_commands.hpp"
 #include "cli/exit_codes.hpp"
 
 namespace spikeloom::cli {
@@ -59,8 +60,9 @@ int parse_and_run(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.footer(footer());
   Chosen chosen;
-  for (const auto add : {add_run, add_info, add_convert, add_quantize, add_compare, add_map,
-                         add_plot, add_devices, add_doctor, add_demo}) {
+  for (const auto add :
+       {add_run, add_info, add_convert, add_quantize, add_compare, add_map, add_energy, add_report,
+        add_bench, add_plot, add_devices, add_doctor, add_demo}) {
     add(app, chosen);
   }
   try {

@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "cli/run_batch.hpp"
 #include "cli/table.hpp"
+#include "energy/layer_description.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -40,6 +42,13 @@ void set_run_fields(const RunContext& context, Value& value) {
   value.set("discretisation", to_value(pipeline.discretisation()));
   value.set("input_coding", to_value(pipeline.coding));
   value.set("read_out", to_string(pipeline.read_out));
+}
+
+/// What an energy model or a picture needs besides counts, so that a run can do without its model.
+void set_network(const Pipeline& pipeline, Value& value) {
+  const double step_seconds = to_seconds(pipeline.discretisation().step_time());
+  value.set("step_seconds", step_seconds > 0.0 ? Value(step_seconds) : Value());
+  value.set("network", to_value(describe_layers(pipeline.program())));
 }
 
 void set_outputs(const Pipeline& pipeline, const RunOutcome& outcome, Value& value) {
@@ -158,12 +167,6 @@ std::string confusion_text(const Confusion& confusion) {
   return table.text();
 }
 
-RunStats total_stats(const std::vector<RecordingResult>& results) {
-  RunStats total;
-  for (const RecordingResult& result : results) total.add(result.outcome.stats);
-  return total;
-}
-
 }  // namespace
 
 std::optional<std::int64_t> RecordingResult::prediction() const {
@@ -230,12 +233,14 @@ Value run_value(const RunContext& context, const std::vector<RecordingResult>& r
   if (results.size() == 1) {
     Value value = Value::map();
     value.set("model", context.model);
+    set_network(*context.pipeline, value);
     const Value recording = recording_value(context, results.front());
     for (const auto& [key, field] : *recording.as_map()) value.set(key, field);
     return value;
   }
   Value value = Value::map();
   value.set("model", context.model).set("count", static_cast<std::uint64_t>(results.size()));
+  set_network(*context.pipeline, value);
   const Confusion confusion = confusion_of(results);
   if (confusion.labelled > 0) {
     value.set("accuracy", confusion.accuracy()).set("right", confusion.right);

@@ -58,6 +58,18 @@ Result<Value> convert_table(const toml::table& table, const std::string& name, i
   return Value(std::move(map));
 }
 
+/// Called once convert() has held the depth to its limit.
+void collect_positions(const toml::table& table, const std::string& prefix,
+                       TomlPositions& positions) {
+  for (const auto& [key, node] : table) {
+    const std::string path = prefix + std::string(key.str());
+    const auto& begin = key.source().begin;
+    positions[path] = {static_cast<std::uint32_t>(begin.line),
+                       static_cast<std::uint32_t>(begin.column)};
+    if (const auto* inner = node.as_table()) collect_positions(*inner, path + ".", positions);
+  }
+}
+
 Result<Value> convert(const toml::node& node, const std::string& name, int depth) {
   if (depth > kMaxDepth) return too_deep(name, node.source().begin.line);
   if (const auto* table = node.as_table()) return convert_table(*table, name, depth);
@@ -81,10 +93,13 @@ Result<Value> convert(const toml::node& node, const std::string& name, int depth
 
 }  // namespace
 
-Result<Value> parse_toml(std::string_view text, const std::string& name) {
+Result<Value> parse_toml(std::string_view text, const std::string& name, TomlPositions* positions) {
   SPIKELOOM_CHECK(check_dots(text, name));
   try {
-    return convert(toml::parse(text, name), name, 0);
+    const toml::table table = toml::parse(text, name);
+    auto value = convert(table, name, 0);
+    if (value.ok() && positions != nullptr) collect_positions(table, "", *positions);
+    return value;
   } catch (const toml::parse_error& error) {
     return Error{.code = ErrorCode::kFormat,
                  .what = fmt::format("not valid TOML: {}", error.description()),

@@ -3,6 +3,8 @@
 ///
 /// Errors are kFormat and name the line. Tables are limited to 100 levels.
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -11,7 +13,16 @@
 
 namespace spikeloom::io {
 
-/// `name` is what errors call the text: a path.
-Result<Value> parse_toml(std::string_view text, const std::string& name);
+/// Where a key stands in its file, from 1.
+struct TomlPosition {
+  std::uint32_t line = 0, column = 0;
+};
+/// Positions by dotted path: "sram.8KiB.value". Keys inside lists are left out.
+using TomlPositions = std::map<std::string, TomlPosition>;
+
+/// `name` is what errors call the text: a path. `positions`, where given, gets every key's place,
+/// for readers whose own complaints have to name it.
+Result<Value> parse_toml(std::string_view text, const std::string& name,
+                         TomlPositions* positions = nullptr);
 
 }  // namespace spikeloom::io

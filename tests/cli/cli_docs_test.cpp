@@ -235,8 +235,8 @@ TEST_F(CliDocs, TheManualHasEveryExitCodeCommandAndOption) {
     EXPECT_TRUE(contains(manual, "| " + std::to_string(info.code) + " |")) << info.code;
   }
   for (const std::string command :
-       {"run", "info", "convert", "quantize", "compare", "map tables", "plot raster", "devices",
-        "doctor", "demo motion", "demo gesture"}) {
+       {"run", "info", "convert", "quantize", "compare", "map tables", "energy", "report", "bench",
+        "plot raster", "devices", "doctor", "demo motion", "demo gesture"}) {
     EXPECT_TRUE(contains(manual, "## " + command)) << command;
   }
   const auto help = run({"run", "--help"});

@@ -31,6 +31,15 @@ TEST(Toml, ErrorsNameTheLine) {
   EXPECT_FALSE(parse_toml("a = \"\xff\"\n", "t").ok());
 }
 
+TEST(Toml, GivesThePlaceOfEveryKey) {
+  TomlPositions positions;
+  ASSERT_TRUE(parse_toml("a = 1\n[b.c]\n  d = { e = 2 }\n", "t", &positions).ok());
+  EXPECT_EQ(positions.at("a").line, 1U);
+  EXPECT_EQ(positions.at("b.c.d").line, 3U);
+  EXPECT_EQ(positions.at("b.c.d").column, 3U);
+  EXPECT_EQ(positions.at("b.c.d.e").column, 9U);
+}
+
 TEST(Toml, LimitsTheDepth) {
   std::string dotted = "a";
   for (int i = 0; i < 100000; ++i) dotted += ".a";
