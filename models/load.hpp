@@ -8,7 +8,8 @@
 
 namespace spikeloom {
 
-/// NIR (models/nir/nir_reader.hpp) or the project's model file (models/model_file/model_file.hpp).
+/// NIR (models/nir/nir_reader.hpp), the project's model file (models/model_file/model_file.hpp) or
+/// a language model (models/language/language_model.hpp).
 ///
 /// Anything else is refused by what it is: recorded NIR data, a lava-dl network, weights without a
 /// graph (PyTorch, safetensors, .npz; apply_weights() puts them into a network), a pickle, an

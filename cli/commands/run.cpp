@@ -15,6 +15,7 @@
 #include "cli/run_directory.hpp"
 #include "cli/run_report.hpp"
 #include "cli/sample.hpp"
+#include "cli/text_run.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -24,6 +25,7 @@ struct RunCommand {
   RunFlags run;
   InputFlags input;
   LiveFlags live;
+  TextFlags text;
   std::vector<std::string> record;
   std::string out;
   CommonOptions common;
@@ -205,18 +207,23 @@ Result<int> run(const RunCommand& command, Console& console) {
 void add_run(CLI::App& app, Chosen& chosen) {
   const auto command = std::make_shared<RunCommand>();
   CLI::App* sub = app.add_subcommand("run", "Run a network on recordings");
-  sub->add_option("MODEL", command->model, "network: .nir or .sloom")->required();
+  sub->add_option("MODEL", command->model, "network: .nir, .sloom or a language model")->required();
   add_input_flags(*sub, command->input);
   sub->add_option("--record", command->record,
                   "NODE[:spikes|y|v|u]: kept in the run folder, or shown with --json")
       ->group("Output");
   sub->add_option("--out", command->out, "folder for run.json and recordings.h5")->group("Output");
   add_live_flags(*sub, command->live);
+  add_text_flags(*sub, command->text);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;
     chosen.action = [command](Console& console) {
+      if (command->text.given()) {
+        return run_text_command({command->model, command->run, command->text, command->common},
+                                console);
+      }
       if (!command->live.live) return run(*command, console);
       return run_live(
           {command->model, command->run, command->input, command->live, command->common}, console);
