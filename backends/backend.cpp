@@ -115,6 +115,16 @@ Support check_run(const Program& program, const RunOptions& options) {
           node.name));
     }
   }
+  for (const ProgramNode& node : program.nodes) {
+    if (options.arithmetic != Arithmetic::kRing16) break;
+    const bool language = std::holds_alternative<op::Recurrent>(node.operation) ||
+                          std::holds_alternative<op::Embedding>(node.operation) ||
+                          std::holds_alternative<op::Decoder>(node.operation);
+    if (!language) continue;
+    support.reasons.push_back(fmt::format(
+        "node \"{}\" ({}) has no slots of 16 bits; give --arithmetic integer or float32", node.name,
+        node.kind));
+  }
   for (const RecordRequest& request : options.record) {
     if (request.node >= program.nodes.size()) {
       support.reasons.push_back(fmt::format("there is no node {} to record", request.node));
@@ -126,6 +136,25 @@ Support check_run(const Program& program, const RunOptions& options) {
   }
   support.yes = support.reasons.empty();
   return support;
+}
+
+Status check_latest(const Program& program, std::size_t batch, std::uint32_t element,
+                    std::uint32_t node, std::size_t size) {
+  if (element >= batch || node >= program.nodes.size()) {
+    return Error{.code = ErrorCode::kNotFound,
+                 .what = "there is no such node",
+                 .expected = fmt::format("batch element below {}, node below {}", batch,
+                                         program.nodes.size()),
+                 .got = fmt::format("element {}, node {}", element, node)};
+  }
+  if (static_cast<std::int64_t>(size) != program.nodes[node].out_size) {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "the space does not fit the node's output",
+                 .where = fmt::format("node \"{}\"", program.nodes[node].name),
+                 .expected = std::to_string(program.nodes[node].out_size),
+                 .got = std::to_string(size)};
+  }
+  return {};
 }
 
 }  // namespace spikeloom

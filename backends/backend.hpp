@@ -67,7 +67,17 @@ struct RunOptions {
   LatePolicy late = LatePolicy::kError;
   OverflowPolicy overflow = OverflowPolicy::kError;
   std::size_t max_pending_events = std::size_t{1} << 28;
-  std::vector<RecordRequest> record;  ///< besides every Output node, which is always recorded
+  std::vector<RecordRequest> record;  ///< besides every Output node
+  /// Record what leaves the Output nodes; without it, Session::latest() has the last step.
+  bool record_outputs = true;
+  /// Recurrent layers whose output is carried forget their state h before every step that is a
+  /// multiple of this; 0: never. Published perplexities of EGRUs have 70.
+  std::int64_t state_reset = 0;
+  /// cpu: a recurrent layer that reads an Embedding keeps the sums of its input product for every
+  /// word: words x gates x units values of memory, and the product is never computed again.
+  bool tabulate = false;
+  /// Added to every threshold of event-based recurrent units: fewer events for less accuracy.
+  double sharpen = 0.0;
 };
 
 /// Receives what a session recorded, step by step, batch element by batch element.
@@ -102,6 +112,9 @@ class Session {
   virtual Status advance(Time until) = 0;
   /// Hands over what was recorded since the last read and forgets it.
   virtual Status read(Sink& sink) = 0;
+  /// The output of a node in the step done last, one value per element, in real units; `out` has
+  /// the node's size. kNotFound, kShape. Before the first step everything is 0.
+  virtual Status latest(std::uint32_t element, std::uint32_t node, std::span<float> out) const = 0;
   /// Back to step 0 with the initial state; statistics and queued events are cleared.
   virtual Status reset() = 0;
   /// Asks a running advance() to stop after the present step (a batch that threads share: after

@@ -96,6 +96,8 @@ StateSizes state_sizes(const ProgramNode& node) {
     sizes.neurons = neuron->coefficients.size();
     sizes.currents = neuron->coefficients.has_current ? sizes.neurons : 0;
     sizes.waiting = neuron->coefficients.refractory.size();
+  } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
+    sizes.neurons = sizes.currents = static_cast<std::size_t>(layer->units);
   } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
     for (const std::uint32_t steps : delay->steps) {
       sizes.delay_slots = std::max<std::size_t>(sizes.delay_slots, steps);

@@ -22,7 +22,8 @@ struct CheckpointEvent {
 };
 
 struct CheckpointNode {
-  std::vector<double> current, membrane;   ///< neurons; current is empty without one
+  /// Neurons; current is empty without one. Recurrent layers: y' and h.
+  std::vector<double> current, membrane;
   std::vector<std::uint32_t> waiting;      ///< refractory steps left; empty without any period
   std::vector<std::vector<double>> delay;  ///< a Delay's past inputs, oldest first
   /// Per incoming link, values on their way, oldest first (as many as its delay).

@@ -17,7 +17,8 @@ constexpr std::int64_t kMostSteps = std::int64_t{1} << 32;
 
 bool is_active(const Operation& operation) {
   return std::holds_alternative<op::Neuron>(operation) ||
-         std::holds_alternative<op::Threshold>(operation);
+         std::holds_alternative<op::Threshold>(operation) ||
+         std::holds_alternative<op::Recurrent>(operation);
 }
 
 /// The nodes that have `variable`; every node has spikes.
@@ -200,6 +201,10 @@ Result<Pipeline> make_pipeline(const LoadedModel& model, const PipelineRequest& 
   options.threads = request.threads;
   options.seed = request.seed;
   options.record = pipeline.record;
+  options.record_outputs = request.record_outputs;
+  options.state_reset = request.state_reset;
+  options.sharpen = request.sharpen;
+  options.tabulate = request.tabulate;
   SPIKELOOM_TRY(pipeline.executable, compile(request.flags.backend, *lowered, options));
   return pipeline;
 }

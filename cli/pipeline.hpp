@@ -28,6 +28,10 @@ struct PipelineRequest {
   std::optional<RecordMembrane> membrane;  ///< beats the flag: when a membrane is recorded
   std::uint64_t seed = 0;
   int threads = 1;
+  bool record_outputs = true;  ///< as RunOptions has them
+  std::int64_t state_reset = 0;
+  double sharpen = 0.0;
+  bool tabulate = false;
 };
 
 /// A network that is ready to run. Immutable; may be shared between threads.

@@ -6,6 +6,7 @@
 
 #include "base/io/hdf5.hpp"
 #include "models/detail/file_kind.hpp"
+#include "models/language/language_model.hpp"
 #include "models/model_file/model_file.hpp"
 #include "models/netx/netx_reader.hpp"
 #include "models/nir/nir_reader.hpp"
@@ -38,11 +39,20 @@ Error other_hdf5(const std::string& path, const io::Hdf5Group& root) {
   return error;
 }
 
+/// safetensors writers put the metadata at the start of the header.
+bool names_language_model(std::span<const std::byte> start) {
+  const std::string_view text(reinterpret_cast<const char*>(start.data()), start.size());
+  return text.find("\"spikeloom-language-1\"") != std::string_view::npos;
+}
+
 }  // namespace
 
 Result<LoadedModel> load_model(const std::string& path) {
   SPIKELOOM_TRY(const auto start, detail::read_start(path));
   if (const auto kind = detail::identify(start); kind != detail::FileKind::kHdf5) {
+    if (kind == detail::FileKind::kSafetensors && names_language_model(start)) {
+      return read_language_model(path);
+    }
     return detail::not_a_network(path, kind);
   }
   bool is_model_file = false;

@@ -8,8 +8,9 @@
 
 namespace spikeloom {
 
-/// NIR (models/nir/nir_reader.hpp), the project's model file (models/model_file/model_file.hpp) or
-/// a network of lava-dl (models/netx/netx_reader.hpp). SLAYER's networks are several files:
+/// NIR (models/nir/nir_reader.hpp), the project's model file (models/model_file/model_file.hpp),
+/// a network of lava-dl (models/netx/netx_reader.hpp) or a language model
+/// (models/language/language_model.hpp). SLAYER's networks are several files:
 /// models/slayer/slayer_reader.hpp.
 ///
 /// Anything else is refused by what it is: recorded NIR data, weights without a graph (PyTorch,

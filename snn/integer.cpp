@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "snn/detail/integer_bounds.hpp"
+#include "snn/detail/integer_language.hpp"
 
 namespace spikeloom {
 namespace {
@@ -206,8 +207,11 @@ Result<IntegerNode> convert(const ProgramNode& node, const Discretisation& d) {
         } else if constexpr (std::is_same_v<Op, op::Neuron>) {
           return take_neurons(o.coefficients, d, made.neurons);
         } else if constexpr (std::is_same_v<Op, op::Input> || std::is_same_v<Op, op::Output> ||
-                             std::is_same_v<Op, op::Identity> || std::is_same_v<Op, op::Delay>) {
-          return {};
+                             std::is_same_v<Op, op::Identity> || std::is_same_v<Op, op::Delay> ||
+                             std::is_same_v<Op, op::Embedding> ||
+                             std::is_same_v<Op, op::Recurrent> || std::is_same_v<Op, op::Decoder> ||
+                             std::is_same_v<Op, op::Relu>) {
+          return {};  // language layers: detail::convert_language
         } else {
           return Error{.code = ErrorCode::kUnsupported,
                        .what = fmt::format("{} has no integer form", node.kind),
@@ -253,6 +257,8 @@ Result<IntegerProgram> to_integer(const Program& program) {
   for (const ProgramNode& node : program.nodes) {
     SPIKELOOM_TRY(IntegerNode made, convert(node, program.discretisation));
     integer.nodes.push_back(std::move(made));
+    const Status status = detail::convert_language(program, integer.nodes.size() - 1, integer);
+    if (!status.ok()) return Error(status.error()).in(fmt::format("node \"{}\"", node.name));
   }
   // Bounds grow with the input, so the largest provable limit is found by halving.
   if (detail::bound_values(program, kEventLimit, integer).ok()) return integer;

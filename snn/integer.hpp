@@ -40,6 +40,12 @@ struct RingShift {
   friend bool operator==(const RingShift&, const RingShift&) = default;
 };
 
+/// One positive factor per row: multiplier[row] / 2^shift, shift at least 1.
+struct IntegerScale {
+  std::vector<std::int32_t> multiplier;
+  int shift = 1;
+};
+
 /// The integers of one program node; what does not belong to its operation is empty.
 struct IntegerNode {
   /// op::Dense, Sparse, Convolution: in the program's order; RandomSparse: one per group.
@@ -50,8 +56,14 @@ struct IntegerNode {
   std::vector<std::int16_t> factor;     ///< op::Scale, one per element
   std::vector<std::int32_t> threshold;  ///< op::Threshold, one per element: x > threshold
   IntegerNeurons neurons;               ///< op::Neuron
-  std::int64_t in_bound = 0;            ///< magnitude of the summed input of an element
-  std::int64_t out_bound = 0;           ///< magnitude of an element of the output
+  // Language layers; their weights are the program's own. `bias` and `threshold` as above.
+  IntegerScale scale;                        ///< op::Embedding, Decoder; Recurrent: of the kernel
+  IntegerScale recurrent_scale;              ///< op::Recurrent
+  std::vector<std::int32_t> recurrent_bias;  ///< op::Recurrent
+  std::int64_t row_sum = 0;                  ///< largest sum of abs(weight) over a row
+  int exponent = 0;                          ///< an output of 1 stands for 2^-exponent
+  std::int64_t in_bound = 0;                 ///< magnitude of the summed input of an element
+  std::int64_t out_bound = 0;                ///< magnitude of an element of the output
 };
 
 struct IntegerProgram {
@@ -63,6 +75,9 @@ struct IntegerProgram {
 /// kUnsupported: the program is not integer, or would not be exact; names the node, the row or
 /// element, what was found and the next step (the `quantize` command for a float model).
 Result<IntegerProgram> to_integer(const Program& program);
+
+/// Thresholds of a recurrent layer in units of 2^-15 after RunOptions::sharpen, within 0 .. 32768.
+std::vector<std::int32_t> sharpened(const IntegerNode& node, double sharpen);
 
 /// A weight's magnitude as ring16 holds it: |weight| / 2^shift to nearest, ties to even.
 std::int32_t ring_weight(std::int16_t weight, int shift);

@@ -126,6 +126,28 @@ void describe(ProgramNode& node) {
         node.out_size * (1 + (c.has_current ? 1 : 0) + (c.refractory.empty() ? 0 : 1));
   } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
     for (const std::uint32_t steps : delay->steps) node.state_values += steps;
+  } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
+    const op::SourceMatrix& kernel = layer->kernel;
+    const op::SourceMatrix& recurrent = layer->recurrent;
+    node.weights = static_cast<std::int64_t>(kernel.value.size() + recurrent.value.size());
+    node.dense_macs = kernel.outputs * kernel.inputs + recurrent.outputs * recurrent.inputs;
+    node.state_values = 2 * layer->units;
+  } else if (const auto* decoder = std::get_if<op::Decoder>(&node.operation)) {
+    node.weights = decoder->words * decoder->size;
+    node.dense_macs = node.weights;
+  } else if (const auto* embedding = std::get_if<op::Embedding>(&node.operation)) {
+    node.weights = embedding->words * embedding->size;  // looked up, never multiplied
+  }
+}
+
+/// Tells recurrent layers that read words, not events.
+void mark_dense_inputs(Program& program) {
+  for (ProgramNode& node : program.nodes) {
+    auto* layer = std::get_if<op::Recurrent>(&node.operation);
+    if (layer == nullptr) continue;
+    layer->dense_input = std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Link& link) {
+      return std::holds_alternative<op::Embedding>(program.nodes[link.source].operation);
+    });
   }
 }
 
@@ -270,6 +292,7 @@ Result<Program> lower(const Network& network, const Discretisation& discretisati
     program.nodes[position[graph.arcs[i].second]].inputs.push_back(link);
   }
   set_reset_phases(program);
+  mark_dense_inputs(program);
   for (const std::uint32_t i : inputs) program.inputs.push_back(position[i]);
   for (const std::uint32_t i : outputs) program.outputs.push_back(position[i]);
   return program;

@@ -321,6 +321,84 @@ struct SigmaDelta {
   }
 };
 
+/// Ours: one vector per word; an event at index w with value v gives v times row w of `weight`
+/// (words, size). `weight_scale`: one scale, or one per word.
+struct Embedding {
+  static constexpr std::string_view kName = "Embedding";
+  Tensor weight;
+  OptionalTensor weight_scale;
+  static constexpr auto fields() {
+    return std::make_tuple(Field{"weight", &Embedding::weight, false},
+                           Field{"weight_scale", &Embedding::weight_scale, false});
+  }
+};
+
+/// Ours: one score per word, y = W x + b; `weight` (words, size), tied to an Embedding where both
+/// hold one tensor. The input comes as events. `weight_scale`: one scale, or one per word.
+struct Decoder {
+  static constexpr std::string_view kName = "Decoder";
+  Tensor weight, bias;
+  OptionalTensor weight_scale;
+  static constexpr auto fields() {
+    return std::make_tuple(Field{"weight", &Decoder::weight, false},
+                           Field{"bias", &Decoder::bias, false},
+                           Field{"weight_scale", &Decoder::weight_scale, false});
+  }
+};
+
+/// Ours: a layer of h event-based gated recurrent units (Subramoney et al., arXiv 2206.06178),
+/// equations in recurrent_equations.hpp. `kernel` (3 h, inputs) and `recurrent` (3 h, h) hold the
+/// gates z, r, g below each other; zeros are pruned synapses: they cost nothing and do not count.
+/// `form` 0: the code released with the papers; 1: the papers' equations. Scales: one per row.
+struct Egru {
+  static constexpr std::string_view kName = "EGRU";
+  Tensor kernel, recurrent, bias, recurrent_bias, threshold;
+  OptionalTensor kernel_scale, recurrent_scale;
+  Tensor form = Tensor::scalar<std::int64_t>(0);
+  static constexpr auto fields() {
+    return std::make_tuple(
+        Field{"kernel", &Egru::kernel, false}, Field{"recurrent", &Egru::recurrent, false},
+        Field{"bias", &Egru::bias, false}, Field{"recurrent_bias", &Egru::recurrent_bias, false},
+        Field{"threshold", &Egru::threshold, false},
+        Field{"kernel_scale", &Egru::kernel_scale, false},
+        Field{"recurrent_scale", &Egru::recurrent_scale, false}, Field{"form", &Egru::form, false});
+  }
+};
+
+/// Ours, a dense baseline: gated recurrent units as cuDNN and PyTorch have them, gates z, r, g.
+struct Gru {
+  static constexpr std::string_view kName = "GRU";
+  Tensor kernel, recurrent, bias, recurrent_bias;
+  OptionalTensor kernel_scale, recurrent_scale;
+  static constexpr auto fields() {
+    return std::make_tuple(
+        Field{"kernel", &Gru::kernel, false}, Field{"recurrent", &Gru::recurrent, false},
+        Field{"bias", &Gru::bias, false}, Field{"recurrent_bias", &Gru::recurrent_bias, false},
+        Field{"kernel_scale", &Gru::kernel_scale, false},
+        Field{"recurrent_scale", &Gru::recurrent_scale, false});
+  }
+};
+
+/// Ours, a dense baseline: long short-term memory, gates i, f, g, o as PyTorch has them.
+struct Lstm {
+  static constexpr std::string_view kName = "LSTM";
+  Tensor kernel, recurrent, bias, recurrent_bias;
+  OptionalTensor kernel_scale, recurrent_scale;
+  static constexpr auto fields() {
+    return std::make_tuple(
+        Field{"kernel", &Lstm::kernel, false}, Field{"recurrent", &Lstm::recurrent, false},
+        Field{"bias", &Lstm::bias, false}, Field{"recurrent_bias", &Lstm::recurrent_bias, false},
+        Field{"kernel_scale", &Lstm::kernel_scale, false},
+        Field{"recurrent_scale", &Lstm::recurrent_scale, false});
+  }
+};
+
+/// Ours: max(0, x), what a dense network has in the place of neurons.
+struct Relu {
+  static constexpr std::string_view kName = "ReLU";
+  static constexpr auto fields() { return std::make_tuple(); }
+};
+
 /// A nested graph. Its Input and Output nodes are its ports; outer edges name only this node.
 struct Subgraph {
   static constexpr std::string_view kName = "NIRGraph";
@@ -335,7 +413,8 @@ using NodeKind =
                  node::RandomSparse, node::Scale, node::Conv1d, node::Conv2d, node::SumPool2d,
                  node::AvgPool2d, node::MaxPool2d, node::Flatten, node::Delay, node::Threshold,
                  node::I, node::If, node::Li, node::Lif, node::CubaLi, node::CubaLif,
-                 node::SigmaDelta, node::Subgraph>;
+                 node::SigmaDelta, node::Embedding, node::Decoder, node::Egru, node::Gru, node::Lstm,
+                 node::Relu, node::Subgraph>;
 
 /// NIR's class name of a kind, e.g. "CubaLIF".
 inline std::string_view kind_name(const NodeKind& kind) {

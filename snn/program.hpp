@@ -14,15 +14,9 @@
 #include "base/tensor.hpp"
 #include "snn/discretisation.hpp"
 #include "snn/neuron_coefficients.hpp"
+#include "snn/recurrent_operations.hpp"
 
 namespace spikeloom {
-
-/// What the stored weights allow an accumulate to be (docs/counting.md).
-enum class WeightClass {
-  kGeneral,     ///< a graded event needs a multiply-accumulate
-  kPowerOfTwo,  ///< every stored weight is 0 or +-2^k: shift and add
-  kTernary,     ///< every stored weight is -1, 0 or 1: add
-};
 
 namespace op {
 
@@ -112,7 +106,8 @@ struct Neuron {
 
 using Operation =
     std::variant<op::Input, op::Output, op::Identity, op::Dense, op::Sparse, op::RandomSparse,
-                 op::Convolution, op::Pool, op::Scale, op::Delay, op::Threshold, op::Neuron>;
+                 op::Convolution, op::Pool, op::Scale, op::Delay, op::Threshold, op::Neuron,
+                 op::Embedding, op::Recurrent, op::Decoder, op::Relu>;
 
 /// One incoming connection of an operation.
 struct Link {

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <string>
 
 namespace spikeloom {
 namespace {
 
-constexpr std::array<const char*, 5> kNames = {"count", "first", "last", "max", "mean"};
+constexpr std::array<const char*, 6> kNames = {"count", "first", "last", "max", "mean", "trace"};
 
 }  // namespace
 
@@ -19,7 +20,7 @@ Result<ReadOut> parse_read_out(std::string_view text) {
     if (text == kNames[i]) return static_cast<ReadOut>(i);
   }
   return Error{.what = "unknown read-out",
-               .expected = "count|first|last|max|mean",
+               .expected = "count|first|last|max|mean|trace",
                .got = "'" + std::string(text) + "'"};
 }
 
@@ -29,6 +30,7 @@ ReadOutAccumulator::ReadOutAccumulator(ReadOut read_out, std::size_t outputs,
   sum_.resize(outputs);
   last_.resize(outputs);
   maximum_.resize(outputs);
+  trace_.resize(outputs);
   first_.resize(outputs);
   last_step_.resize(outputs);
   nonzero_steps_.resize(outputs);
@@ -38,6 +40,7 @@ ReadOutAccumulator::ReadOutAccumulator(ReadOut read_out, std::size_t outputs,
 void ReadOutAccumulator::reset() {
   std::fill(sum_.begin(), sum_.end(), 0.0);
   std::fill(last_.begin(), last_.end(), 0.0);
+  std::fill(trace_.begin(), trace_.end(), 0.0);
   std::fill(maximum_.begin(), maximum_.end(), -std::numeric_limits<double>::infinity());
   std::fill(first_.begin(), first_.end(), -1);
   std::fill(last_step_.begin(), last_step_.end(), -1);
@@ -52,6 +55,9 @@ void ReadOutAccumulator::add(std::int64_t step, std::span<const std::uint32_t> i
     last_[k] = value[i];
     maximum_[k] = std::max(maximum_[k], value[i]);
     if (first_[k] < 0) first_[k] = step;
+    const auto silent = static_cast<double>(step - last_step_[k]);
+    const double kept = last_step_[k] < 0 ? 0.0 : trace_[k] * std::pow(kTraceDecay, silent);
+    trace_[k] = kept + (1.0 - kTraceDecay) * value[i];
     last_step_[k] = step;
     ++nonzero_steps_[k];
   }
@@ -82,6 +88,10 @@ std::vector<double> ReadOutAccumulator::scores(std::int64_t steps) const {
         break;
       case ReadOut::kMean:
         scores[k] = steps > 0 ? sum_[k] / static_cast<double>(steps) : 0.0;
+        break;
+      case ReadOut::kTrace:
+        scores[k] =
+            trace_[k] * std::pow(kTraceDecay, static_cast<double>(steps - 1 - last_step_[k]));
         break;
     }
   }

@@ -4,6 +4,9 @@
 /// With y_k(t) the value of output k at step t of T steps:
 ///   count  sum over t of y_k / spike amplitude      (spikes; several per step count several)
 ///   first  T - (first step with y_k != 0), 0 if none (earlier spike, higher score)
+///   trace  tr_k(T - 1), tr_k(t) = 0.9 tr_k(t - 1) + 0.1 y_k(t), tr_k(-1) = 0: the low-pass output
+///   of
+///          EGRUs that classify (EvNN, frameworks/pytorch/egru.py)
 ///   last   y_k(T - 1)      max  max over t of y_k      mean  sum over t of y_k / T
 /// The prediction is the index of the highest score; the lowest index wins a tie.
 
@@ -17,7 +20,10 @@
 
 namespace spikeloom {
 
-enum class ReadOut { kCount, kFirst, kLast, kMax, kMean };
+enum class ReadOut { kCount, kFirst, kLast, kMax, kMean, kTrace };
+
+/// What a trace keeps of itself in a step.
+inline constexpr double kTraceDecay = 0.9;
 
 const char* to_string(ReadOut read_out);
 Result<ReadOut> parse_read_out(std::string_view text);
@@ -41,7 +47,7 @@ class ReadOutAccumulator {
  private:
   ReadOut read_out_;
   double spike_amplitude_;
-  std::vector<double> sum_, last_, maximum_;
+  std::vector<double> sum_, last_, maximum_, trace_;  ///< trace_: as of last_step_
   std::vector<std::int64_t> first_, last_step_, nonzero_steps_;
 };
 

@@ -208,6 +208,35 @@ PoolReach pool_reach(std::int64_t input, std::int64_t output, std::int64_t kerne
   return reach;
 }
 
+/// Language layers; those before node `n` are planned already.
+template <typename V>
+Status plan_language(const Program& program, const RunOptions& options, std::size_t n,
+                     const IntegerNode* integer, std::vector<NodePlan<V>>& plans) {
+  const ProgramNode& node = program.nodes[n];
+  NodePlan<V>& plan = plans[n];
+  if (const auto* embedding = std::get_if<op::Embedding>(&node.operation)) {
+    plan.embedding = std::make_unique<EmbeddingPlan<V>>(*embedding, integer);
+  } else if (const auto* decoder = std::get_if<op::Decoder>(&node.operation)) {
+    SPIKELOOM_TRY(plan.decoder, DecoderPlan<V>::make(*decoder, integer));
+    plan.dense = true;
+  } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
+    const EmbeddingPlan<V>* words = nullptr;
+    std::size_t word_count = 0;
+    if (node.inputs.size() == 1 && node.inputs[0].delay == 0) {
+      const std::uint32_t source = node.inputs[0].source;
+      const std::vector<Link>& before = program.nodes[source].inputs;
+      if (plans[source].embedding != nullptr && before.size() == 1 && before[0].delay == 0) {
+        words = plans[source].embedding.get();
+        word_count = static_cast<std::size_t>(program.nodes[source].in_size);
+        plan.word_source = before[0].source;
+      }
+    }
+    SPIKELOOM_TRY(plan.recurrent,
+                  RecurrentPlan<V>::make(*layer, options, integer, words, word_count));
+  }
+  return {};
+}
+
 /// Finds the weight nodes whose values live for one population and one step only.
 template <typename V>
 void mark_fused(std::vector<NodePlan<V>>& plans) {
@@ -281,7 +310,9 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
       plans[link.source].depth = std::max(plans[link.source].depth, link.delay + 1);
     }
   }
-  for (const std::uint32_t output : program.outputs) plans[output].records = {Variable::kOutput};
+  for (const std::uint32_t output : program.outputs) {
+    if (options.record_outputs) plans[output].records = {Variable::kOutput};
+  }
   for (const RecordRequest& request : options.record) {
     auto& wanted = plans[request.node].records;
     if (std::find(wanted.begin(), wanted.end(), request.variable) == wanted.end()) {
@@ -309,6 +340,11 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
   for (std::size_t n = 0; n < plans.size(); ++n) {
     const ProgramNode& node = program.nodes[n];
     NodePlan<V>& plan = plans[n];
+    const IntegerNode* const whole = std::is_integral_v<V> ? &integer.nodes[n] : nullptr;
+    auto language = plan_language(program, options, n, whole, plans);
+    if (!language.ok()) return Error(language.error()).in(fmt::format("node \"{}\"", node.name));
+    if (whole != nullptr) plan.unit = std::ldexp(1.0, -whole->exponent);
+    plan.skipped = std::holds_alternative<op::Output>(node.operation) && !options.record_outputs;
     if (const auto* pool = std::get_if<op::Pool>(&node.operation)) {
       plan.pool_rows = pool_reach(pool->input.rows, pool->output.rows, pool->kernel.rows,
                                   pool->stride.rows, pool->pad_before.rows);

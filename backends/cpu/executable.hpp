@@ -8,6 +8,7 @@
 #include "backends/backend.hpp"
 #include "backends/cpu/neuron_kernels.hpp"
 #include "backends/cpu/projection.hpp"
+#include "backends/cpu/recurrent.hpp"
 #include "backends/cpu/signal.hpp"
 
 namespace spikeloom::cpu {
@@ -63,12 +64,19 @@ struct NodePlan {
   /// A fused one whose values never lie in memory as a whole: the population makes them range by
   /// range.
   bool ranged = false;
-  AlignedBuffer<V> scale, bias;               ///< of a weight node, physical order; may be empty
-  std::unique_ptr<Population<V>> population;  ///< neurons
-  std::vector<V> factor;                      ///< Scale
-  PoolReach pool_rows, pool_columns;          ///< Pool
-  std::vector<V> threshold;                   ///< Threshold
-  bool all_thresholds_positive = false;       ///< silence stays silent
+  AlignedBuffer<V> scale, bias;                 ///< of a weight node, physical order; may be empty
+  std::unique_ptr<Population<V>> population;    ///< neurons
+  std::unique_ptr<RecurrentPlan<V>> recurrent;  ///< language layers
+  std::unique_ptr<EmbeddingPlan<V>> embedding;
+  std::unique_ptr<DecoderPlan<V>> decoder;
+  /// The Input whose word this layer reads through an Embedding and nothing else.
+  std::optional<std::uint32_t> word_source;
+  bool skipped = false;                  ///< an Output that is not recorded
+  double unit = 1.0;                     ///< real value of 1 in the output
+  std::vector<V> factor;                 ///< Scale
+  PoolReach pool_rows, pool_columns;     ///< Pool
+  std::vector<V> threshold;              ///< Threshold
+  bool all_thresholds_positive = false;  ///< silence stays silent
   std::vector<Variable> records;
 };
 

@@ -108,7 +108,7 @@ Operation ring_part(const Operation& operation, bool positive, int shift) {
           for (auto& group : o.groups) group.weight = magnitude(group.weight);
         } else if constexpr (std::is_same_v<Op, op::Sparse>) {
           for (double& weight : o.value) weight = magnitude(weight);
-        } else if constexpr (requires { o.weight; }) {
+        } else if constexpr (std::is_same_v<Op, op::Dense> || std::is_same_v<Op, op::Convolution>) {
           for (double& weight : o.weight) weight = magnitude(weight);
         }
       },

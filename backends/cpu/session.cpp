@@ -100,6 +100,8 @@ void CpuSession<V>::clear_element(Element<V>& element) {
       state.awake = BlockSet(blocks);
       if (population.starts_awake) state.awake.fill();
       state.scattered.resize(plan.links.size());
+    } else if (plan.recurrent != nullptr) {
+      state.recurrent = std::make_unique<RecurrentState<V>>(plan.recurrent->make_state());
     } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
       std::uint32_t longest = 0;
       for (const std::uint32_t steps : delay->steps) longest = std::max(longest, steps);
@@ -285,8 +287,17 @@ void CpuSession<V>::run_step(std::uint32_t element_index, std::int64_t step) {
 template <typename V>
 void CpuSession<V>::run_node(Element<V>& element, std::uint32_t node, std::int64_t step) {
   const Operation& operation = program_.nodes[node].operation;
+  if (plans_[node].skipped) return;
   if (plans_[node].projection != nullptr) {
     run_projection(element, node, step);
+  } else if (plans_[node].recurrent != nullptr) {
+    run_recurrent(element, node, step);
+  } else if (plans_[node].embedding != nullptr) {
+    run_embedding(element, node, step);
+  } else if (plans_[node].decoder != nullptr) {
+    run_decoder(element, node, step);
+  } else if (std::holds_alternative<op::Relu>(operation)) {
+    run_relu(element, node, step);
   } else if (plans_[node].population != nullptr) {
     run_neurons(element, node, step);
   } else if (std::holds_alternative<op::Output>(operation) ||
@@ -367,6 +378,34 @@ Status CpuSession<V>::read(Sink& sink) {
   }
   for (Element<V>& element : elements_) element.records.clear();
   totals_.seconds.record += seconds_since(start);
+  return {};
+}
+
+template <typename V>
+Status CpuSession<V>::latest(std::uint32_t element, std::uint32_t node,
+                             std::span<float> out) const {
+  SPIKELOOM_CHECK(check_latest(program_, elements_.size(), element, node, out.size()));
+  const NodePlan<V>& plan = plans_[node];
+  const NodeState<V>& state = elements_[element].nodes[node];
+  const auto unit = static_cast<float>(plan.unit);
+  // The ring was cleared at the start, so what was before it is silence.
+  const std::size_t slot = static_cast<std::size_t>(step_ + plan.depth - 1) % plan.depth;
+  if (plan.dense) {
+    const DenseArray<V>& dense = state.dense[slot];
+    const Finish<V> finish{plan.scale.data(), plan.bias.data()};
+    const bool plain = finish.empty() && plan.order.same();
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const std::size_t p = plain ? i : plan.order.physical(i);
+      const V value = plain ? dense.data[i] : finish(p, dense.data[p]);
+      out[i] = static_cast<float>(value) * unit;
+    }
+    return {};
+  }
+  std::fill(out.begin(), out.end(), 0.0F);
+  const Events<V>& events = state.events[slot];
+  for (std::size_t k = 0; k < events.size(); ++k) {
+    out[events.index[k]] = static_cast<float>(events.at(k)) * unit;
+  }
   return {};
 }
 

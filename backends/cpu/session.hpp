@@ -99,9 +99,10 @@ struct NodeState {
   std::vector<std::int64_t> next_step;  ///< per block
   std::vector<std::int64_t> word_step;  ///< per 64 blocks
   BlockSet awake;
-  BlockSet running;                      ///< scratch: the blocks of this step
-  std::vector<NeuronSource<V>> sources;  ///< scratch
-  std::vector<NeuronPart<V>> parts;      ///< scratch
+  BlockSet running;                              ///< scratch: the blocks of this step
+  std::vector<NeuronSource<V>> sources;          ///< scratch
+  std::vector<NeuronPart<V>> parts;              ///< scratch
+  std::unique_ptr<RecurrentState<V>> recurrent;  ///< recurrent layers
   SpikeSort<V> sort;
   WayChooser way;
   Announced<V> announced = {};
@@ -112,6 +113,17 @@ struct NodeState {
   std::vector<std::uint32_t> members;
   std::vector<Events<V>> calendar;  ///< Delay: what leaves at step s is in slot s mod size
 };
+
+/// Counts what enters a node.
+template <typename V>
+void count_events(const Events<V>& events, NodeStats& stats) {
+  stats.events_in += events.size();
+  if (events.value.empty()) {
+    stats.value_sum += static_cast<double>(events.size());
+  } else {
+    for (const V value : events.value) stats.value_sum += static_cast<double>(value);
+  }
+}
 
 /// One recorded moment of one node.
 struct Record {
@@ -145,6 +157,7 @@ class CpuSession : public Session {
   Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) override;
   Status advance(Time until) override;
   Status read(Sink& sink) override;
+  Status latest(std::uint32_t element, std::uint32_t node, std::span<float> out) const override;
   Status reset() override;
   void cancel() noexcept override { cancelled_ = true; }
   Result<Checkpoint> save() const override;
@@ -179,6 +192,10 @@ class CpuSession : public Session {
   void run_threshold(Element<V>& element, std::uint32_t node, std::int64_t step);
   void run_delay(const op::Delay& delay, Element<V>& element, std::uint32_t node,
                  std::int64_t step);
+  void run_recurrent(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_embedding(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_decoder(Element<V>& element, std::uint32_t node, std::int64_t step);
+  void run_relu(Element<V>& element, std::uint32_t node, std::int64_t step);
   void run_projection(Element<V>& element, std::uint32_t node, std::int64_t step);
   void run_neurons(Element<V>& element, std::uint32_t node, std::int64_t step);
   void start_part(const NodePlan<V>& plan, NodeState<V>& state, bool emits,

@@ -58,6 +58,18 @@ void physical(const std::vector<double>& values, const Order& order, AlignedBuff
   }
 }
 
+template <typename V>
+void restore_recurrent(const std::vector<double>& h, const std::vector<double>& y,
+                       RecurrentState<V>& state) {
+  for (std::size_t i = 0; i < h.size(); ++i) {
+    state.state[i] = static_cast<V>(h[i]);
+    state.output[i] = static_cast<V>(y[i]);
+    if (y[i] == 0.0) continue;
+    state.events.index.push_back(static_cast<std::uint32_t>(i));
+    state.events.value.push_back(static_cast<V>(y[i]));
+  }
+}
+
 }  // namespace
 
 template <typename V>
@@ -84,6 +96,11 @@ Result<Checkpoint> CpuSession<V>::save() const {
           node.waiting.push_back(
               static_cast<std::uint32_t>(state.countdown[plan.order.physical(i)]));
         }
+      }
+      if (state.recurrent != nullptr) {
+        const RecurrentState<V>& recurrent = *state.recurrent;
+        node.membrane.assign(recurrent.state.begin(), recurrent.state.begin() + size);
+        node.current.assign(recurrent.output.begin(), recurrent.output.begin() + size);
       }
       if (std::holds_alternative<op::Delay>(program_.nodes[n].operation)) {
         node.delay = delay_history(element, n);
@@ -154,6 +171,9 @@ Status CpuSession<V>::load(std::span<const std::byte> checkpoint) {
         state.next_step.assign(state.next_step.size(), step_);
         state.word_step.assign(state.word_step.size(), step_);
         state.awake.fill();
+      }
+      if (state.recurrent != nullptr) {
+        restore_recurrent(node.membrane, node.current, *state.recurrent);
       }
       if (std::holds_alternative<op::Delay>(program_.nodes[n].operation)) {
         restore_delay(element, n, node.delay);

@@ -39,16 +39,6 @@ void collect(const std::vector<V>& dense, Events<V>& events) {
   events.normalise();
 }
 
-template <typename V>
-void count_events(const Events<V>& events, NodeStats& stats) {
-  stats.events_in += events.size();
-  if (events.value.empty()) {
-    stats.value_sum += static_cast<double>(events.size());
-  } else {
-    for (const V value : events.value) stats.value_sum += static_cast<double>(value);
-  }
-}
-
 }  // namespace
 
 template <typename V>

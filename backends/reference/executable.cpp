@@ -4,6 +4,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "backends/reference/recurrent.hpp"
 #include "backends/reference/session.hpp"
 
 namespace spikeloom::reference {
@@ -50,7 +51,7 @@ std::vector<NeuronParameters<Real>> convert(const NeuronCoefficients& c) {
 }
 
 template <typename Real>
-PreparedNode<Real> prepare(const Operation& operation) {
+PreparedNode<Real> prepare(const Operation& operation, const RunOptions& options) {
   PreparedNode<Real> node;
   std::visit(
       [&](const auto& o) {
@@ -60,6 +61,15 @@ PreparedNode<Real> prepare(const Operation& operation) {
                           convert<Real>(o.bias)};
         } else if constexpr (std::is_same_v<Op, op::RandomSparse>) {
           node.rows = expand<Real>(o);
+        } else if constexpr (std::is_same_v<Op, op::Decoder>) {
+          node.words = by_source<Real>(o);
+        } else if constexpr (std::is_same_v<Op, op::Recurrent>) {
+          for (const float threshold : o.threshold) {  // integers: see the constructor
+            node.threshold.push_back(static_cast<Real>(threshold) +
+                                     static_cast<Real>(options.sharpen));
+          }
+        } else if constexpr (std::is_same_v<Op, op::Embedding>) {
+          // Read where it lies.
         } else if constexpr (requires { o.weight; }) {
           node.weights = {convert<Real>(o.weight), convert<Real>(o.row_scale),
                           convert<Real>(o.bias)};
@@ -88,7 +98,9 @@ ReferenceExecutable<Real>::ReferenceExecutable(Program program, RunOptions optio
                                                IntegerProgram integer)
     : program_(std::move(program)), options_(std::move(options)), integer_(std::move(integer)) {
   records_.resize(program_.nodes.size());
-  for (const std::uint32_t output : program_.outputs) records_[output] = {Variable::kOutput};
+  for (const std::uint32_t output : program_.outputs) {
+    if (options_.record_outputs) records_[output] = {Variable::kOutput};
+  }
   for (const RecordRequest& request : options_.record) {
     auto& wanted = records_[request.node];
     if (std::find(wanted.begin(), wanted.end(), request.variable) == wanted.end()) {
@@ -97,9 +109,13 @@ ReferenceExecutable<Real>::ReferenceExecutable(Program program, RunOptions optio
   }
   const bool ring = options_.arithmetic == Arithmetic::kRing16;
   for (std::size_t n = 0; n < program_.nodes.size(); ++n) {
-    prepared_.push_back(prepare<Real>(program_.nodes[n].operation));
+    prepared_.push_back(prepare<Real>(program_.nodes[n].operation, options_));
     if constexpr (std::is_same_v<Real, std::int32_t>) {
       PreparedNode<Real>& node = prepared_.back();
+      node.threshold = integer_.nodes[n].threshold;
+      if (std::holds_alternative<op::Recurrent>(program_.nodes[n].operation)) {
+        node.threshold = sharpened(integer_.nodes[n], options_.sharpen);
+      }
       if (ring) node.ring = split(node.weights, node.rows, integer_.nodes[n].ring);
     }
   }

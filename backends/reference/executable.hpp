@@ -21,8 +21,9 @@ struct PreparedNode {
   SourceRows<Real> rows;                        ///< op::RandomSparse
   RingWeights ring;                             ///< the same weights in a ring16 run
   std::vector<Real> factor;                     ///< op::Scale
-  std::vector<Real> threshold;                  ///< op::Threshold
+  std::vector<Real> threshold;                  ///< op::Threshold, op::Recurrent
   std::vector<NeuronParameters<Real>> neurons;  ///< op::Neuron, one per neuron
+  std::vector<Real> words;                      ///< op::Decoder, by source
 };
 
 template <typename Real>

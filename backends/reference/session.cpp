@@ -75,6 +75,9 @@ void ReferenceSession<Real>::clear() {
         state.neurons.resize(state.out.size());
         start_neurons(neuron->coefficients, state);
         state.before_reset.resize(state.out.size());
+      } else if (std::holds_alternative<op::Recurrent>(node.operation)) {
+        state.recurrent.state.assign(state.out.size(), Real{0});
+        state.recurrent.output.assign(state.out.size(), Real{0});
       } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
         state.delayed = make_ring<Real>(longest(delay->steps) + 1, state.in.size());
       }
@@ -340,10 +343,60 @@ PairCount ReferenceSession<Real>::add_up(const Op& operation, std::uint32_t node
 }
 
 template <typename Real>
+template <typename Op>
+void ReferenceSession<Real>::run_language(const Op& operation, std::uint32_t node,
+                                          NodeState<Real>& state, NodeStats& stats) {
+  OperationCount count;
+  if constexpr (std::is_same_v<Op, op::Relu>) {
+    for (std::size_t i = 0; i < state.out.size(); ++i) {
+      state.out[i] = std::max(state.in[i], Real{0});
+    }
+  } else if constexpr (std::is_same_v<Op, op::Recurrent>) {
+    const std::int64_t every = executable_->options().state_reset;
+    RecurrentState<Real>& recurrent = state.recurrent;
+    if (every > 0 && step_ % every == 0) {
+      std::fill(recurrent.state.begin(), recurrent.state.end(), Real{0});
+    }
+    const std::vector<Real>& threshold = executable_->prepared()[node].threshold;
+    if constexpr (std::is_integral_v<Real>) {
+      count = step(operation, executable_->integer().nodes[node], threshold, state.in, recurrent);
+    } else {
+      count = step(operation, threshold, state.in, recurrent);
+    }
+    state.out = recurrent.output;
+    stats.neuron_updates += state.out.size();
+    stats.executed_updates += state.out.size();
+    stats.bytes.state += state.out.size() * sizeof(Real) * 4;
+  } else if constexpr (std::is_same_v<Op, op::Embedding>) {
+    if constexpr (std::is_integral_v<Real>) {
+      look_up(operation, executable_->integer().nodes[node], state.in, state.out);
+    } else {
+      look_up(operation, state.in, state.out);
+    }
+    stats.bytes.weights += state.out.size() * sizeof(Real);
+  } else {
+    const std::vector<Real>& words = executable_->prepared()[node].words;
+    if constexpr (std::is_integral_v<Real>) {
+      count = decode(operation, executable_->integer().nodes[node], words, state.in, state.out);
+    } else {
+      count = decode(operation, words, state.in, state.out);
+    }
+  }
+  stats.ac += count.ac;
+  stats.mac += count.mac;
+  stats.executed_mac += count.ac + count.mac;
+  stats.bytes.weights += (count.ac + count.mac) * sizeof(Real);
+}
+
+template <typename Real>
 void ReferenceSession<Real>::compute(std::uint32_t node, NodeState<Real>& state, NodeStats& stats) {
   const ProgramNode& layer = program_.nodes[node];
   const PreparedNode<Real>& prepared = executable_->prepared()[node];
   const Discretisation& d = program_.discretisation;
+  if (std::holds_alternative<op::Output>(layer.operation) &&
+      !executable_->options().record_outputs) {
+    return;
+  }
   PairCount pairs;
   std::visit(
       [&](const auto& o) {
@@ -385,6 +438,10 @@ void ReferenceSession<Real>::compute(std::uint32_t node, NodeState<Real>& state,
           stats.neuron_updates += state.out.size();
           stats.executed_updates += state.out.size();
           stats.bytes.state += state.out.size() * sizeof(NeuronState<Real>) * 2;
+        } else if constexpr (std::is_same_v<Op, op::Recurrent> ||
+                             std::is_same_v<Op, op::Embedding> || std::is_same_v<Op, op::Decoder> ||
+                             std::is_same_v<Op, op::Relu>) {
+          run_language(o, node, state, stats);
         } else {
           pairs = add_up(o, node, state, stats);
         }
@@ -461,6 +518,20 @@ Status ReferenceSession<Real>::read(Sink& sink) {
   }
   records_.clear();
   stats_.seconds.record += seconds_since(start);
+  return {};
+}
+
+template <typename Real>
+Status ReferenceSession<Real>::latest(std::uint32_t element, std::uint32_t node,
+                                      std::span<float> out) const {
+  SPIKELOOM_CHECK(check_latest(program_, elements_.size(), element, node, out.size()));
+  const std::vector<Real>& values = elements_[element].nodes[node].out;
+  double unit = 1.0;
+  if constexpr (std::is_integral_v<Real>) {
+    unit = std::ldexp(1.0, -executable_->integer().nodes[node].exponent);
+  }
+  std::transform(values.begin(), values.end(), out.begin(),
+                 [&](Real value) { return static_cast<float>(value) * static_cast<float>(unit); });
   return {};
 }
 

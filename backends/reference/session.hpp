@@ -8,6 +8,7 @@
 
 #include "backends/backend.hpp"
 #include "backends/reference/executable.hpp"
+#include "backends/reference/recurrent.hpp"
 
 namespace spikeloom::reference {
 
@@ -25,6 +26,7 @@ struct NodeState {
   std::vector<Real> before_reset;  ///< membranes as the threshold saw them
   Ring<Real> delayed;              ///< op::Delay: past inputs, one slot more than the longest
   std::vector<Ring<Real>> links;   ///< one per incoming link; empty for delay 0
+  RecurrentState<Real> recurrent;  ///< op::Recurrent
 };
 
 /// Input events that wait: step -> port -> (index, value).
@@ -49,6 +51,7 @@ class ReferenceSession : public Session {
   Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) override;
   Status advance(Time until) override;
   Status read(Sink& sink) override;
+  Status latest(std::uint32_t element, std::uint32_t node, std::span<float> out) const override;
   Status reset() override;
   void cancel() noexcept override { cancelled_ = true; }
   Result<Checkpoint> save() const override;
@@ -79,6 +82,10 @@ class ReferenceSession : public Session {
   template <typename Op>
   PairCount add_up(const Op& operation, std::uint32_t node, NodeState<Real>& state,
                    NodeStats& stats);
+  /// One step of a language layer.
+  template <typename Op>
+  void run_language(const Op& operation, std::uint32_t node, NodeState<Real>& state,
+                    NodeStats& stats);
   /// Output of a node from `state.in`; counts into `stats`.
   void compute(std::uint32_t node, NodeState<Real>& state, NodeStats& stats);
   void publish_early(std::uint32_t node, NodeState<Real>& state);

@@ -58,6 +58,8 @@ Result<Checkpoint> ReferenceSession<Real>::save() const {
         }
         if (!neuron->coefficients.refractory.empty()) node.waiting.push_back(s.waiting);
       }
+      for (const Real h : state.recurrent.state) node.membrane.push_back(static_cast<double>(h));
+      for (const Real y : state.recurrent.output) node.current.push_back(static_cast<double>(y));
       node.delay = unroll(state.delayed, delay_slots(state), step_);
       for (const Ring<Real>& ring : state.links) {
         node.links.push_back(unroll(ring, ring.slots.size(), step_));
@@ -94,6 +96,10 @@ Status ReferenceSession<Real>::load(std::span<const std::byte> checkpoint) {
         state.neurons[i].membrane = static_cast<Real>(node.membrane[i]);
         if (!node.waiting.empty()) state.neurons[i].waiting = node.waiting[i];
         if (!node.current.empty()) state.neurons[i].current = static_cast<Real>(node.current[i]);
+      }
+      for (std::size_t i = 0; i < state.recurrent.state.size(); ++i) {
+        state.recurrent.state[i] = static_cast<Real>(node.membrane[i]);
+        state.recurrent.output[i] = static_cast<Real>(node.current[i]);
       }
       roll(node.delay, step_, state.delayed);
       for (std::size_t l = 0; l < state.links.size(); ++l) {

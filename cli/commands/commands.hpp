@@ -29,8 +29,9 @@ void add_plot(CLI::App& app, Chosen& chosen);
 void add_devices(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 void add_demo(CLI::App& app, Chosen& chosen);
-/// A subcommand of `demo`.
+/// Subcommands of `demo`.
 void add_gesture_demo(CLI::App& demo, Chosen& chosen);
+void add_language_demo(CLI::App& demo, Chosen& chosen);
 
 /// Printing that stdout did not take, as an Error.
 Status printed(bool ok);

@@ -31,7 +31,7 @@ struct ConvertCommand {
   std::string weights, layers;
   std::vector<std::string> map;  ///< TENSOR=NODE.FIELD
   bool ignore_unused = false, keep_unmatched = false;
-  bool dequantise = false;
+  bool dequantise = false, extensions = false;
   std::string input_format, columns;
   std::string event_time_unit = "auto";
   bool lenient = false, unsorted = false;
@@ -121,7 +121,8 @@ Result<Written> convert_model(const ConvertCommand& command, const std::string& 
                  .where = command.out,
                  .next = "write a .sloom file, or leave these flags out"};
   }
-  SPIKELOOM_CHECK(write_nir(network, command.out, {.dequantise = command.dequantise}));
+  SPIKELOOM_CHECK(write_nir(network, command.out,
+                            {.dequantise = command.dequantise, .extensions = command.extensions}));
   if (!model.run_settings.is_null()) {
     written.losses.emplace_back("how the network is run: NIR has no place for it");
   }
@@ -261,6 +262,9 @@ void add_convert(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--ignore-unused", command->ignore_unused, "tensors without a place are left out")
       ->group(kModels);
   sub->add_flag("--keep-unmatched", command->keep_unmatched, "parameters without a tensor stay")
+      ->group(kModels);
+  sub->add_flag("--extensions", command->extensions,
+                "NIR: language layers as nodes of our own, which Python's nir refuses")
       ->group(kModels);
   sub->add_flag("--dequantise", command->dequantise, "plain weights, for formats without scales")
       ->group(kModels);

@@ -1,4 +1,4 @@
-/// `spikeloom demo motion`: a network that runs without any file.
+/// `spikeloom demo`: networks that run without any file; `demo motion` here.
 
 #include <algorithm>
 #include <array>
@@ -234,6 +234,7 @@ void add_demo(CLI::App& app, Chosen& chosen) {
     chosen.common = command->common;
     chosen.action = [command](Console& console) { return demo_motion(*command, console); };
   });
+  add_language_demo(*demo, chosen);
 }
 
 }  // namespace spikeloom::cli

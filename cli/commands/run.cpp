@@ -10,12 +10,14 @@
 #include "cli/live.hpp"
 #include "cli/run_batch.hpp"
 #include "cli/run_directory.hpp"
+#include "cli/text_run.hpp"
 
 namespace spikeloom::cli {
 namespace {
 
 struct RunCommand : RunJob {
   LiveFlags live;
+  TextFlags text;
   std::string out;
 };
 
@@ -69,7 +71,7 @@ Result<int> run(const RunCommand& command, Console& console) {
 void add_run(CLI::App& app, Chosen& chosen) {
   const auto command = std::make_shared<RunCommand>();
   CLI::App* sub = app.add_subcommand("run", "Run a network on recordings");
-  sub->add_option("MODEL", command->model, "network: .nir, .sloom, or a .yaml of SLAYER")
+  sub->add_option("MODEL", command->model, "network: .nir, .sloom, a .yaml of SLAYER, or a language model")
       ->required();
   add_model_flags(*sub, command->model_flags);
   add_input_flags(*sub, command->input);
@@ -78,11 +80,16 @@ void add_run(CLI::App& app, Chosen& chosen) {
       ->group("Output");
   sub->add_option("--out", command->out, "folder for run.json and recordings.h5")->group("Output");
   add_live_flags(*sub, command->live);
+  add_text_flags(*sub, command->text);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;
     chosen.action = [command](Console& console) {
+      if (command->text.given()) {
+        return run_text_command({command->model, command->run, command->text, command->common},
+                                console);
+      }
       if (!command->live.live) return run(*command, console);
       return run_live({command->model, command->model_flags, command->run, command->input,
                        command->live, command->common},

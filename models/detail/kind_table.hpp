@@ -22,6 +22,15 @@ constexpr bool is_nir_kind() {
   }
 }
 
+/// True for our kinds that a NIR file may hold as extensions (docs/formats/nir.md): with all their
+/// parameters, under their own names.
+template <typename Kind>
+constexpr bool is_nir_extension() {
+  return std::is_same_v<Kind, node::Embedding> || std::is_same_v<Kind, node::Decoder> ||
+         std::is_same_v<Kind, node::Egru> || std::is_same_v<Kind, node::Gru> ||
+         std::is_same_v<Kind, node::Lstm> || std::is_same_v<Kind, node::Relu>;
+}
+
 /// Calls `f(std::type_identity<Kind>)` for every kind, in the order of NodeKind.
 template <typename F>
 void for_each_kind(F f) {
@@ -31,11 +40,13 @@ void for_each_kind(F f) {
   (std::make_index_sequence<std::variant_size_v<NodeKind>>{});
 }
 
-/// A node of that kind with nothing but defaults; nothing when there is no such kind.
+/// A node of that kind with nothing but defaults; nothing when there is no such kind. `nir_only`:
+/// NIR's kinds and its extensions.
 inline std::optional<NodeKind> make_kind(std::string_view name, bool nir_only) {
   std::optional<NodeKind> made;
   for_each_kind([&]<typename Kind>(std::type_identity<Kind>) {
-    if (Kind::kName == name && (is_nir_kind<Kind>() || !nir_only)) made = Kind{};
+    const bool known = is_nir_kind<Kind>() || is_nir_extension<Kind>() || !nir_only;
+    if (Kind::kName == name && known) made = Kind{};
   });
   return made;
 }

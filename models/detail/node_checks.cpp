@@ -213,6 +213,30 @@ Status check_neuron(const Kind& kind, std::vector<std::string>& warnings) {
   return status;
 }
 
+template <typename Kind>
+Status check_words(const Tensor& weight, const Kind& kind) {
+  SPIKELOOM_CHECK(check_weight("weight", weight, 2, 2, "(words, size)"));
+  return check_per_output("weight_scale", kind.weight_scale, weight.dim(0));
+}
+
+/// Matrices, biases and scales of a recurrent layer with that many gates.
+template <typename Kind>
+Status check_gates(const Kind& kind, std::int64_t gates) {
+  SPIKELOOM_CHECK(check_weight("kernel", kind.kernel, 2, 2, "(gates h, inputs)"));
+  SPIKELOOM_CHECK(check_weight("recurrent", kind.recurrent, 2, 2, "(gates h, h)"));
+  const std::int64_t rows = gates * kind.recurrent.dim(1);
+  for (const Tensor* matrix : {&kind.kernel, &kind.recurrent}) {
+    if (matrix->dim(0) == rows) continue;
+    return wrong(matrix == &kind.kernel ? "kernel" : "recurrent",
+                 fmt::format("the matrix does not have {} gates below each other", gates),
+                 fmt::format("{} rows", rows), to_string(matrix->shape()));
+  }
+  SPIKELOOM_CHECK(check_per_output("bias", kind.bias, rows));
+  SPIKELOOM_CHECK(check_per_output("recurrent_bias", kind.recurrent_bias, rows));
+  SPIKELOOM_CHECK(check_per_output("kernel_scale", kind.kernel_scale, rows));
+  return check_per_output("recurrent_scale", kind.recurrent_scale, rows);
+}
+
 struct Checker {
   std::vector<std::string>& warnings;
 
@@ -251,6 +275,20 @@ struct Checker {
     if (!count.ok()) return std::move(count).error().in("input_type");
     return {};
   }
+  Status operator()(const node::Embedding& n) const { return check_words(n.weight, n); }
+  Status operator()(const node::Decoder& n) const {
+    SPIKELOOM_CHECK(check_words(n.weight, n));
+    return check_per_output("bias", n.bias, n.weight.dim(0));
+  }
+  Status operator()(const node::Egru& n) const {
+    SPIKELOOM_CHECK(check_gates(n, 3));
+    SPIKELOOM_CHECK(check_per_output("threshold", n.threshold, n.recurrent.dim(1)));
+    SPIKELOOM_CHECK(integers("form", n.form, 0, {1}));
+    return {};
+  }
+  Status operator()(const node::Gru& n) const { return check_gates(n, 3); }
+  Status operator()(const node::Lstm& n) const { return check_gates(n, 4); }
+  Status operator()(const node::Relu&) const { return {}; }
   Status operator()(const node::Subgraph&) const { return {}; }
   template <typename Neuron>
   Status operator()(const Neuron& n) const {

@@ -23,7 +23,7 @@ using io::Hdf5OutGroup;
 constexpr const char* kLayoutVersion = "1.0.7";
 
 /// What NIR lacks in this node, if anything.
-Status check_expressible(const std::string& path, const Node& node) {
+Status check_expressible(const std::string& path, const Node& node, bool extensions) {
   const auto refused = [&](std::string what, std::string next) {
     return Error{.code = ErrorCode::kUnsupported,
                  .what = std::move(what),
@@ -37,6 +37,11 @@ Status check_expressible(const std::string& path, const Node& node) {
           status = refused("NIR has no SparseLinear",
                            "store it dense with --dequantise, or write a spikeloom model file "
                            "(.sloom), which has it");
+        } else if constexpr (detail::is_nir_extension<Kind>()) {
+          if (extensions) return;
+          status = refused(fmt::format("NIR has no {}", Kind::kName),
+                           "write it as a node of our own with --extensions, which Python's nir "
+                           "refuses, or write a spikeloom model file (.sloom)");
         } else if constexpr (!detail::is_nir_kind<Kind>()) {
           status = refused(fmt::format("NIR has no {}", Kind::kName),
                            "write a spikeloom model file (.sloom), which has it");
@@ -57,16 +62,16 @@ Status check_expressible(const std::string& path, const Node& node) {
   return status;
 }
 
-Status check_network(const Network& network, const std::string& prefix) {
+Status check_network(const Network& network, const std::string& prefix, bool extensions) {
   for (const Node& node : network.nodes()) {
     const std::string path = prefix + node.name;
-    SPIKELOOM_CHECK(check_expressible(path, node));
+    SPIKELOOM_CHECK(check_expressible(path, node, extensions));
     std::vector<std::string> ignored;
     if (auto status = detail::check_node(node.kind, ignored); !status.ok()) {
       return std::move(status).error().in(fmt::format("node \"{}\"", path));
     }
     if (const auto* nested = std::get_if<node::Subgraph>(&node.kind)) {
-      SPIKELOOM_CHECK(check_network(*nested->network, path + "/"));
+      SPIKELOOM_CHECK(check_network(*nested->network, path + "/", extensions));
     }
   }
   return {};
@@ -100,7 +105,8 @@ class Writer {
     std::visit(
         [&]<typename Kind>(const Kind& kind) {
           for_each_field(kind, [&](std::string_view name, const auto& member, bool in_nir) {
-            if (in_nir && status.ok()) status = write_field(group, name, member);
+            const bool written = in_nir || detail::is_nir_extension<Kind>();
+            if (written && status.ok()) status = write_field(group, name, member);
           });
           if constexpr (std::is_same_v<Kind, node::Conv1d> || std::is_same_v<Kind, node::Conv2d>) {
             if (!kind.bias && status.ok()) status = write_zero_bias(group, kind.weight);
@@ -188,7 +194,7 @@ Status write_nir(const Network& network, const std::string& path, const NirWrite
       if (!plain.ok()) return std::move(plain).error().in(path);
       expressible = *std::move(plain);
     }
-    if (auto status = check_network(expressible, ""); !status.ok()) {
+    if (auto status = check_network(expressible, "", options.extensions); !status.ok()) {
       return std::move(status).error().in(path);
     }
     return write_file(expressible, path, options);

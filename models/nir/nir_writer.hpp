@@ -16,12 +16,16 @@ namespace spikeloom {
 struct NirWriteOptions {
   bool compress = true;     ///< arrays as one DEFLATE chunk, as nir.write does; else contiguous
   bool dequantise = false;  ///< dequantise() first, for what NIR does not have
+  /// Write language layers as nodes of our own (docs/formats/nir.md). Python's `nir` refuses files
+  /// with them; read_nir() reads them back.
+  bool extensions = false;
 };
 
 /// The file is written under a temporary name and renamed: it is whole or not there.
 ///
 /// kUnsupported, naming the node and the option: SparseLinear and weight_scale without
-/// `dequantise`; MaxPool2d always. kInvalidArgument: a parameter that a NIR reader would refuse.
+/// `dequantise`; language layers without `extensions`; MaxPool2d always. kInvalidArgument: a
+/// parameter that a NIR reader would refuse.
 Status write_nir(const Network& network, const std::string& path,
                  const NirWriteOptions& options = {});
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "models/detail/rebuild.hpp"
+#include "models/language/quantize_language.hpp"
 #include "models/quantize/detail/neurons.hpp"
 #include "models/quantize/detail/units.hpp"
 #include "snn/integer.hpp"
@@ -49,7 +50,9 @@ class Change {
   template <typename Kind>
   Result<NodeKind> change(Kind kind, const ProgramNode& node, std::size_t index) const {
     const detail::QuantizedWeights& weights = plan_.weights[index];
-    if constexpr (std::is_same_v<Kind, node::AvgPool2d>) {
+    if constexpr (std::is_same_v<Kind, node::Embedding> || std::is_same_v<Kind, node::Decoder>) {
+      // Language networks go another way (quantize_words).
+    } else if constexpr (std::is_same_v<Kind, node::AvgPool2d>) {
       return NodeKind(node::SumPool2d{kind.kernel_size, kind.stride, kind.padding});
     } else if constexpr (std::is_same_v<Kind, node::Scale>) {
       const Shape shape = kind.scale.size() == 1 ? node.in_shape : kind.scale.shape();
@@ -130,10 +133,88 @@ Status check(const Discretisation& d, const QuantizeOptions& options) {
   return {};
 }
 
+/// What rounding did to one matrix of rows.
+void compare_rows(const Tensor& real, const Tensor& whole, const Tensor& scale,
+                  QuantizedLayer& layer, double& error, double& power) {
+  const std::int64_t columns = real.dim(1);
+  double largest = 0.0;
+  double largest_error = 0.0;
+  for (std::int64_t i = 0; i < real.size(); ++i) {
+    const double w = real.at(i);
+    const double off = std::abs(w - whole.at(i) * scale.at(i / columns));
+    error += off * off;
+    power += w * w;
+    largest = std::max(largest, std::abs(w));
+    largest_error = std::max(largest_error, off);
+  }
+  for (const double s : scale.to_doubles()) {
+    layer.smallest_scale = layer.weights == 0 ? s : std::min(layer.smallest_scale, s);
+    layer.largest_scale = std::max(layer.largest_scale, s);
+  }
+  layer.weights += real.size();
+  if (largest > 0.0) layer.max_error = std::max(layer.max_error, largest_error / largest);
+}
+
+std::vector<QuantizedLayer> compare_layers(const Network& real, const Network& whole) {
+  std::vector<QuantizedLayer> layers;
+  for (std::size_t n = 0; n < real.nodes().size(); ++n) {
+    std::visit(
+        [&](const auto& before) {
+          using Kind = std::decay_t<decltype(before)>;
+          const auto& after = std::get<Kind>(whole.nodes()[n].kind);
+          QuantizedLayer layer{.name = real.nodes()[n].name, .kind = std::string(Kind::kName)};
+          layer.bits = 8;
+          double error = 0.0;
+          double power = 0.0;
+          if constexpr (requires { before.recurrent; }) {
+            if (before.kernel_scale || !after.kernel_scale || !after.recurrent_scale) return;
+            compare_rows(before.kernel, after.kernel, *after.kernel_scale, layer, error, power);
+            compare_rows(before.recurrent, after.recurrent, *after.recurrent_scale, layer, error,
+                         power);
+          } else if constexpr (std::is_same_v<Kind, node::Embedding> ||
+                               std::is_same_v<Kind, node::Decoder>) {
+            if (before.weight_scale || !after.weight_scale) return;
+            compare_rows(before.weight, after.weight, *after.weight_scale, layer, error, power);
+          } else {
+            return;
+          }
+          layer.rms_error = power > 0.0 ? std::sqrt(error / power) : 0.0;
+          layers.push_back(std::move(layer));
+        },
+        real.nodes()[n].kind);
+  }
+  return layers;
+}
+
+/// Language networks: rows of 8 bits, or ternary ones in the recurrent layers with 2 bits.
+Result<QuantizedNetwork> quantize_words(const Network& network,
+                                        const Discretisation& discretisation,
+                                        const QuantizeOptions& options) {
+  if (options.bits != 8 && options.bits != 2) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "language layers have 8 bits, or are ternary",
+                 .expected = "--bits 8, or --bits 2 for ternary recurrent layers",
+                 .got = std::to_string(options.bits)};
+  }
+  QuantizedNetwork made;
+  const auto rounding = options.bits == 8 ? RowRounding::kInt8 : RowRounding::kTernary;
+  SPIKELOOM_TRY(made.network, quantize_language(network, rounding));
+  made.discretisation = discretisation;
+  made.layers = compare_layers(network, made.network);
+  for (QuantizedLayer& layer : made.layers) {
+    if (options.bits == 2 && layer.kind != "Embedding" && layer.kind != "Decoder") layer.bits = 2;
+  }
+  SPIKELOOM_TRY(const Program program, lower(made.network, made.discretisation));
+  SPIKELOOM_TRY(const IntegerProgram integer, to_integer(program));
+  made.input_limit = integer.input_limit;
+  return made;
+}
+
 }  // namespace
 
 Result<QuantizedNetwork> quantize(const Network& network, const Discretisation& discretisation,
                                   const QuantizeOptions& options) {
+  if (is_language_network(network)) return quantize_words(network, discretisation, options);
   SPIKELOOM_CHECK(check(discretisation, options));
   SPIKELOOM_TRY(const Program program, lower(network, discretisation));
   SPIKELOOM_TRY(const detail::UnitPlan plan, detail::plan_units(program, options));

@@ -61,6 +61,8 @@ class Bounds {
   Result<std::int64_t> output_bound(std::uint32_t index);
   template <typename Weights>
   Result<std::int64_t> weight_bound(std::uint32_t index, const Weights& operation);
+  template <typename Layer>
+  Result<std::int64_t> language_bound(std::uint32_t index, const Layer& layer);
   Result<std::int64_t> neuron_bound(std::uint32_t index);
   std::int64_t neuron_limit(std::uint32_t index) const;
   std::int64_t paid_spikes(const IntegerNeurons& c, std::size_t i, std::int64_t update) const;
@@ -184,6 +186,24 @@ Result<std::int64_t> Bounds::weight_bound(std::uint32_t index, const Weights& op
   return largest;
 }
 
+template <typename Layer>
+Result<std::int64_t> Bounds::language_bound(std::uint32_t index, const Layer&) {
+  const IntegerNode& node = integer_.nodes[index];
+  constexpr bool kEmbeds = std::is_same_v<Layer, op::Embedding>;
+  if (!kEmbeds && node.in_bound > kEventLimit) {
+    return refuse(index, "values that enter weights might not fit 16 bits", node.in_bound,
+                  kEventLimit, "give --arithmetic float32");
+  }
+  if (kEmbeds) return product(node.row_sum, node.in_bound);
+  const std::int64_t in = std::is_same_v<Layer, op::Recurrent> ? kEventLimit : node.in_bound;
+  if (const std::int64_t bound = product(node.row_sum, in); bound > kInt32Max) {
+    return refuse(index, "the sum of a row might not fit 32 bits", bound, kInt32Max,
+                  "quantise with fewer bits, or give --arithmetic float32");
+  }
+  if (std::is_same_v<Layer, op::Recurrent>) return std::int64_t{kEventLimit};
+  return std::int64_t{kIntegerStateLimit};
+}
+
 Result<std::int64_t> Bounds::output_bound(std::uint32_t index) {
   const IntegerNode& node = integer_.nodes[index];
   return std::visit(
@@ -208,8 +228,11 @@ Result<std::int64_t> Bounds::output_bound(std::uint32_t index) {
                              std::is_same_v<Op, op::RandomSparse> ||
                              std::is_same_v<Op, op::Convolution>) {
           return weight_bound(index, o);
+        } else if constexpr (std::is_same_v<Op, op::Embedding> ||
+                             std::is_same_v<Op, op::Recurrent> || std::is_same_v<Op, op::Decoder>) {
+          return language_bound(index, o);
         } else {
-          return node.in_bound;  // Output, Identity, Delay
+          return node.in_bound;  // Output, Identity, Delay, Relu
         }
       },
       program_.nodes[index].operation);

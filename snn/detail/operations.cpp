@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "snn/detail/recurrent.hpp"
 #include "snn/detail/windows.hpp"
 #include "snn/neuron_coefficients.hpp"
 #include "snn/random_connectivity.hpp"
@@ -249,7 +250,19 @@ std::optional<Shape> own_input_shape(const NodeKind& kind) {
   if (const auto* linear = std::get_if<node::Linear>(&kind); linear && linear->weight.rank() == 2) {
     return Shape{linear->weight.dim(1)};
   }
-  return std::nullopt;
+  return std::visit(
+      [](const auto& k) -> std::optional<Shape> {
+        using Kind = std::decay_t<decltype(k)>;
+        if constexpr (std::is_same_v<Kind, node::Embedding>) {
+          if (k.weight.rank() == 2) return Shape{k.weight.dim(0)};
+        } else if constexpr (std::is_same_v<Kind, node::Decoder>) {
+          if (k.weight.rank() == 2) return Shape{k.weight.dim(1)};
+        } else if constexpr (requires { k.kernel; }) {
+          if (k.kernel.rank() == 2) return Shape{k.kernel.dim(1)};
+        }
+        return std::nullopt;
+      },
+      kind);
 }
 
 Result<std::optional<Shape>> output_shape(const NodeKind& kind, const std::optional<Shape>& in) {
@@ -285,6 +298,15 @@ Result<std::optional<Shape>> output_shape(const NodeKind& kind, const std::optio
           if (!in) return Maybe();
           SPIKELOOM_TRY(Shape out, flattened(k, *in));
           return Maybe(std::move(out));
+        } else if constexpr (std::is_same_v<Kind, node::Embedding>) {
+          SPIKELOOM_TRY(const auto size, matrix_size("weight", k.weight));
+          return Maybe(Shape{size.second});
+        } else if constexpr (std::is_same_v<Kind, node::Decoder>) {
+          SPIKELOOM_TRY(const auto size, matrix_size("weight", k.weight));
+          return Maybe(Shape{size.first});
+        } else if constexpr (requires { k.recurrent; }) {
+          SPIKELOOM_TRY(const auto size, matrix_size("recurrent", k.recurrent));
+          return Maybe(Shape{size.second});
         } else {
           return in;
         }
@@ -324,6 +346,17 @@ Result<Operation> make_operation(const NodeKind& kind, const Shape& in,
         } else if constexpr (std::is_same_v<Kind, node::Threshold>) {
           SPIKELOOM_TRY(auto threshold, per_element("threshold", k.threshold, in));
           return Operation(op::Threshold{std::move(threshold)});
+        } else if constexpr (std::is_same_v<Kind, node::Embedding>) {
+          SPIKELOOM_TRY(auto made, make_embedding(k));
+          return Operation(std::move(made));
+        } else if constexpr (std::is_same_v<Kind, node::Decoder>) {
+          SPIKELOOM_TRY(auto made, make_decoder(k));
+          return Operation(std::move(made));
+        } else if constexpr (requires { k.recurrent; }) {
+          SPIKELOOM_TRY(auto made, make_recurrent(k));
+          return Operation(std::move(made));
+        } else if constexpr (std::is_same_v<Kind, node::Relu>) {
+          return Operation(op::Relu{});
         } else if constexpr (std::is_same_v<Kind, node::Flatten> ||
                              std::is_same_v<Kind, node::Input> ||
                              std::is_same_v<Kind, node::Output>) {

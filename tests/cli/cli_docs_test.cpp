@@ -133,6 +133,13 @@ class CliDocs : public CliTest {
       ASSERT_TRUE(scene.ok());
       save_recording(*scene, path(name));
     }
+    for (const std::string ending : {".safetensors", ".vocabulary.txt"}) {
+      const auto file =
+          source_dir() / "models/language/weights/demo-small" / ("demo-small" + ending);
+      std::filesystem::create_symlink(std::filesystem::absolute(file),
+                                      folder() / ("demo-small" + ending));
+    }
+    write_whole(path("words.txt"), "my dear , said she , you must know that i am very happy .\n");
     write_whole(path("directions.txt"), "# name label\nright 0\nup 2\nleft 4\ndown 6\n");
     std::string entries;
     for (int key = 0; key < 32; ++key) {

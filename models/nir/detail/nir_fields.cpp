@@ -93,7 +93,8 @@ Status read_nir_fields(const std::string& file, const Hdf5Group& group, NodeKind
   std::visit(
       [&](auto& fields) {
         for_each_field(fields, [&](std::string_view name, auto& member, bool in_nir) {
-          if (!in_nir || !status.ok()) return;
+          const bool extension = is_nir_extension<std::decay_t<decltype(fields)>>();
+          if ((!in_nir && !extension) || !status.ok()) return;
           known.push_back(name);
           status = reader.read(name, member);
         });

@@ -1,0 +1,35 @@
+#include "models/language/default_model.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "models/language/language_model.hpp"
+
+// The assembler copies the files; CMakeLists.txt says where they are.
+#define SPIKELOOM_EMBED(name, file)                                                \
+  asm(".section .rodata\n.balign 64\n.global " name "\n.hidden " name "\n" name    \
+      ":\n.incbin \"" file "\"\n.global " name "_end\n.hidden " name "_end\n" name \
+      "_end:\n.byte 0\n.previous\n")
+
+SPIKELOOM_EMBED("spikeloom_default_weights", SPIKELOOM_DEFAULT_WEIGHTS);
+SPIKELOOM_EMBED("spikeloom_default_words", SPIKELOOM_DEFAULT_WORDS);
+
+extern "C" {
+extern const char spikeloom_default_weights[], spikeloom_default_weights_end[];
+extern const char spikeloom_default_words[], spikeloom_default_words_end[];
+}
+
+namespace spikeloom {
+
+Result<LoadedModel> default_language_model() {
+  const std::span<const char> weights(
+      spikeloom_default_weights,
+      static_cast<std::size_t>(spikeloom_default_weights_end - spikeloom_default_weights));
+  const std::string_view words(
+      spikeloom_default_words,
+      static_cast<std::size_t>(spikeloom_default_words_end - spikeloom_default_words));
+  return parse_language_model(std::as_bytes(weights), words, "the default language model");
+}
+
+}  // namespace spikeloom

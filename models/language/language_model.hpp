@@ -1,0 +1,35 @@
+#pragma once
+/// Language models: Embedding, recurrent layers, tied Decoder, and their words.
+///
+///     Input (words) -> Embedding -> EGRU or LSTM, ... -> Decoder (words) -> Output
+///
+/// A step is a token: one event at the word's index in; after the step the Decoder holds one score
+/// (logit) per word for the next token. The words are the network's metadata "vocabulary", so that
+/// a model file is complete.
+
+#include <span>
+#include <string>
+
+#include "models/language/vocabulary.hpp"
+#include "models/loaded_model.hpp"
+#include "models/tensors/tensor_file.hpp"
+
+namespace spikeloom {
+
+/// Reads what models/language/training ships: NAME.safetensors (tensors: egru_lm/export.py) with
+/// NAME.vocabulary.txt beside it. kFormat, kShape, kNotFound name the tensor.
+Result<LoadedModel> read_language_model(const std::string& path);
+
+/// The same from memory, as a program carries its default. `name` is what errors call it.
+Result<LoadedModel> parse_language_model(std::span<const std::byte> safetensors,
+                                         std::string_view vocabulary, const std::string& name);
+
+/// True for a tensor file of models/language/training.
+bool is_language_model(const TensorFile& file);
+
+/// The words of a network that was made by the functions above, or read back from a file.
+/// kUnsupported: it has none, or its layers are not the chain above; kShape: another number of
+/// words than its Decoder.
+Result<Vocabulary> language_vocabulary(const Network& network);
+
+}  // namespace spikeloom

@@ -1,0 +1,95 @@
+/// `demo language`, `run --text`, `run --prompt`, as processes.
+
+#include "cli/exit_codes.hpp"
+#include "tests/cli/cli_process.hpp"
+#include "tests/support/shared_data.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+class CliLanguage : public CliTest {
+ protected:
+  static std::string model() {
+    return (source_dir() / "models/language/weights/demo-small/demo-small.safetensors").string();
+  }
+  std::vector<std::string> words_of(const Value& report) {
+    std::vector<std::string> words;
+    for (const Value& word : *report.find("words")->as_list()) {
+      const Value* text = word.find("word");
+      words.push_back(text != nullptr ? *text->as_string() : *word.as_string());
+    }
+    return words;
+  }
+};
+
+TEST_F(CliLanguage, TheDemoWritesTheSameWordsOnEveryBackend) {
+  const auto cpu = run({"demo", "language", "--tokens", "12", "--json", "--backend", "cpu"});
+  ASSERT_EQ(cpu.code, cli::kExitOk) << cpu.err;
+  const auto reference =
+      run({"demo", "language", "--tokens", "12", "--json", "--backend", "reference"});
+  ASSERT_EQ(reference.code, cli::kExitOk) << reference.err;
+  EXPECT_EQ(*cpu.json().find("arithmetic"), Value("integer"));
+  EXPECT_EQ(words_of(cpu.json()).size(), 12U);
+  EXPECT_EQ(words_of(cpu.json()), words_of(reference.json()));
+  const auto other =
+      run({"demo", "language", "--tokens", "12", "--json", "--backend", "cpu", "--seed", "1"});
+  EXPECT_NE(words_of(cpu.json()), words_of(other.json()));
+}
+
+TEST_F(CliLanguage, TheDemoShowsALinePerWord) {
+  const auto shown = run({"demo", "language", "--tokens", "3", "--ascii"});
+  ASSERT_EQ(shown.code, cli::kExitOk) << shown.err;
+  for (const char* piece : {"EGRU", "dense LSTM", "times fewer", " us ", "[the people"}) {
+    EXPECT_NE(shown.out.find(piece), std::string::npos) << piece << "\n" << shown.out;
+  }
+  const auto plain = run({"demo", "language", "--tokens", "3", "--plain", "--prompt", "my dear"});
+  EXPECT_EQ(plain.out.find("[my dear] "), 0U) << plain.out;
+}
+
+TEST_F(CliLanguage, ATextIsScoredInBothProtocols) {
+  write_whole(folder() / "t.txt",
+              "it is a truth universally acknowledged , that a single man in possession of a good "
+              "fortune , must be in want of a wife .\ncall me zyzzyva .\n");
+  const auto scored = run({"run", model(), "--text", "t.txt", "--reset-every", "5", "--json"});
+  ASSERT_EQ(scored.code, cli::kExitOk) << scored.err;
+  const Value report = scored.json();
+  EXPECT_EQ(report.find("unknown")->number(), 1);
+  const auto& scores = *report.find("scores")->as_list();
+  ASSERT_EQ(scores.size(), 2U);
+  EXPECT_EQ(*scores[0].find("protocol"), Value("carried"));
+  EXPECT_EQ(scores[1].find("reset_every")->number(), 5);
+  EXPECT_NE(scores[0].find("loss")->number(), scores[1].find("loss")->number());
+  EXPECT_LT(scores[0].find("stack_operations_per_token")->number(),
+            scores[0].find("stack_dense_macs_per_token")->number());
+  const auto said = run({"run", model(), "--text", "t.txt", "--protocol", "carried"});
+  EXPECT_NE(said.out.find("perplexity"), std::string::npos) << said.out;
+  EXPECT_NE(said.err.find("zyzzyva"), std::string::npos) << said.err;
+}
+
+TEST_F(CliLanguage, APromptGoesOnAndASeedRepeatsIt) {
+  const std::vector<std::string> command = {"run", model(),  "--prompt", "my dear", "--tokens",
+                                            "5",   "--json", "--seed",   "3"};
+  const auto first = run(command);
+  ASSERT_EQ(first.code, cli::kExitOk) << first.err;
+  EXPECT_EQ(words_of(first.json()).size(), 5U);
+  EXPECT_EQ(words_of(first.json()), words_of(run(command).json()));
+}
+
+TEST_F(CliLanguage, WhatCannotBeReadIsRefused) {
+  write_whole(folder() / "empty.txt", "\n\n");
+  EXPECT_EQ(run({"run", model(), "--text", "empty.txt"}).code, cli::kExitUsage);
+  EXPECT_EQ(run({"run", model(), "--text", "missing.txt"}).code, cli::kExitFile);
+  const std::string weights = read_whole(model());
+  write_whole(folder() / "cut.safetensors", weights.substr(0, weights.size() / 2));
+  write_whole(folder() / "cut.vocabulary.txt", "the\n");
+  const auto cut = run({"run", "cut.safetensors", "--prompt", "x"});
+  EXPECT_EQ(cut.code, cli::kExitFormat) << cut.err;
+  write_whole(folder() / "other.safetensors", weights);
+  write_whole(folder() / "other.vocabulary.txt", "the\ncat\n");
+  const auto other = run({"run", "other.safetensors", "--prompt", "x"});
+  EXPECT_EQ(other.code, cli::kExitShape) << other.err;
+  EXPECT_NE(other.err.find("vocabulary"), std::string::npos) << other.err;
+}
+
+}  // namespace
+}  // namespace spikeloom::test

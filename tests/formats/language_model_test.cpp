@@ -1,0 +1,167 @@
+/// Language models from safetensors, their words, and what is refused.
+
+#include "models/language/language_model.hpp"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "models/load.hpp"
+#include "models/model_file/model_file.hpp"
+#include "models/tensors/safetensors.hpp"
+#include "tests/formats/bytes_support.hpp"
+#include "tests/support/word_networks.hpp"
+
+namespace spikeloom {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSmallVocabulary = "<eos>\nthe\ncat\n<unk>\nsat\n";
+
+/// h = 3 units, 2 inputs, 5 words; `recurrent` by source.
+TensorFile small_file() {
+  TensorFile file;
+  file.format = "safetensors";
+  file.metadata.set("format", "spikeloom-language-1").set("cell", "egru");
+  const auto add = [&](const char* name, Tensor tensor) {
+    file.tensors.push_back({name, std::move(tensor)});
+  };
+  add("embedding", test::random_matrix(5, 2, 1, 1.0));
+  add("decoder.bias", test::random_matrix(5, 1, 2, 1.0));
+  add("layer1.kernel", Tensor::full({6, 2}, 0.5F));
+  add("layer1.recurrent.row_begin",
+      Tensor::of<std::uint32_t>({3}, std::vector<std::uint32_t>{0, 1, 3}));
+  add("layer1.recurrent.target",
+      Tensor::of<std::uint16_t>({3}, std::vector<std::uint16_t>{4, 0, 5}));
+  add("layer1.recurrent.value", Tensor::of<std::int8_t>({3}, std::vector<std::int8_t>{7, -2, 3}));
+  add("layer1.recurrent.scale", Tensor::full({6}, 0.25F));
+  add("layer1.bias", Tensor::full({6}, 0.0F));
+  add("layer1.recurrent_bias", Tensor::full({6}, 0.0F));
+  add("layer1.threshold", Tensor::full({2}, 0.1F));
+  return file;
+}
+
+class LanguageModelFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "spikeloom-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string write(const TensorFile& file, const std::string& vocabulary = kSmallVocabulary) {
+    const std::string path = (folder_ / "m.safetensors").string();
+    EXPECT_TRUE(write_safetensors(path, file).ok());
+    std::ofstream(folder_ / "m.vocabulary.txt", std::ios::binary) << vocabulary;
+    return path;
+  }
+  std::string refusal(const TensorFile& file, const std::string& vocabulary = kSmallVocabulary) {
+    const auto model = load_model(write(file, vocabulary));
+    return model.ok() ? "" : model.error().message();
+  }
+  Tensor& tensor(TensorFile& file, std::string_view name) {
+    for (NamedTensor& one : file.tensors) {
+      if (one.name == name) return one.tensor;
+    }
+    ADD_FAILURE() << name;
+    return file.tensors[0].tensor;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(LanguageModelFile, IsReadAndKeptInAModelFile) {
+  const auto model = load_model(write(small_file()));
+  ASSERT_TRUE(model.ok()) << model.error().message();
+  const auto layer = model->network.find("layer1");
+  ASSERT_TRUE(layer.has_value());
+  const auto& egru = std::get<node::Egru>(model->network[*layer].kind);
+  EXPECT_EQ(egru.recurrent.shape(), (Shape{6, 2}));
+  EXPECT_EQ(egru.recurrent.to_doubles(),
+            (std::vector<double>{0, -2, 0, 0, 0, 0, 0, 0, 7, 0, 0, 3}));
+  const auto words = language_vocabulary(model->network);
+  ASSERT_TRUE(words.ok());
+  EXPECT_EQ(words->word(2), "cat");
+
+  const std::string copy = (folder_ / "m.sloom").string();
+  ASSERT_TRUE(write_model_file(model->network, copy, {}).ok());
+  const auto again = load_model(copy);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  const auto& kept = std::get<node::Egru>(again->network[*again->network.find("layer1")].kind);
+  EXPECT_EQ(kept.recurrent, egru.recurrent);
+  EXPECT_EQ(*kept.recurrent_scale, *egru.recurrent_scale);
+  EXPECT_TRUE(language_vocabulary(again->network).ok());
+}
+
+TEST_F(LanguageModelFile, DamageIsRefusedByName) {
+  auto file = small_file();
+  tensor(file, "layer1.kernel") = Tensor::full({6, 2}, std::nanf(""));
+  EXPECT_NE(refusal(file).find("layer1.kernel"), std::string::npos) << refusal(file);
+  file = small_file();
+  tensor(file, "layer1.recurrent.target") =
+      Tensor::of<std::uint16_t>({3}, std::vector<std::uint16_t>{4, 0, 6});
+  EXPECT_NE(refusal(file).find("layer1.recurrent"), std::string::npos) << refusal(file);
+  file = small_file();
+  tensor(file, "layer1.recurrent.row_begin") =
+      Tensor::of<std::uint32_t>({3}, std::vector<std::uint32_t>{0, 4, 3});
+  EXPECT_NE(refusal(file).find("layer1.recurrent"), std::string::npos) << refusal(file);
+  file = small_file();
+  tensor(file, "layer1.bias") = Tensor::full({9}, 0.0F);
+  EXPECT_NE(refusal(file), "");
+  file = small_file();
+  file.tensors.erase(file.tensors.begin() + 2);
+  EXPECT_NE(refusal(file).find("layer1.kernel"), std::string::npos) << refusal(file);
+  file = small_file();
+  file.metadata.set("cell", "transformer");
+  EXPECT_NE(refusal(file).find("transformer"), std::string::npos);
+  EXPECT_NE(refusal(small_file(), "<eos>\nthe\ncat\n").find("does not fit"), std::string::npos);
+  EXPECT_NE(refusal(small_file(), "<eos>\nthe\nthe\na\nb\n").find("twice"), std::string::npos);
+  EXPECT_NE(refusal(small_file(), "<eos>\nthe\nc at\na\nb\n").find("blank"), std::string::npos);
+  EXPECT_NE(refusal(small_file(), "").find("empty"), std::string::npos);
+  fs::remove(folder_ / "m.vocabulary.txt");
+  const auto lonely = load_model((folder_ / "m.safetensors").string());
+  ASSERT_FALSE(lonely.ok());
+  EXPECT_NE(lonely.error().message().find("m.vocabulary.txt"), std::string::npos);
+}
+
+TEST_F(LanguageModelFile, EveryTruncationIsRefused) {
+  const std::string path = write(small_file());
+  std::ifstream stream(path, std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(stream), {}};
+  for (std::size_t size = 0; size < whole.size(); size += 7) {
+    const auto bytes = std::as_bytes(std::span(whole.data(), size));
+    EXPECT_FALSE(parse_language_model(bytes, kSmallVocabulary, "cut").ok()) << size;
+  }
+}
+
+TEST(Vocabulary, TextsBecomeNumbers) {
+  const auto words = Vocabulary::parse(kSmallVocabulary, "v");
+  ASSERT_TRUE(words.ok());
+  const auto text = words->encode("the cat\n\n  dog sat\r\n", "t");
+  ASSERT_TRUE(text.ok()) << text.error().message();
+  EXPECT_EQ(text->tokens, (std::vector<std::uint32_t>{1, 2, 0, 0, 3, 4, 0}));
+  EXPECT_EQ(text->lines, 3U);
+  EXPECT_EQ(text->unknown, 1U);
+  EXPECT_EQ(text->first_unknown, "dog");
+}
+
+TEST(Vocabulary, WhatIsNoTextIsRefused) {
+  const auto words = Vocabulary::parse(kSmallVocabulary, "v");
+  ASSERT_TRUE(words.ok());
+  for (const char* empty : {"", "\n\n", "   \n"}) {
+    EXPECT_FALSE(words->encode(empty, "t").ok()) << empty;
+  }
+  const std::string line(kMostLineBytes + 1, 'a');
+  const auto long_line = words->encode("the cat\n" + line, "t");
+  ASSERT_FALSE(long_line.ok());
+  EXPECT_EQ(long_line.error().code, ErrorCode::kResource);
+  EXPECT_NE(long_line.error().message().find("line 2"), std::string::npos);
+  const auto closed = Vocabulary::parse("the\ncat\n", "v");
+  ASSERT_TRUE(closed.ok());
+  EXPECT_FALSE(closed->encode("the dog", "t").ok());
+}
+
+}  // namespace
+}  // namespace spikeloom
