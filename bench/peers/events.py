@@ -2,7 +2,8 @@
 
 Each way decodes a whole file once per turn, from the page cache, and gives every event's time, x, y
 and polarity. A figure is the best of all turns, in events per second of processor time, so that
-other work on the machine does not count. Of a library's ways the fastest is its figure.
+other work on the machine does not count. Compared are the fastest ways of both sides, and the ways
+that leave the whole recording in memory; the others hand out parts, as our streams do.
 """
 
 import argparse
@@ -87,13 +88,13 @@ FILES = {
 }
 WAYS = {
     "EVT2": {
-        "expelliarmus": lambda: expelliarmus_whole("evt2"),
+        "expelliarmus, whole": lambda: expelliarmus_whole("evt2"),
         "expelliarmus, chunks": lambda: expelliarmus_chunks("evt2"),
         "faery": faery_packets,
         "evlib": evlib_frame,
     },
     "EVT3": {
-        "expelliarmus": lambda: expelliarmus_whole("evt3"),
+        "expelliarmus, whole": lambda: expelliarmus_whole("evt3"),
         "expelliarmus, chunks": lambda: expelliarmus_chunks("evt3"),
         "faery": faery_packets,
         "evlib": evlib_frame,
@@ -159,13 +160,19 @@ def main():
     results, worst = {}, 1e9
     for name in flags.only or FILES:
         rates, counts, notes = measure(name, str(data / FILES[name]), flags.turns, binary)
-        rivals = {way: rate for way, rate in rates.items() if not way.startswith("spikeloom")}
-        fastest = max(rivals, key=rivals.get)
-        # The whole recording in memory is what the rivals give; packets are how we work.
-        mine = {way: rate for way, rate in rates.items() if way.startswith("spikeloom")}
-        ratio = rates["spikeloom, whole"] / rivals[fastest]
+        ours_of = {way: rate for way, rate in rates.items() if way.startswith("spikeloom")}
+        rivals = {way: rate for way, rate in rates.items() if way not in ours_of}
+        ratio = max(ours_of.values()) / max(rivals.values())
+        whole = [rate for way, rate in rivals.items() if way.endswith("whole")]
+        ratio_whole = rates["spikeloom, whole"] / max(whole) if whole else None
         worst = min(worst, ratio)
-        results[name] = {"rates": rates, "events": counts, "notes": notes, "ratio": ratio}
+        results[name] = {
+            "rates": rates,
+            "events": counts,
+            "notes": notes,
+            "ratio": ratio,
+            "ratio_whole": ratio_whole,
+        }
         if flags.json:
             continue
         print(f"\n{name}: {counts['spikeloom']:,} events, M events/s of processor time")
@@ -173,8 +180,8 @@ def main():
             print(f"  {way:24} {rate:8.1f}")
         for note in notes:
             print(f"  not read by {note}")
-        print(f"  ratio of the whole recording to {fastest}: {ratio:.2f}", end="")
-        print(f"; as a stream {mine['spikeloom, stream'] / rivals[fastest]:.2f}")
+        print(f"  fastest way to {max(rivals, key=rivals.get)}: {ratio:.2f} times", end="")
+        print(f"; whole recordings {ratio_whole:.2f} times" if ratio_whole else "")
     if flags.json:
         print(json.dumps(results, indent=2))
     else:
