@@ -62,7 +62,7 @@ int parse_and_run(int argc, const char* const* argv) {
   Chosen chosen;
   for (const auto add :
        {add_run, add_info, add_convert, add_quantize, add_compare, add_map, add_energy, add_report,
-        add_bench, add_plot, add_devices, add_doctor, add_demo}) {
+        add_bench, add_plot, add_sensors, add_devices, add_doctor, add_demo}) {
     add(app, chosen);
   }
   try {

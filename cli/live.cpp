@@ -16,6 +16,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/live_feed.hpp"
 #include "cli/live_input.hpp"
+#include "cli/live_udp.hpp"
 #include "cli/network_file.hpp"
 #include "cli/number_check.hpp"
 #include "cli/run_report.hpp"
@@ -24,7 +25,7 @@
 namespace spikeloom::cli {
 namespace {
 
-constexpr const char* kName = "standard input";
+constexpr const char* kStandardInput = "standard input";
 /// A wait never lasts longer, so that Ctrl-C is seen whenever it comes.
 constexpr Time kLongestWait = 100 * kMillisecond;
 
@@ -78,7 +79,7 @@ class DecisionLines {
 Error read_error() {
   return Error{.code = ErrorCode::kIo,
                .what = "cannot be read",
-               .where = kName,
+               .where = kStandardInput,
                .got = std::strerror(errno)};
 }
 
@@ -164,20 +165,41 @@ void print_notes(const LiveRequest& request, const Pipeline& pipeline, Console& 
   console.note("discretisation: " + describe(pipeline.discretisation()));
 }
 
+std::string name_of(const LiveFlags& flags) {
+  return flags.udp ? fmt::format("UDP port {}", *flags.udp) : std::string(kStandardInput);
+}
+
+Value udp_value(const UdpStats& stats) {
+  Value value = Value::map();
+  value.set("datagrams", stats.datagrams).set("events", stats.events).set("lost", stats.lost);
+  value.set("late_datagrams", stats.late).set("malformed_datagrams", stats.malformed);
+  return value.set("queue_bytes", std::uint64_t{stats.queue_bytes});
+}
+
+std::string udp_text(const UdpStats& stats) {
+  return fmt::format(
+      "UDP            {} datagrams, {} events, {} events lost on the way (newest first when the "
+      "queue of {} bytes is full), {} late and {} malformed datagrams\n",
+      with_commas(stats.datagrams), with_commas(stats.events), with_commas(stats.lost),
+      with_commas(stats.queue_bytes), with_commas(stats.late), with_commas(stats.malformed));
+}
+
 /// What is known at the end, also after Ctrl-C.
 Status conclude(const LiveRequest& request, const Pipeline& pipeline, const LiveFeed& feed,
-                std::uint64_t changes, bool stopped, Console& console) {
+                const UdpStats* udp, std::uint64_t changes, bool stopped, Console& console) {
   RecordingResult result;
-  result.name = kName;
+  result.name = name_of(request.live);
   result.outcome = feed.outcome();
   const RunContext context{request.model, &pipeline, result.outcome.wall_seconds};
   if (request.common.json) {
     Value document = run_value(context, {result});
     document.set("live", live_value(request.live, feed, changes, stopped));
+    if (udp != nullptr) document.set("udp", udp_value(*udp));
     return printed(console.print_json(document));
   }
   console.note("summary\n" + run_text(context, {result}) +
-               input_text(feed, result.outcome.stats.input));
+               input_text(feed, result.outcome.stats.input) +
+               (udp != nullptr ? udp_text(*udp) : std::string()));
   console.debug("\n" + latency_text(feed.latency()));
   return {};
 }
@@ -189,7 +211,10 @@ void add_live_flags(CLI::App& command, LiveFlags& flags) {
   CLI::Option* live =
       command.add_flag("--live", flags.live, "decide while events arrive on standard input");
   live->group(kGroup);
-  const auto needs_live = [&](CLI::Option* option) { option->needs(live)->group(kGroup); };
+  const auto needs_live = [&](CLI::Option* option) {
+    option->needs(live)->group(kGroup);
+    return option;
+  };
   needs_live(command.add_option("--format", flags.format, "of the events: text or binary")
                  ->check(CLI::IsMember({"text", "binary"})));
   needs_live(command.add_option("--late", flags.late, "events of a step that is done")
@@ -200,6 +225,9 @@ void add_live_flags(CLI::App& command, LiveFlags& flags) {
                  ->check(whole_number));
   needs_live(command.add_option("--every", flags.every, "a line every N steps, not at changes")
                  ->check(whole_number));
+  needs_live(command.add_option("--udp", flags.udp,
+                                "take events from this UDP port of the loopback interface"))
+      ->excludes("--format");
   needs_live(command.add_flag("--wall-clock", flags.wall_clock, "bins by time of arrival"));
   for (const char* other : {"--input", "--labels", "--input-format", "--axes", "--samples",
                             "--lenient", "--unsorted", "--record", "--out"}) {
@@ -222,6 +250,11 @@ Result<int> run_live(const LiveRequest& request, Console& console) {
   }
   print_notes(request, pipeline, console);
   SPIKELOOM_TRY(const LiveRules rules, rules_of(request, pipeline));
+  std::optional<UdpEventReceiver> receiver;
+  if (request.live.udp) {
+    SPIKELOOM_TRY(receiver, UdpEventReceiver::open(*request.live.udp));
+    console.note(fmt::format("listening on 127.0.0.1:{}", receiver->port()));
+  }
   LiveFormat format;
   format.format = request.live.format;
   format.columns = request.input.columns;
@@ -233,14 +266,16 @@ Result<int> run_live(const LiveRequest& request, Console& console) {
                 LiveFeed::open(pipeline, rules,
                                [&lines](const LiveDecision& decision) { return lines(decision); }));
 
-  Status heard = listen(request, pipeline.step_time(), *reader, feed);
+  Status heard = receiver ? listen_udp(*receiver, format.shape, request.live.wall_clock, feed)
+                          : listen(request, pipeline.step_time(), *reader, feed);
   const bool stopped = !heard.ok() && heard.error().code == ErrorCode::kCancelled;
   if (!heard.ok() && !stopped) {
     // The operating system refused: stdin and stdout name themselves.
     if (heard.error().code == ErrorCode::kIo) return std::move(heard.error());
-    return Error(heard.error()).in(kName);
+    return Error(heard.error()).in(name_of(request.live));
   }
-  SPIKELOOM_CHECK(conclude(request, pipeline, feed, lines.changes(), stopped, console));
+  SPIKELOOM_CHECK(conclude(request, pipeline, feed, receiver ? &receiver->stats() : nullptr,
+                           lines.changes(), stopped, console));
   return stopped ? kExitCancelled : kExitOk;
 }
 

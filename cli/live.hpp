@@ -1,7 +1,9 @@
 #pragma once
-/// `spikeloom run MODEL --live`: events on standard input, decisions while they arrive.
+/// `spikeloom run MODEL --live`: events on standard input or a UDP port, decisions while they
+/// arrive.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.hpp"
@@ -20,6 +22,7 @@ struct LiveFlags {
   std::uint64_t max_pending = 1048576;
   std::int64_t every = 0;  ///< a line every so many steps; 0: whenever it changes
   bool wall_clock = false;
+  std::optional<std::uint16_t> udp;  ///< port; without one, standard input
 };
 
 /// What to run; the parts of `run` that apply to a stream.
@@ -35,7 +38,8 @@ struct LiveRequest {
 /// The flags of LiveFlags; what cannot go with --live is excluded by name.
 void add_live_flags(CLI::App& command, LiveFlags& flags);
 
-/// Reads standard input to its end, until --steps are done, or until Ctrl-C (kExitCancelled).
+/// Reads standard input, or the port, to its end, until --steps are done, or until Ctrl-C
+/// (kExitCancelled).
 Result<int> run_live(const LiveRequest& request, Console& console);
 
 }  // namespace spikeloom::cli

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "base/io/hdf5.hpp"
+#include "cli/event_flags.hpp"
 #include "models/detail/file_kind.hpp"
 #include "models/tensors/tensor_file.hpp"
 #include "sensors/recording_io.hpp"
@@ -263,7 +263,15 @@ Result<std::vector<SampleRef>> list_samples(const InputFlags& flags, std::int64_
       if (kind == FileKind::kIdx && flags.axes.empty()) taken.samples = true;
       SPIKELOOM_CHECK(add_array(path, taken, std::move(array), samples));
     } else if (kind == FileKind::kHdf5) {
-      SPIKELOOM_CHECK(io::Hdf5File::open(path));
+      SPIKELOOM_TRY(const bool events, hdf5_holds_events(path));
+      if (events) {
+        SampleRef sample;
+        sample.name = file_name(path);
+        sample.path = path;
+        sample.is_events = true;
+        samples.push_back(std::move(sample));
+        continue;
+      }
       return Error{.code = ErrorCode::kUnsupported,
                    .what = "this is an HDF5 file, which is no input that is read yet",
                    .where = path,

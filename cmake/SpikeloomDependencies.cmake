@@ -23,3 +23,9 @@ target_compile_definitions(spikeloom_toml INTERFACE TOML_HEADER_ONLY=1)
 
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED
   DOC "Random123 headers (Debian: librandom123-dev)")
+
+# Frames of AEDAT 4 recordings. Debian's packages bring pkg-config files, no CMake ones.
+find_path(LZ4_INCLUDE_DIR lz4frame.h REQUIRED DOC "LZ4 headers (Debian: liblz4-dev)")
+find_path(ZSTD_INCLUDE_DIR zstd.h REQUIRED DOC "Zstandard headers (Debian: libzstd-dev)")
+find_library(LZ4_LIBRARY lz4 REQUIRED)
+find_library(ZSTD_LIBRARY zstd REQUIRED)

@@ -41,10 +41,12 @@ struct ReadOptions {
   std::uint32_t height = 0;  ///< (both or none)
   bool lenient = false;      ///< keep what lies before the first error, and report the error
   bool unsorted = false;     ///< accept times that run backwards (and undo no counter's wrap)
+  bool count_words = false;  ///< StreamFacts::counts has every kind of word, not only those skipped
   /// Order of the columns of text, CSV and .npy, one letter each: t, x, y, p, and - for a column
   /// to skip. Empty: the header line, else "txyp". Without y it is 0, without p it is 1.
   std::string columns = {};
   EventTimeUnit time_unit = EventTimeUnit::kAuto;
+  std::optional<std::uint64_t> sample = {};  ///< which recording of a file of many (HDF5)
 };
 
 /// What a decoder learned besides events.
@@ -52,8 +54,10 @@ struct StreamFacts {
   std::uint32_t width = 0;  ///< as the file or else the caller says; 0: nobody knows
   std::uint32_t height = 0;
   std::uint64_t valid_bytes = 0;  ///< the file up to here gave the events so far
-  /// Parts of the format by name, e.g. words of a kind or skipped packets; empty for plain ones.
+  /// Parts of the format by name, e.g. words of a kind or packets of events; empty for plain ones.
   std::vector<std::pair<std::string, std::uint64_t>> counts;
+  /// What the file holds besides events, by name: triggers, frames, words before the first time.
+  std::vector<std::pair<std::string, std::uint64_t>> skipped;
   std::vector<std::string> warnings;
 };
 
@@ -91,6 +95,9 @@ class EventEncoder {
   virtual ~EventEncoder() = default;
   virtual Status encode(const EventPacket& events, std::vector<std::byte>& out) = 0;
   virtual Status finish(std::vector<std::byte>& out) = 0;
+  /// After finish(): what belongs at the beginning of the file in place of the bytes that were
+  /// given there, of the same size; empty: those stand.
+  virtual std::vector<std::byte> beginning() const { return {}; }
   /// After finish(): what the format could not hold, in words; empty when nothing was lost.
   const std::vector<std::string>& losses() const { return losses_; }
 

@@ -67,8 +67,12 @@ Result<EventTimeUnit> parse_event_time_unit(std::string_view text) {
 }
 
 std::span<const EventCodec> event_codecs() {
-  static const std::array codecs = {detail::nmnist_codec(), detail::text_codec(),
-                                    detail::csv_codec(), detail::npy_codec()};
+  static const std::array codecs = {
+      detail::evt2_codec(),   detail::evt21_codec(),        detail::evt3_codec(),
+      detail::dat_codec(),    detail::aedat2_codec(),       detail::aedat3_codec(),
+      detail::aedat4_codec(), detail::event_stream_codec(), detail::nmnist_codec(),
+      detail::bs1_codec(),    detail::bs3_codec(),          detail::text_codec(),
+      detail::csv_codec(),    detail::npy_codec(),          detail::hdf5_codec()};
   return codecs;
 }
 
@@ -103,9 +107,13 @@ Result<const EventCodec*> detect_event_codec(std::span<const std::byte> head,
   }
   if (best != nullptr && !tie) return best;
   if (best == nullptr) {
+    std::size_t fitting = 0;
     for (const EventCodec& codec : event_codecs()) {
-      if (has_extension(codec, extension)) return &codec;
+      if (!has_extension(codec, extension)) continue;
+      best = &codec;
+      ++fitting;
     }
+    if (fitting == 1) return best;
   }
   return Error{.code = ErrorCode::kAmbiguous,
                .what = "neither the content nor the extension tells the event format",

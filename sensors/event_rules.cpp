@@ -19,6 +19,20 @@ Status EventRules::declare_size(std::uint32_t width, std::uint32_t height,
   return {};
 }
 
+std::size_t EventRules::accept(const EventBlock& block) {
+  std::size_t good = block.size;
+  if (!block_obeys(block, sorted_, last_, width_, height_)) {
+    good = 0;
+    for (Time last = last_; good < block.size; ++good) {
+      const bool ordered = !sorted_ || block.time[good] >= last;
+      if (!ordered || (width_ != 0 && (block.x[good] >= width_ || block.y[good] >= height_))) break;
+      last = block.time[good];
+    }
+  }
+  if (good > 0) last_ = block.time[good - 1];
+  return good;
+}
+
 Error EventRules::explain(Time time, std::uint32_t x, std::uint32_t y,
                           const std::string& where) const {
   if (sorted_ && time < last_) {

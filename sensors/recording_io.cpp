@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@
 namespace spikeloom {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 18;
+/// A piece and the events of its words fit the second-level cache.
+constexpr std::size_t kReadBytes = std::size_t{1} << 16;
 static_assert(kReadBytes >= kDetectBytes);
 constexpr std::size_t kWriteEvents = std::size_t{1} << 16;
 
@@ -132,12 +134,17 @@ Result<RecordingStream> RecordingStream::open_bytes(std::span<const std::byte> b
 }
 
 Result<bool> RecordingStream::next(EventPacket& out) {
-  State& state = *state_;
   out.time.clear();
   out.x.clear();
   out.y.clear();
   out.polarity.clear();
-  while (!state.ended && out.empty()) {
+  return append(out);
+}
+
+Result<bool> RecordingStream::append(EventPacket& out) {
+  State& state = *state_;
+  const std::size_t before = out.size();
+  while (!state.ended && out.size() == before) {
     SPIKELOOM_TRY(const auto piece, state.read());
     Status status;
     try {
@@ -151,28 +158,35 @@ Result<bool> RecordingStream::next(EventPacket& out) {
       if (!state.lenient) return error;
       SPIKELOOM_CHECK(state.drop_rest(std::move(error)));
     }
-    state.report.events += out.size();
+    state.report.events += out.size() - before;
     state.report.facts = state.decoder->facts();
   }
-  return !out.empty();
+  return out.size() > before;
 }
 
 const ReadReport& RecordingStream::report() const { return state_->report; }
 
 namespace {
 
-Result<ReadRecording> read_all(RecordingStream stream, const std::string& name) {
+/// `total_bytes` of the file: once a part is decoded, they say how many events there may be.
+Result<ReadRecording> read_all(RecordingStream stream, const std::string& name,
+                               std::uint64_t total_bytes) {
+  constexpr std::uint64_t kEnoughBytes = kReadBytes;
   ReadRecording read;
   EventPacket& events = read.recording.events;
-  EventPacket packet;
+  bool reserved = false;
   try {
     while (true) {
-      SPIKELOOM_TRY(const bool more, stream.next(packet));
+      SPIKELOOM_TRY(const bool more, stream.append(events));
       if (!more) break;
-      events.time.insert(events.time.end(), packet.time.begin(), packet.time.end());
-      events.x.insert(events.x.end(), packet.x.begin(), packet.x.end());
-      events.y.insert(events.y.end(), packet.y.begin(), packet.y.end());
-      events.polarity.insert(events.polarity.end(), packet.polarity.begin(), packet.polarity.end());
+      const std::uint64_t done = stream.report().file_bytes;
+      if (!reserved && done >= kEnoughBytes && total_bytes > done) {
+        const double expected = 1.1 * static_cast<double>(events.size()) *
+                                static_cast<double>(total_bytes) / static_cast<double>(done);
+        // No format has more than a byte for every event in the long run.
+        events.reserve(std::min(static_cast<std::size_t>(expected), total_bytes));
+        reserved = true;
+      }
     }
   } catch (const std::bad_alloc&) {
     return no_memory(name);
@@ -187,13 +201,15 @@ Result<ReadRecording> read_all(RecordingStream stream, const std::string& name) 
 
 Result<ReadRecording> read_recording(const std::string& path, const ReadOptions& options) {
   SPIKELOOM_TRY(auto stream, RecordingStream::open(path, options));
-  return read_all(std::move(stream), path);
+  std::error_code unknown;
+  const std::uint64_t total = std::filesystem::file_size(path, unknown);
+  return read_all(std::move(stream), path, unknown ? 0 : total);
 }
 
 Result<ReadRecording> read_recording_bytes(std::span<const std::byte> bytes,
                                            const std::string& name, const ReadOptions& options) {
   SPIKELOOM_TRY(auto stream, RecordingStream::open_bytes(bytes, name, options));
-  return read_all(std::move(stream), name);
+  return read_all(std::move(stream), name, bytes.size());
 }
 
 struct RecordingWriter::State {
@@ -253,6 +269,13 @@ Result<std::vector<std::string>> RecordingWriter::commit() {
   State& state = *state_;
   SPIKELOOM_CHECK(state.encoder->finish(state.buffer));
   SPIKELOOM_CHECK(state.flush());
+  state.buffer = state.encoder->beginning();
+  if (!state.buffer.empty()) {
+    if (std::fseek(state.file.get(), 0, SEEK_SET) != 0) {
+      return system_error("cannot write the file", state.temporary);
+    }
+    SPIKELOOM_CHECK(state.flush());
+  }
   if (std::fclose(state.file.release()) != 0) {
     return system_error("cannot write the file", state.temporary);
   }

@@ -56,6 +56,8 @@ class RecordingStream {
   /// Replaces `out` by the next events, at least one; false, and none, at the end of the file.
   /// An error is final; the events before it have been handed out or are in `out`.
   Result<bool> next(EventPacket& out);
+  /// The same behind the events that `out` has.
+  Result<bool> append(EventPacket& out);
   /// Sizes and counts are those of the file so far.
   const ReadReport& report() const;
 

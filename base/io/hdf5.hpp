@@ -83,6 +83,11 @@ class Hdf5Group {
   Result<Hdf5DatasetInfo> info(std::string_view name) const;
   /// Numbers and booleans (h5py's enumeration), any byte order; half precision becomes float32.
   Result<Tensor> read_tensor(std::string_view name) const;
+  /// The shape of a dataset, also where its elements are not read.
+  Result<Shape> shape(std::string_view name) const;
+  /// Element `index` (C order) of a dataset of variable-length sequences of numbers; kNotFound
+  /// beyond its last.
+  Result<Tensor> read_sequence(std::string_view name, std::uint64_t index) const;
   /// A string dataset of one element, of variable or fixed length; padding is removed.
   Result<std::string> read_string(std::string_view name) const;
   Result<Hdf5Strings> read_strings(std::string_view name) const;
@@ -154,6 +159,10 @@ class Hdf5OutGroup {
 class Hdf5Writer {
  public:
   static Result<Hdf5Writer> create(const std::string& path);
+  /// The same in memory: take() instead of commit().
+  static Result<Hdf5Writer> create_in_memory();
+  /// Closes a file made by create_in_memory() and gives its bytes.
+  Result<std::vector<std::byte>> take();
   Hdf5OutGroup root() const { return root_; }
   /// Closes the file and gives it its name. Writing after that is kInvalidArgument.
   Status commit();

@@ -321,6 +321,40 @@ Result<Tensor> Hdf5Group::read_tensor(std::string_view name) const {
   });
 }
 
+Result<Shape> Hdf5Group::shape(std::string_view name) const {
+  return guarded(file_->name, joined(path_, name), [&]() -> Result<Shape> {
+    SPIKELOOM_TRY(ObjectHeader header, open_child(*file_, address_, name, Hdf5Kind::kDataset));
+    SPIKELOOM_TRY(const Dataset dataset, parse_dataset(*file_->source, std::move(header)));
+    return dataset.space.shape;
+  });
+}
+
+Result<Tensor> Hdf5Group::read_sequence(std::string_view name, std::uint64_t index) const {
+  return guarded(file_->name, joined(path_, name), [&]() -> Result<Tensor> {
+    const Source& source = *file_->source;
+    SPIKELOOM_TRY(ObjectHeader header, open_child(*file_, address_, name, Hdf5Kind::kDataset));
+    SPIKELOOM_TRY(const Dataset dataset, parse_dataset(source, std::move(header)));
+    const Hdf5Type& type = dataset.type;
+    if (type.element == nullptr || type.element->kind == Hdf5Type::Kind::kOther ||
+        type.element->is_text()) {
+      return Error{.code = ErrorCode::kFormat,
+                   .what = "no variable-length sequences of numbers",
+                   .got = type.words};
+    }
+    const std::uint64_t limit = file_->plausible_bytes();
+    SPIKELOOM_TRY(const Bytes raw,
+                  read_elements(source, dataset.storage, dataset.space, type.size, limit));
+    const std::uint64_t count = raw.size() / type.size;
+    if (index >= count) {
+      return Error{.code = ErrorCode::kNotFound,
+                   .what = "there is no such sequence",
+                   .expected = fmt::format("below {}", count),
+                   .got = fmt::format("{}", index)};
+    }
+    return to_sequence(source, type, std::span(raw).subspan(index * type.size, type.size), limit);
+  });
+}
+
 Result<Hdf5Strings> Hdf5Group::read_strings(std::string_view name) const {
   return guarded(file_->name, joined(path_, name), [&]() -> Result<Hdf5Strings> {
     const Source& source = *file_->source;

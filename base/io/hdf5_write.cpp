@@ -299,10 +299,39 @@ Result<Hdf5Writer> Hdf5Writer::create(const std::string& path) {
   return Hdf5Writer(Hdf5OutGroup(std::move(impl), "/"));
 }
 
+Result<Hdf5Writer> Hdf5Writer::create_in_memory() {
+  const auto lock = hdf5_lock();
+  auto impl = std::make_shared<Hdf5OutGroup::Impl>();
+  impl->path = "memory";
+  const Id access = list_id(H5Pcreate(H5P_FILE_ACCESS));
+  constexpr std::size_t kGrowth = std::size_t{1} << 20;
+  H5Pset_fapl_core(access.get(), kGrowth, false);
+  H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
+  impl->file = H5Fcreate("memory", H5F_ACC_TRUNC, H5P_DEFAULT, access.get());
+  if (impl->file < 0) return refused(impl->path, "no file can be made in memory");
+  return Hdf5Writer(Hdf5OutGroup(std::move(impl), "/"));
+}
+
+Result<std::vector<std::byte>> Hdf5Writer::take() {
+  const auto lock = hdf5_lock();
+  auto& impl = *root_.file_;
+  if (impl.file < 0 || !impl.temporary.empty()) {
+    return Error{.what = "not an open file in memory", .where = impl.path};
+  }
+  H5Fflush(impl.file, H5F_SCOPE_GLOBAL);
+  const ssize_t size = H5Fget_file_image(impl.file, nullptr, 0);
+  std::vector<std::byte> bytes(size > 0 ? static_cast<std::size_t>(size) : 0);
+  const bool taken = size > 0 && H5Fget_file_image(impl.file, bytes.data(), bytes.size()) == size;
+  H5Fclose(impl.file);
+  impl.file = -1;
+  if (!taken) return refused(impl.path, "the file in memory cannot be read back");
+  return bytes;
+}
+
 Status Hdf5Writer::commit() {
   const auto lock = hdf5_lock();
   auto& impl = *root_.file_;
-  if (impl.file < 0) {
+  if (impl.file < 0 || impl.temporary.empty()) {
     return Error{.code = ErrorCode::kInvalidArgument,
                  .what = "the file is already closed",
                  .where = impl.path};

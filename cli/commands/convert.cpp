@@ -9,16 +9,19 @@
 
 #include "base/io/npy.hpp"
 #include "cli/commands/commands.hpp"
+#include "cli/event_flags.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network_file.hpp"
 #include "cli/run_flags.hpp"
 #include "cli/table.hpp"
 #include "models/apply_weights.hpp"
+#include "models/detail/file_kind.hpp"
 #include "models/model_file/model_file.hpp"
 #include "models/nir/nir_writer.hpp"
 #include "models/tensors/safetensors.hpp"
 #include "models/tensors/tensor_file.hpp"
+#include "sensors/filters.hpp"
 #include "sensors/recording_io.hpp"
 #include "snn/resolve.hpp"
 
@@ -32,9 +35,8 @@ struct ConvertCommand {
   std::vector<std::string> map;  ///< TENSOR=NODE.FIELD
   bool ignore_unused = false, keep_unmatched = false;
   bool dequantise = false, extensions = false;
-  std::string input_format, columns;
-  std::string event_time_unit = "auto";
-  bool lenient = false, unsorted = false;
+  EventFlags events;
+  bool sort = false;
   RunFlags run;
   CommonOptions common;
 };
@@ -157,13 +159,31 @@ Result<Written> convert_tensors(const ConvertCommand& command, const std::string
   return written;
 }
 
+/// What the output does not hold of the input: the writer's words, what the reader skipped and
+/// dropped.
+std::vector<std::string> not_kept(std::vector<std::string> losses, const ReadReport& report) {
+  for (const auto& [name, count] : report.facts.skipped) {
+    losses.push_back(fmt::format("{} {}", with_commas(count), name));
+  }
+  const auto warnings = report.warnings();
+  losses.insert(losses.end(), warnings.begin(), warnings.end());
+  return losses;
+}
+
+/// The whole recording, in order of time.
+Result<Written> convert_sorted(const ConvertCommand& command, const std::string& to,
+                               ReadOptions options) {
+  options.unsorted = true;
+  SPIKELOOM_TRY(ReadRecording read, read_recording(command.in, options));
+  const std::size_t moved = sort_by_time(read.recording.events);
+  SPIKELOOM_TRY(auto losses, write_recording(read.recording, command.out, to));
+  if (moved > 0) losses.push_back(fmt::format("the order: {} events moved", with_commas(moved)));
+  return Written{"recording", to, read.report.events, not_kept(std::move(losses), read.report)};
+}
+
 Result<Written> convert_recording(const ConvertCommand& command, const std::string& to) {
-  ReadOptions options;
-  options.format = command.input_format;
-  options.columns = command.columns;
-  options.lenient = command.lenient;
-  options.unsorted = command.unsorted;
-  SPIKELOOM_TRY(options.time_unit, parse_event_time_unit(command.event_time_unit));
+  SPIKELOOM_TRY(const ReadOptions options, read_options(command.events));
+  if (command.sort) return convert_sorted(command, to, options);
   SPIKELOOM_TRY(auto stream, RecordingStream::open(command.in, options));
   EventPacket packet;
   // The first packet comes before the writer: the size may stand at the head of the file.
@@ -177,22 +197,35 @@ Result<Written> convert_recording(const ConvertCommand& command, const std::stri
     written.count += packet.size();
     SPIKELOOM_TRY(more, stream.next(packet));
   }
-  SPIKELOOM_TRY(written.losses, writer.commit());
-  const auto warnings = stream.report().warnings();
-  written.losses.insert(written.losses.end(), warnings.begin(), warnings.end());
-  if (written.format.empty()) written.format = ending(command.out);
+  SPIKELOOM_TRY(auto losses, writer.commit());
+  written.losses = not_kept(std::move(losses), stream.report());
   return written;
 }
 
-/// Name of the event format with this name or ending; empty when there is none.
-std::string event_format(const std::string& name) {
+/// The event format that is written with this name or ending; several: kAmbiguous; empty: none.
+Result<std::string> event_format(const std::string& name) {
+  std::string found;
   for (const EventCodec& codec : event_codecs()) {
-    const bool known =
-        codec.name == name ||
-        std::find(codec.extensions.begin(), codec.extensions.end(), name) != codec.extensions.end();
-    if (known && codec.make_encoder != nullptr) return std::string(codec.name);
+    if (codec.make_encoder == nullptr) continue;
+    if (codec.name == name) return name;
+    const auto& endings = codec.extensions;
+    if (std::find(endings.begin(), endings.end(), name) == endings.end()) continue;
+    found += (found.empty() ? "" : ", ") + std::string(codec.name);
   }
-  return "";
+  if (found.find(',') == found.npos) return found;
+  return Error{.code = ErrorCode::kAmbiguous,
+               .what = fmt::format("the ending .{} stands for several formats", name),
+               .expected = found,
+               .next = "name one with --to"};
+}
+
+/// Whether a file's array goes to an array: what is no event file by its content.
+Result<bool> holds_tensors(const std::string& path) {
+  SPIKELOOM_TRY(const auto start, detail::read_start(path));
+  const auto kind = detail::identify(start);
+  return kind == detail::FileKind::kNpy || kind == detail::FileKind::kNpz ||
+         kind == detail::FileKind::kTorchZip || kind == detail::FileKind::kTorchPickle ||
+         kind == detail::FileKind::kSafetensors;
 }
 
 Result<Written> convert_any(const ConvertCommand& command) {
@@ -204,13 +237,15 @@ Result<Written> convert_any(const ConvertCommand& command) {
                  .expected = "an output that ends in .nir or .sloom"};
   }
   if (is_model) return convert_model(command, to);
-  constexpr std::array<std::string_view, 3> kTensorFormats = {"npz", "safetensors", "npy"};
-  if (std::find(kTensorFormats.begin(), kTensorFormats.end(), to) != kTensorFormats.end()) {
-    return convert_tensors(command, to);
+  // A .npy holds an array or events; which of them the input has decides, or --columns.
+  const bool is_npy = to == "npy" && command.events.columns.empty();
+  if (to == "npz" || to == "safetensors") return convert_tensors(command, to);
+  if (is_npy) {
+    SPIKELOOM_TRY(const bool tensors, holds_tensors(command.in));
+    if (tensors) return convert_tensors(command, to);
   }
-  if (const std::string codec = event_format(to); !codec.empty()) {
-    return convert_recording(command, codec);
-  }
+  SPIKELOOM_TRY(const std::string codec, event_format(to));
+  if (!codec.empty()) return convert_recording(command, codec);
   std::string names = "nir, sloom, npz, npy, safetensors";
   for (const EventCodec& codec : event_codecs()) {
     if (codec.make_encoder == nullptr) continue;
@@ -269,17 +304,8 @@ void add_convert(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--dequantise", command->dequantise, "plain weights, for formats without scales")
       ->group(kModels);
   constexpr const char* kRecordings = "Recordings";
-  sub->add_option("--input-format", command->input_format, "event format of IN")
-      ->group(kRecordings);
-  sub->add_option("--columns", command->columns, "event columns of text, CSV and .npy, e.g. txyp")
-      ->group(kRecordings);
-  sub->add_option("--event-time-unit", command->event_time_unit, "unit of times in IN")
-      ->check(CLI::IsMember({"auto", "s", "ms", "us", "ns"}))
-      ->group(kRecordings);
-  sub->add_flag("--lenient", command->lenient, "keep the events before the first error")
-      ->group(kRecordings);
-  sub->add_flag("--unsorted", command->unsorted, "accept times that run backwards")
-      ->group(kRecordings);
+  add_event_flags(*sub, command->events, kRecordings);
+  sub->add_flag("--sort", command->sort, "put the events in order of time")->group(kRecordings);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {

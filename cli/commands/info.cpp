@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands/commands.hpp"
+#include "cli/event_flags.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/model_info.hpp"
 #include "cli/network_file.hpp"
@@ -21,11 +22,9 @@ using detail::FileKind;
 struct InfoCommand {
   std::string file;
   std::string as = "auto";  ///< auto, model, recording, tensors
-  std::string format, columns;
+  EventFlags events;
+  bool words = false;
   ModelFlags model;
-  std::string event_time_unit = "auto";
-  bool lenient = false;
-  bool unsorted = false;
   CommonOptions common;
 };
 
@@ -39,12 +38,8 @@ struct RecordingFacts {
 };
 
 Result<RecordingFacts> survey(const InfoCommand& command) {
-  ReadOptions options;
-  options.format = command.format;
-  options.columns = command.columns;
-  options.lenient = command.lenient;
-  options.unsorted = command.unsorted;
-  SPIKELOOM_TRY(options.time_unit, parse_event_time_unit(command.event_time_unit));
+  SPIKELOOM_TRY(ReadOptions options, read_options(command.events));
+  options.count_words = command.words;
   SPIKELOOM_TRY(auto stream, RecordingStream::open(command.file, options));
   RecordingSurvey survey;
   for (EventPacket packet;;) {
@@ -65,11 +60,17 @@ Value recording_value(const std::string& file, const RecordingFacts& facts) {
   value.set("last_us", optional_microseconds(info.last));
   value.set("width", info.width).set("height", info.height).set("digest", info.digest);
   value.set("on", info.on).set("off", info.events - info.on);
-  value.set("rate", info.rate()).set("max_x", info.max_x).set("max_y", info.max_y);
+  value.set("on_fraction", info.on_fraction())
+      .set("rate", info.rate())
+      .set("max_x", info.max_x)
+      .set("max_y", info.max_y);
   value.set("bytes", report.file_bytes);
   Value counts = Value::map();
   for (const auto& [name, count] : report.facts.counts) counts.set(name, count);
   value.set("counts", std::move(counts));
+  Value skipped = Value::map();
+  for (const auto& [name, count] : report.facts.skipped) skipped.set(name, count);
+  value.set("skipped", std::move(skipped));
   Value warnings = Value::list();
   for (const std::string& warning : report.warnings()) warnings.push(warning);
   return value.set("warnings", std::move(warnings));
@@ -80,6 +81,7 @@ std::string recording_text(const std::string& file, const RecordingFacts& facts)
   std::string text = fmt::format("{}: recording, format {}\n\n", file, report.format);
   text += fmt::format("events    {} ({} ON, {} OFF)\n", with_commas(info.events),
                       with_commas(info.on), with_commas(info.events - info.on));
+  text += fmt::format("polarity  {:.2f} % ON\n", 100.0 * info.on_fraction());
   if (info.first && info.last) {
     text += fmt::format("time      {} .. {} us ({})\n", floor_div(*info.first, kMicrosecond),
                         floor_div(*info.last, kMicrosecond),
@@ -89,6 +91,12 @@ std::string recording_text(const std::string& file, const RecordingFacts& facts)
   text += info.width == 0 ? std::string("size      not in the file")
                           : fmt::format("size      {} x {}", info.width, info.height);
   text += fmt::format("; largest x {}, y {}\ndigest    {}\n", info.max_x, info.max_y, info.digest);
+  for (const auto& [name, count] : report.facts.counts) {
+    text += fmt::format("counted   {} {}\n", with_commas(count), name);
+  }
+  for (const auto& [name, count] : report.facts.skipped) {
+    text += fmt::format("skipped   {} {}\n", with_commas(count), name);
+  }
   for (const std::string& warning : report.warnings()) text += "warning   " + warning + "\n";
   return text;
 }
@@ -127,10 +135,12 @@ Result<std::string> what_it_is(const InfoCommand& command) {
   if (command.as != "auto") return command.as;
   SPIKELOOM_TRY(const auto start, detail::read_start(command.file));
   switch (detail::identify(start)) {
-    case FileKind::kHdf5:
-      return std::string("model");
+    case FileKind::kHdf5: {
+      const auto events = hdf5_holds_events(command.file);
+      return std::string(events.ok() && *events ? "recording" : "model");
+    }
     case FileKind::kNpy:
-      return std::string(command.columns.empty() ? "tensors" : "recording");
+      return std::string(command.events.columns.empty() ? "tensors" : "recording");
     case FileKind::kIdx:
     case FileKind::kNpz:
     case FileKind::kTorchZip:
@@ -182,12 +192,8 @@ void add_info(CLI::App& app, Chosen& chosen) {
   sub->add_option("FILE", command->file, "the file")->required();
   sub->add_option("--as", command->as, "take it for this instead of looking")
       ->check(CLI::IsMember({"auto", "model", "recording", "tensors"}));
-  sub->add_option("--input-format", command->format, "event format, where content does not tell");
-  sub->add_option("--columns", command->columns, "event columns of text, CSV and .npy, e.g. txyp");
-  sub->add_option("--event-time-unit", command->event_time_unit, "unit of times in the file")
-      ->check(CLI::IsMember({"auto", "s", "ms", "us", "ns"}));
-  sub->add_flag("--lenient", command->lenient, "keep the events before the first error");
-  sub->add_flag("--unsorted", command->unsorted, "accept times that run backwards");
+  add_event_flags(*sub, command->events);
+  sub->add_flag("--words", command->words, "count every kind of word of an event file");
   add_model_flags(*sub, command->model);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {

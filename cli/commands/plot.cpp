@@ -167,6 +167,7 @@ void add_plot(CLI::App& app, Chosen& chosen) {
     chosen.common = command->common;
     chosen.action = [command](Console& console) { return plot_raster(*command, console); };
   });
+  add_plot_events(*plot, chosen);
 }
 
 }  // namespace spikeloom::cli

@@ -13,6 +13,7 @@
 
 #include "sensors/detail/codecs.hpp"
 #include "sensors/detail/event_rules.hpp"
+#include "sensors/detail/write_rules.hpp"
 
 namespace spikeloom::detail {
 namespace {
@@ -82,77 +83,54 @@ class NmnistDecoder final : public EventDecoder {
 
 class NmnistEncoder final : public EventEncoder {
  public:
-  explicit NmnistEncoder(const WriteOptions& options) : options_(options) {}
+  explicit NmnistEncoder(const WriteOptions& options) : rules_(kLimits, options) {}
 
   Status encode(const EventPacket& events, std::vector<std::byte>& out) override {
     std::vector<std::byte> made;
     made.reserve(events.size() * kRecord);
+    WriteRules rules = rules_;
     std::int64_t last = last_us_;
     for (std::size_t i = 0; i < events.size(); ++i) {
-      const std::int64_t us = floor_div(events.time[i], kMicrosecond);
-      SPIKELOOM_CHECK(check(events, i, us, last));
+      SPIKELOOM_TRY(const std::int64_t us, rules.take(events, i));
+      SPIKELOOM_CHECK(check_pause(us, last));
       last = us;
-      cut_times_ += events.time[i] % kMicrosecond != 0 ? 1 : 0;
       const auto counter = static_cast<std::uint32_t>(us % kTimeRange);
-      const std::uint32_t third = events.polarity[i] << 7 | counter >> 16;
+      const std::uint32_t third =
+          static_cast<std::uint32_t>(events.polarity[i]) << 7 | counter >> 16;
       for (const std::uint32_t byte : {std::uint32_t{events.x[i]}, std::uint32_t{events.y[i]},
                                        third, counter >> 8 & 0xFFU, counter & 0xFFU}) {
         made.push_back(static_cast<std::byte>(byte));
       }
     }
+    rules_ = rules;
     last_us_ = last;
     out.insert(out.end(), made.begin(), made.end());
     return {};
   }
 
   Status finish(std::vector<std::byte>&) override {
-    if (cut_times_ > 0) {
-      losses_.push_back(fmt::format("{} times cut to whole microseconds", cut_times_));
-    }
-    if (options_.width != 0) {
-      losses_.push_back(fmt::format("the sensor's size, {}x{}", options_.width, options_.height));
-    }
+    losses_ = rules_.losses(false);
     return {};
   }
 
  private:
-  /// What a reader would not give back as it was.
-  static Status check(const EventPacket& events, std::size_t i, std::int64_t us,
-                      std::int64_t last) {
-    const auto refuse = [](std::string what, std::string expected, std::string got) {
-      return Error{.code = ErrorCode::kUnsupported,
-                   .what = std::move(what),
-                   .expected = std::move(expected),
-                   .got = std::move(got),
-                   .next = "write another format, e.g. csv"};
-    };
-    if (events.x[i] > 255 || events.y[i] > 255) {
-      return refuse("nmnist cannot hold this pixel", "x and y up to 255",
-                    fmt::format("x {}, y {}", events.x[i], events.y[i]));
-    }
-    if (events.polarity[i] > 1) {
-      return refuse("nmnist cannot hold this polarity", "0 or 1",
-                    fmt::format("{}", events.polarity[i]));
-    }
-    if (us < last) {
-      return refuse("nmnist holds events in order of time from 0 on",
-                    fmt::format("at least {} us", last), fmt::format("{} us", us));
-    }
-    // From one event to the next a reader has only the 23-bit counter to go by: it sees one
-    // wrap if the counter drops by more than half, none if it does not drop.
+  static constexpr FormatLimits kLimits = {"nmnist", 255, 255, 23, kTimeRange - 1, kLatestUs};
+
+  /// From one event to the next a reader has only the 23-bit counter to go by: it sees one wrap if
+  /// the counter drops by more than half, none if it does not drop.
+  static Status check_pause(std::int64_t us, std::int64_t last) {
     const std::int64_t wraps = us / kTimeRange - last / kTimeRange;
     const std::int64_t drop = last % kTimeRange - us % kTimeRange;
-    if (wraps != (drop > kTimeRange / 2 ? 1 : 0)) {
-      return refuse("nmnist cannot hold a pause this long here",
-                    "less than half of the 23-bit counter across its wrap, 4.19 s",
-                    fmt::format("{} us after {} us", us, last));
-    }
-    return {};
+    if (wraps == (drop > kTimeRange / 2 ? 1 : 0)) return {};
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "nmnist cannot hold a pause this long here",
+                 .expected = "less than half of the 23-bit counter across its wrap, 4.19 s",
+                 .got = fmt::format("{} us after {} us", us, last),
+                 .next = "write another format, e.g. csv"};
   }
 
-  WriteOptions options_;
+  WriteRules rules_;
   std::int64_t last_us_ = 0;
-  std::uint64_t cut_times_ = 0;
 };
 
 }  // namespace

@@ -1,5 +1,11 @@
-/// Event arrays in NumPy's .npy: shape (events, columns), one plain element type. The array is held
-/// in memory as a whole. The rules for columns and units are those of text.
+/// Event arrays in NumPy's .npy.
+///
+/// Structured, shape (events): fields t (or ts, time, timestamp), x, y, p (or polarity, on) of
+/// integers, others are passed over; decoded as it comes. This is what is written: t <i8 in
+/// microseconds, x and y <u2, p u1.
+///
+/// Plain, shape (events, columns), one type of element: the array is held in memory as a whole. The
+/// rules for columns and units are those of text.
 
 #include "base/io/npy.hpp"
 
@@ -9,8 +15,13 @@
 #include <fmt/format.h>
 
 #include "sensors/detail/codecs.hpp"
+#include "sensors/detail/event_numbers.hpp"
 #include "sensors/detail/event_rules.hpp"
 #include "sensors/detail/event_text.hpp"
+#include "sensors/detail/load.hpp"
+#include "sensors/detail/npy_fields.hpp"
+#include "sensors/detail/record_decoder.hpp"
+#include "sensors/detail/write_rules.hpp"
 
 namespace spikeloom::detail {
 namespace {
@@ -23,55 +34,6 @@ std::size_t header_bytes(std::span<const std::byte> file) {
   const std::size_t low = at(8) | at(9) << 8;
   return at(6) == 1 ? 10 + low : 12 + (low | at(10) << 16 | at(11) << 24);
 }
-
-/// The elements as real or as integer numbers, whichever they are.
-class Numbers {
- public:
-  static Result<Numbers> of(const Tensor& tensor) {
-    Numbers numbers;
-    numbers.is_real_ = tensor.dtype() == DType::kFloat32 || tensor.dtype() == DType::kFloat64;
-    if (numbers.is_real_) {
-      numbers.reals_ = tensor.to_doubles();
-    } else if (tensor.dtype() == DType::kInt64) {
-      // Nanoseconds since 1970 are beyond what Tensor::to_integers takes, 2^53.
-      numbers.integers_.resize(static_cast<std::size_t>(tensor.size()));
-      std::ranges::copy(tensor.bytes(),
-                        std::as_writable_bytes(std::span(numbers.integers_)).begin());
-    } else {
-      SPIKELOOM_TRY(numbers.integers_, tensor.to_integers());
-    }
-    return numbers;
-  }
-
-  bool is_real() const { return is_real_; }
-
-  std::optional<std::int64_t> integer(std::size_t i) const {
-    if (!is_real_) return integers_[i];
-    const double value = reals_[i];
-    if (!(std::abs(value) <= 0x1.0p53) || std::trunc(value) != value) return std::nullopt;
-    return static_cast<std::int64_t>(value);
-  }
-
-  std::optional<Time> time(std::size_t i, std::int64_t unit_ns) const {
-    if (is_real_) {
-      const double ns = reals_[i] * static_cast<double>(unit_ns);
-      if (!(std::abs(ns) < 0x1.0p63)) return std::nullopt;
-      return std::llround(ns);
-    }
-    Time time = 0;
-    if (__builtin_mul_overflow(integers_[i], unit_ns, &time)) return std::nullopt;
-    return time;
-  }
-
-  std::string text(std::size_t i) const {
-    return is_real_ ? fmt::format("{}", reals_[i]) : fmt::format("{}", integers_[i]);
-  }
-
- private:
-  bool is_real_ = false;
-  std::vector<double> reals_;
-  std::vector<std::int64_t> integers_;
-};
 
 class NpyDecoder final : public EventDecoder {
  public:
@@ -159,12 +121,156 @@ class NpyDecoder final : public EventDecoder {
   std::vector<std::byte> file_;
 };
 
+/// Records of named fields.
+class NpyRecords {
+ public:
+  static constexpr std::size_t kLongest = kLongestNpyRecord;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+
+  explicit NpyRecords(const ReadOptions& options)
+      : unit_ns_(nanoseconds(options.time_unit == EventTimeUnit::kAuto
+                                 ? EventTimeUnit::kMicroseconds
+                                 : options.time_unit)) {}
+
+  Result<std::optional<std::size_t>> header(std::span<const std::byte> head, bool whole) {
+    const std::size_t size = npy_header_bytes(head);
+    if (size == 0 || head.size() < size) {
+      if (!whole) return std::optional<std::size_t>();
+      return Error{
+          .code = ErrorCode::kFormat, .what = "the header is cut short", .where = "byte 0"};
+    }
+    SPIKELOOM_TRY(fields_, parse_npy_fields(head.first(size)));
+    left_ = fields_.events;
+    return std::optional(size);
+  }
+
+  Decoded decode(const std::byte* data, std::size_t bytes, EventBlock& block) {
+    std::size_t i = 0;
+    for (; i + fields_.bytes <= bytes && !block.full(); i += fields_.bytes) {
+      const auto time = fields_.t.load(data + i);
+      const auto x = fields_.x.load(data + i);
+      const auto y = fields_.y.load(data + i);
+      const auto p = fields_.p.bytes == 0 ? 1 : fields_.p.load(data + i);
+      Time ns = 0;
+      if (left_ == 0 || __builtin_mul_overflow(time, unit_ns_, &ns) || x < 0 || x > 65535 ||
+          y < 0 || y > 65535 || p < -1 || p > 1) {
+        return {i, Decoded::kWrong};
+      }
+      --left_;
+      block.push(ns, static_cast<std::uint32_t>(x), static_cast<std::uint32_t>(y), p > 0 ? 1 : 0);
+    }
+    if (left_ == 0 && i < bytes && !block.full()) return {i, Decoded::kWrong};
+    return {i, block.full() ? Decoded::kFull : Decoded::kNeedsMore};
+  }
+
+  Error wrong(const std::byte*) const {
+    return {.code = ErrorCode::kFormat,
+            .what = left_ == 0 ? "bytes behind the last event" : "not an event",
+            .expected = left_ == 0
+                            ? fmt::format("{} events", fields_.events)
+                            : "a time of 64-bit nanoseconds, x and y from 0 to 65535, p -1 to "
+                              "1"};
+  }
+  bool may_end() const { return left_ == 0; }
+  void report(StreamFacts&) const {}
+  void count(const std::byte*, std::size_t) {}
+
+ private:
+  std::int64_t unit_ns_;
+  NpyFields fields_;
+  std::uint64_t left_ = 0;
+};
+
+/// Structured or plain, whichever the header says.
+class EitherNpyDecoder final : public EventDecoder {
+ public:
+  EitherNpyDecoder(const ReadOptions& options, const EventColumns& columns)
+      : options_(options), columns_(columns) {
+    facts_.width = options.width;
+    facts_.height = options.height;
+  }
+
+  Status feed(std::span<const std::byte> bytes, EventPacket& out) override {
+    if (decoder_) return passed(decoder_->feed(bytes, out));
+    head_.insert(head_.end(), bytes.begin(), bytes.end());
+    const std::size_t size = npy_header_bytes(head_);
+    constexpr std::size_t kLongest = std::size_t{1} << 20;
+    if (head_.size() < std::clamp(size, kShortestNpyHeader, kLongest)) return {};
+    return choose(size, out);
+  }
+
+  Status finish(EventPacket& out) override {
+    if (!decoder_) SPIKELOOM_CHECK(choose(npy_header_bytes(head_), out));
+    return passed(decoder_->finish(out));
+  }
+
+ private:
+  Status choose(std::size_t size, EventPacket& out) {
+    const bool structured =
+        size != 0 && size <= head_.size() && is_structured_npy(std::span(head_).first(size));
+    if (structured) {
+      decoder_ = std::make_unique<RecordDecoder<NpyRecords>>(options_, NpyRecords(options_));
+    } else {
+      decoder_ = std::make_unique<NpyDecoder>(options_, columns_);
+    }
+    const auto head = std::exchange(head_, {});
+    return passed(decoder_->feed(head, out));
+  }
+
+  Status passed(Status status) {
+    facts_ = decoder_->facts();
+    return status;
+  }
+
+  ReadOptions options_;
+  EventColumns columns_;
+  std::vector<std::byte> head_;
+  std::unique_ptr<EventDecoder> decoder_;
+};
+
+class NpyEncoder final : public EventEncoder {
+ public:
+  explicit NpyEncoder(const WriteOptions& options) : rules_(kLimits, options) {}
+
+  Status encode(const EventPacket& events, std::vector<std::byte>& out) override {
+    std::vector<std::byte> made;
+    if (!has_header_) made = npy_fields_header(0);
+    WriteRules rules = rules_;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      SPIKELOOM_TRY(const std::int64_t us, rules.take(events, i));
+      put_little(made, us);
+      put_little(made, events.x[i]);
+      put_little(made, events.y[i]);
+      put_little(made, events.polarity[i]);
+    }
+    out.insert(out.end(), made.begin(), made.end());
+    has_header_ = true;
+    rules_ = rules;
+    count_ += events.size();
+    return {};
+  }
+
+  Status finish(std::vector<std::byte>& out) override {
+    if (!has_header_) SPIKELOOM_CHECK(encode({}, out));
+    losses_ = rules_.losses(false);
+    return {};
+  }
+  std::vector<std::byte> beginning() const override { return npy_fields_header(count_); }
+
+ private:
+  static constexpr FormatLimits kLimits = any_time_limits("npy");
+  WriteRules rules_;
+  std::uint64_t count_ = 0;
+  bool has_header_ = false;
+};
+
 }  // namespace
 
 EventCodec npy_codec() {
   EventCodec codec;
   codec.name = "npy";
-  codec.description = "NumPy array (events, 4): t, x, y, p";
+  codec.description = "NumPy array of events: fields or columns t, x, y, p";
   codec.extensions = {"npy"};
   codec.match = [](std::span<const std::byte> head) {
     const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
@@ -173,7 +279,10 @@ EventCodec npy_codec() {
   codec.make_decoder = [](const ReadOptions& options) -> Result<std::unique_ptr<EventDecoder>> {
     SPIKELOOM_TRY(const EventColumns columns,
                   parse_columns(options.columns.empty() ? "txyp" : options.columns));
-    return std::unique_ptr<EventDecoder>(std::make_unique<NpyDecoder>(options, columns));
+    return std::unique_ptr<EventDecoder>(std::make_unique<EitherNpyDecoder>(options, columns));
+  };
+  codec.make_encoder = [](const WriteOptions& options) -> Result<std::unique_ptr<EventEncoder>> {
+    return std::unique_ptr<EventEncoder>(std::make_unique<NpyEncoder>(options));
   };
   return codec;
 }

@@ -7,6 +7,7 @@
 
 #include "base/time.hpp"
 #include "sensors/codec.hpp"
+#include "sensors/detail/event_block.hpp"
 
 namespace spikeloom::detail {
 
@@ -17,6 +18,12 @@ class EventRules {
 
   /// Takes the size a file declares; kInvalidArgument when the caller gave another.
   Status declare_size(std::uint32_t width, std::uint32_t height, const std::string& where);
+  /// Where nobody knows the size: what the format's coordinates can be.
+  void limit(std::uint32_t width, std::uint32_t height) {
+    if (width_ != 0) return;
+    width_ = width;
+    height_ = height;
+  }
   std::uint32_t width() const { return width_; }
   std::uint32_t height() const { return height_; }
 
@@ -25,6 +32,9 @@ class EventRules {
     return (!sorted_ || time >= last_) && (width_ == 0 || (x < width_ && y < height_));
   }
   void accept(Time time) { last_ = time; }
+  /// How many events of the block obey, from its first on; the last of them becomes the one that
+  /// no later time may lie before.
+  std::size_t accept(const EventBlock& block);
   Error explain(Time time, std::uint32_t x, std::uint32_t y, const std::string& where) const;
 
  private:

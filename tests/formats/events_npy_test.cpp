@@ -7,7 +7,6 @@
 
 #include "base/io/npy.hpp"
 #include "sensors/recording_io.hpp"
-#include "tests/support/shared_data.hpp"
 
 namespace spikeloom {
 namespace {
@@ -82,14 +81,45 @@ TEST(EventsNpy, SpikeTensorsAndDamagedFilesAreRefused) {
   }
 }
 
-TEST(EventsNpy, StructuredArraysAreRefusedByName) {
-  constexpr const char* kPath = "acceptance/events/prophesee/evt3_sample.npy";
-  REQUIRE_SHARED(kPath);
-  const auto result = read_recording(test::shared_path(kPath).string());
-  ASSERT_FALSE(result.ok());
-  EXPECT_EQ(result.error().code, ErrorCode::kUnsupported);
-  EXPECT_NE(result.error().message().find("structured"), std::string::npos)
-      << result.error().message();
+/// A version 1.0 header and bytes behind it.
+std::vector<std::byte> structured(const std::string& descr, const std::string& shape,
+                                  const std::vector<int>& data) {
+  const std::string text =
+      "{'descr': " + descr + ", 'fortran_order': False, 'shape': " + shape + ", }\n";
+  std::vector<std::byte> bytes;
+  for (const char c : std::string("\x93NUMPY\x01") + '\0')
+    bytes.push_back(static_cast<std::byte>(c));
+  bytes.push_back(static_cast<std::byte>(text.size() & 0xFF));
+  bytes.push_back(static_cast<std::byte>(text.size() >> 8));
+  for (const char c : text) bytes.push_back(static_cast<std::byte>(c));
+  for (const int value : data) bytes.push_back(static_cast<std::byte>(value));
+  return bytes;
+}
+
+TEST(EventsNpy, FieldsOfAnyOrderAndSize) {
+  const auto bytes =
+      structured("[('y', '|u1'), ('t', '>u4'), ('flag', '|V1'), ('x', '<i2'), ('on', '|b1')]",
+                 "(2,)", {7, 0, 0, 1, 2, 99, 3, 1, 1, 8, 0, 0, 1, 3, 99, 4, 0, 0});
+  const auto result = read_recording_bytes(bytes, "a.npy");
+  ASSERT_TRUE(result.ok()) << result.error().message();
+  EXPECT_EQ(result->recording.events,
+            (EventPacket{{258 * kMicrosecond, 259 * kMicrosecond}, {259, 4}, {7, 8}, {1, 0}}));
+  const auto cut = read_recording_bytes(std::span(bytes).first(bytes.size() - 1), "a.npy");
+  ASSERT_FALSE(cut.ok());
+  EXPECT_NE(cut.error().where.find("byte"), std::string::npos) << cut.error().message();
+}
+
+TEST(EventsNpy, OtherStructuresAreRefused) {
+  for (const char* descr :
+       {"[('t', '<i8'), ('x', '<u2')]", "[('t', '<f8'), ('x', '<u2'), ('y', '<u2')]",
+        "[('t', '<i8', (2,)), ('x', '<u2'), ('y', '<u2')]", "[('t'"}) {
+    EXPECT_FALSE(read_recording_bytes(structured(descr, "(0,)", {}), "a.npy").ok()) << descr;
+  }
+  EXPECT_EQ(read_recording_bytes(
+                structured("[('t', '<i8'), ('x', '<u2'), ('y', '<u2')]", "(1, 2)", {}), "a.npy")
+                .error()
+                .code,
+            ErrorCode::kShape);
 }
 
 }  // namespace

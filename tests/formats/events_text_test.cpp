@@ -157,7 +157,8 @@ TEST(EventsText, DetectsByContentThenByExtension) {
   EXPECT_EQ(format("1,2,3,1\n", "events.txt"), "csv");
   EXPECT_EQ(format("", "events.csv"), "csv");
   EXPECT_EQ(format("1 2 3 1\n", "events.bin"), "text");
-  EXPECT_TRUE(mentions(format(std::string_view("\0\1\2\3\4", 5), "noname"), "nmnist, text, csv"));
+  EXPECT_TRUE(
+      mentions(format(std::string_view("\0\1\2\3\4", 5), "noname"), "nmnist, bs1, bs3, text, csv"));
   EXPECT_TRUE(mentions(format("hello there\n", "letter"), "name the format"));
 }
 

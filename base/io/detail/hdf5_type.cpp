@@ -159,6 +159,15 @@ std::string strip(std::span<const std::byte> bytes, Hdf5Type::Padding padding) {
   return std::string(text);
 }
 
+/// What a sequence is made of; nothing for a sequence of sequences, which is not read.
+Result<std::shared_ptr<const Hdf5Type>> sequence_element(std::span<const std::byte> body) {
+  if (body.empty() || (std::to_integer<unsigned>(body[0]) & 0xf) == kVariable) {
+    return std::shared_ptr<const Hdf5Type>();
+  }
+  SPIKELOOM_TRY(auto type, parse_type(body));
+  return std::shared_ptr<const Hdf5Type>(std::make_shared<Hdf5Type>(std::move(type)));
+}
+
 }  // namespace
 
 Result<Hdf5Type> parse_type(std::span<const std::byte> body) {
@@ -189,6 +198,9 @@ Result<Hdf5Type> parse_type(std::span<const std::byte> body) {
       }
       [[fallthrough]];
     default:
+      if (header.kind == kVariable && (header.bits & 0xf) == 0) {
+        SPIKELOOM_TRY(type.element, sequence_element(body.subspan(cursor.at())));
+      }
       type.words = other_words(header, cursor);
       return type;
   }
@@ -303,6 +315,31 @@ Result<std::vector<std::string>> to_strings(const Source& source, const Hdf5Type
     values[i] = strip(object.first(length), type.padding);
   }
   return values;
+}
+
+Result<Tensor> to_sequence(const Source& source, const Hdf5Type& type,
+                           std::span<const std::byte> reference, std::uint64_t limit) {
+  if (type.size != 8 + source.offset_size() || reference.size() != type.size) {
+    return hdf5_damaged("a reference to a sequence has the wrong size");
+  }
+  Cursor cursor(reference);
+  const std::uint64_t length = cursor.u32();
+  const std::uint64_t collection = cursor.address(source.offset_size());
+  const std::uint32_t index = cursor.u32();
+  Bytes bytes;
+  if (length > 0) {
+    if (collection == 0 || collection == kUndefined) {
+      return hdf5_damaged("a sequence lies nowhere");
+    }
+    GlobalHeap heap(source);
+    SPIKELOOM_TRY(const auto object, heap.object(collection, index));
+    const std::uint64_t size = length * type.element->size;
+    if (size > object.size() || size > limit) {
+      return hdf5_damaged("a sequence is longer than where it lies");
+    }
+    bytes.assign(object.begin(), object.begin() + static_cast<std::ptrdiff_t>(size));
+  }
+  return to_tensor(*type.element, {static_cast<std::int64_t>(length)}, std::move(bytes));
 }
 
 }  // namespace spikeloom::io::detail

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct Hdf5Type {
   std::size_t size = 0;  ///< bytes of an element as stored
   bool swapped = false;  ///< big-endian
   Padding padding = Padding::kNullTerminated;
+  std::shared_ptr<const Hdf5Type> element = {};  ///< of a variable-length sequence, a kOther
 
   bool is_text() const { return kind == Kind::kFixedText || kind == Kind::kVariableText; }
 };
@@ -50,5 +52,9 @@ Result<Tensor> to_tensor(const Hdf5Type& type, const Shape& shape, Bytes raw);
 /// Raw elements as text. `limit` bounds the sum of all lengths.
 Result<std::vector<std::string>> to_strings(const Source& source, const Hdf5Type& type,
                                             std::span<const std::byte> raw, std::uint64_t limit);
+
+/// The elements of one variable-length sequence, given its reference as stored.
+Result<Tensor> to_sequence(const Source& source, const Hdf5Type& type,
+                           std::span<const std::byte> reference, std::uint64_t limit);
 
 }  // namespace spikeloom::io::detail
