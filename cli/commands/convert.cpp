@@ -1,7 +1,6 @@
 /// `spikeloom convert`: networks, recordings and tensors from one format into another.
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 
 #include <CLI/CLI.hpp>
