@@ -174,8 +174,7 @@ class Aedat3 {
 
 class Aedat3Encoder final : public EventEncoder {
  public:
-  explicit Aedat3Encoder(const WriteOptions& options)
-      : options_(options), rules_(kLimits, options) {
+  explicit Aedat3Encoder(const WriteOptions& options) : rules_(kLimits, options) {
     const KnownChip* chip =
         options.width == 0 ? nullptr : chip_of_size(options.width, options.height);
     if (chip != nullptr) chip_ = chip->name;
@@ -232,7 +231,6 @@ class Aedat3Encoder final : public EventEncoder {
     std::memcpy(at, words.data(), kPacketHeader);
   }
 
-  WriteOptions options_;
   WriteRules rules_;
   std::string_view chip_;
   bool has_header_ = false;
