@@ -260,6 +260,7 @@ Result<IntegerProgram> to_integer(const Program& program) {
     const Status status = detail::convert_language(program, integer.nodes.size() - 1, integer);
     if (!status.ok()) return Error(status.error()).in(fmt::format("node \"{}\"", node.name));
   }
+  SPIKELOOM_CHECK(detail::check_cycle_units(program, integer));
   // Bounds grow with the input, so the largest provable limit is found by halving.
   if (detail::bound_values(program, kEventLimit, integer).ok()) return integer;
   SPIKELOOM_CHECK(detail::bound_values(program, 1, integer));

@@ -91,13 +91,16 @@ Status for_each_weight(const Tensor& weight, F f) {
   return {};
 }
 
-/// The unit of what enters a node, which all its links share.
+/// The unit of what enters a node, which all its links share. A link of a cycle may come from a node
+/// that is converted later: it carries whole numbers, as check_cycle_units() makes sure.
 Result<int> input_exponent(const ProgramNode& node, const IntegerProgram& integer) {
+  const auto unit_of = [&](const Link& link) {
+    return link.source < integer.nodes.size() ? integer.nodes[link.source].exponent : 0;
+  };
   if (node.inputs.empty()) return 0;
-  const int first = integer.nodes[node.inputs.front().source].exponent;
+  const int first = unit_of(node.inputs.front());
   for (const Link& link : node.inputs) {
-    const int other = link.source < integer.nodes.size() ? integer.nodes[link.source].exponent : 0;
-    if (other != first) {
+    if (const int other = unit_of(link); other != first) {
       return unsupported("links in different units enter one node", "one unit",
                          fmt::format("2^-{} and 2^-{}", first, other), "give --arithmetic float32");
     }
@@ -191,6 +194,19 @@ Status convert_language(const Program& program, std::size_t index, IntegerProgra
         }
       },
       layer.operation);
+}
+
+Status check_cycle_units(const Program& program, const IntegerProgram& integer) {
+  for (std::size_t n = 0; n < program.nodes.size(); ++n) {
+    for (const Link& link : program.nodes[n].inputs) {
+      const int exponent = integer.nodes[link.source].exponent;
+      if (link.source < n || exponent == 0) continue;
+      return Status(unsupported("a language layer lies in a cycle", "layers one after the other",
+                                fmt::format("2^-{}", exponent), "give --arithmetic float32")
+                        .in(fmt::format("node \"{}\"", program.nodes[n].name)));
+    }
+  }
+  return {};
 }
 
 }  // namespace spikeloom::detail

@@ -10,4 +10,7 @@ namespace spikeloom::detail {
 /// integers, units that do not fit.
 Status convert_language(const Program& program, std::size_t index, IntegerProgram& integer);
 
+/// kUnsupported where a link from a later node does not carry whole numbers; after all nodes.
+Status check_cycle_units(const Program& program, const IntegerProgram& integer);
+
 }  // namespace spikeloom::detail

@@ -92,7 +92,7 @@ TEST_F(CliSensors, SentEventsDecideAsAFileDoes) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   // The listener has the files .stdout and .stderr: the sender works elsewhere.
-  const std::string sender = std::string(SPIKELOOM_BINARY) + " sensors send '" + path("a.csv") +
+  const std::string sender = std::string(spikeloom_binary()) + " sensors send '" + path("a.csv") +
                              "' --udp " + port + " --rate 1e6 >/dev/null 2>&1";
   EXPECT_EQ(std::system(sender.c_str()), 0);
   const ProcessResult heard = finish(child);

@@ -196,7 +196,8 @@ TEST(LanguageParity, Float32IsCloseToDouble) {
 
 /// The formula of the papers, 3 h (active_in n + active_rec h) with every weight, source by source.
 TEST(LanguageParity, OperationsAreThoseOfTheFormula) {
-  const auto network = word_network(cases()[1].layers);
+  const auto layers = cases()[1].layers;
+  const auto network = word_network(layers);
   ASSERT_TRUE(network.ok());
   const auto said = run(*network, "cpu", {});
   ASSERT_TRUE(said.ok()) << error_of(said);
@@ -207,8 +208,8 @@ TEST(LanguageParity, OperationsAreThoseOfTheFormula) {
     }
     return count;
   };
-  const auto& first = std::get<node::Egru>(cases()[1].layers[0]);
-  const auto& second = std::get<node::Egru>(cases()[1].layers[1]);
+  const auto& first = std::get<node::Egru>(layers[0]);
+  const auto& second = std::get<node::Egru>(layers[1]);
   std::uint64_t own = 0, next = 0, dense = 0;
   for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(kVector); ++i) {
     dense += fan_out(first.kernel, i) * static_cast<std::uint64_t>(kSteps);
@@ -221,8 +222,12 @@ TEST(LanguageParity, OperationsAreThoseOfTheFormula) {
     if (event.step + 1 < kSteps) next += fan_out(second.recurrent, event.index);
   }
   for (const NodeStats& node : said->stats) {
-    if (node.name == "layer1") EXPECT_EQ(node.ac + node.mac, own + dense);
-    if (node.name == "layer2") EXPECT_EQ(node.ac + node.mac, next);
+    if (node.name == "layer1") {
+      EXPECT_EQ(node.ac + node.mac, own + dense);
+    }
+    if (node.name == "layer2") {
+      EXPECT_EQ(node.ac + node.mac, next);
+    }
   }
 }
 
