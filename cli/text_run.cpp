@@ -194,7 +194,7 @@ void add_text_flags(CLI::App& command, TextFlags& flags) {
                   "state of the units between windows: carried, reset or both (both)")
       ->check(CLI::IsMember({"carried", "reset", "both"}))
       ->group("Text");
-  command.add_option("--reset-every", flags.reset_every, "tokens in a window (70)")
+  command.add_option("--reset-window", flags.reset_every, "tokens in a window (70)")
       ->check(CLI::Range(1, 1000000))
       ->group("Text");
   add_choice_flags(command, flags);

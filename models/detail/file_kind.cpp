@@ -76,11 +76,12 @@ FileKind identify(Bytes start) {
   if (starts_with(start, "PK\x03\x04") || starts_with(start, "PK\x05\x06")) return zip_kind(start);
   if (starts_with(start, "\x93NUMPY")) return FileKind::kNpy;
   if (io::looks_like_idx(start)) return FileKind::kIdx;
+  // Before pickles: the length of a header may begin with the bytes of PROTO.
+  if (is_safetensors(start)) return FileKind::kSafetensors;
   if (start.size() >= 2 && start[0] == std::byte{0x80} && start[1] >= std::byte{2} &&
       start[1] <= std::byte{5}) {
     return pickle_kind(start);
   }
-  if (is_safetensors(start)) return FileKind::kSafetensors;
   return is_text(start) ? FileKind::kText : FileKind::kUnknown;
 }
 

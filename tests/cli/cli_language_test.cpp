@@ -50,7 +50,7 @@ TEST_F(CliLanguage, ATextIsScoredInBothProtocols) {
   write_whole(folder() / "t.txt",
               "it is a truth universally acknowledged , that a single man in possession of a good "
               "fortune , must be in want of a wife .\ncall me zyzzyva .\n");
-  const auto scored = run({"run", model(), "--text", "t.txt", "--reset-every", "5", "--json"});
+  const auto scored = run({"run", model(), "--text", "t.txt", "--reset-window", "5", "--json"});
   ASSERT_EQ(scored.code, cli::kExitOk) << scored.err;
   const Value report = scored.json();
   EXPECT_EQ(report.find("unknown")->number(), 1);

@@ -221,7 +221,7 @@ TEST(EventsText, FileErrorsNameTheFile) {
   EXPECT_FALSE(write_recording({}, "no/such/file.txt").ok());
   const auto unknown = write_recording({}, testing::TempDir() + "a.mp4");
   ASSERT_FALSE(unknown.ok());
-  EXPECT_EQ(unknown.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(unknown.error().code, ErrorCode::kAmbiguous) << unknown.error().message();
 }
 
 TEST(EventsText, StreamsInPacketsOfBoundedSize) {
