@@ -413,8 +413,8 @@ using NodeKind =
                  node::RandomSparse, node::Scale, node::Conv1d, node::Conv2d, node::SumPool2d,
                  node::AvgPool2d, node::MaxPool2d, node::Flatten, node::Delay, node::Threshold,
                  node::I, node::If, node::Li, node::Lif, node::CubaLi, node::CubaLif,
-                 node::SigmaDelta, node::Embedding, node::Decoder, node::Egru, node::Gru, node::Lstm,
-                 node::Relu, node::Subgraph>;
+                 node::SigmaDelta, node::Embedding, node::Decoder, node::Egru, node::Gru,
+                 node::Lstm, node::Relu, node::Subgraph>;
 
 /// NIR's class name of a kind, e.g. "CubaLIF".
 inline std::string_view kind_name(const NodeKind& kind) {

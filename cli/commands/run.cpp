@@ -71,7 +71,8 @@ Result<int> run(const RunCommand& command, Console& console) {
 void add_run(CLI::App& app, Chosen& chosen) {
   const auto command = std::make_shared<RunCommand>();
   CLI::App* sub = app.add_subcommand("run", "Run a network on recordings");
-  sub->add_option("MODEL", command->model, "network: .nir, .sloom, a .yaml of SLAYER, or a language model")
+  sub->add_option("MODEL", command->model,
+                  "network: .nir, .sloom, a .yaml of SLAYER, or a language model")
       ->required();
   add_model_flags(*sub, command->model_flags);
   add_input_flags(*sub, command->input);

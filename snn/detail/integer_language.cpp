@@ -91,8 +91,8 @@ Status for_each_weight(const Tensor& weight, F f) {
   return {};
 }
 
-/// The unit of what enters a node, which all its links share. A link of a cycle may come from a node
-/// that is converted later: it carries whole numbers, as check_cycle_units() makes sure.
+/// The unit of what enters a node, which all its links share. A link of a cycle may come from a
+/// node that is converted later: it carries whole numbers, as check_cycle_units() makes sure.
 Result<int> input_exponent(const ProgramNode& node, const IntegerProgram& integer) {
   const auto unit_of = [&](const Link& link) {
     return link.source < integer.nodes.size() ? integer.nodes[link.source].exponent : 0;
