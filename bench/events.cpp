@@ -66,13 +66,16 @@ int main(int argc, char** argv) {
   int turns = 15;
   app.add_option("FILE", files, "recordings")->required();
   app.add_option("--repeat", turns, "turns, of which the best counts (15)")
-      ->check(CLI::Range(1, 1000));
+      ->check(CLI::Range(1, 100000));
+  bool streams_only = false;
+  app.add_flag("--stream", streams_only, "only as a stream (for a profiler)");
   CLI11_PARSE(app, argc, argv);
   for (const std::string& file : files) {
     const std::uint64_t events = stream(file);
     if (events == 0) return 1;
     const Times streamed = best_of(turns, [&] { stream(file); });
-    const Times whole = best_of(turns, [&] { static_cast<void>(read_recording(file).ok()); });
+    const Times whole =
+        best_of(streams_only ? 1 : turns, [&] { static_cast<void>(read_recording(file).ok()); });
     fmt::print("{{\"file\": \"{}\", \"events\": {}, \"stream\": [{}, {}], \"whole\": [{}, {}]}}\n",
                file, events, streamed.processor, streamed.wall, whole.processor, whole.wall);
   }

@@ -6,6 +6,8 @@
 #include <lz4frame.h>
 #include <zstd.h>
 
+#include "sensors/detail/lz4_frames.hpp"
+
 namespace spikeloom::detail {
 namespace {
 
@@ -23,6 +25,10 @@ struct Decompressor::State {
   LZ4F_dctx* lz4 = nullptr;
   ZSTD_DCtx* zstd = nullptr;
   std::vector<std::byte> content;  ///< never shrinks, so that it is cleared once only
+  std::vector<std::byte> content_of_second;
+  /// How the last plain frame that liblz4 found right began; frames that begin so need no more
+  /// checks of their headers.
+  std::optional<PlainLz4Header> plain_header;
 
   explicit State(Compression kind) : compression(kind) {
     if (kind == Compression::kLz4) LZ4F_createDecompressionContext(&lz4, LZ4F_VERSION);
@@ -60,6 +66,13 @@ struct Decompressor::State {
     return hint == 0;
   }
 
+  void remember_header(std::span<const std::byte> frame) {
+    PlainLz4Header header;
+    if (compression != Compression::kLz4 || frame.size() < header.size()) return;
+    std::copy_n(frame.begin(), header.size(), header.begin());
+    if (is_plain_lz4(header)) plain_header = header;
+  }
+
   void restart() {
     if (lz4 != nullptr) LZ4F_resetDecompressionContext(lz4);
     if (zstd != nullptr) ZSTD_DCtx_reset(zstd, ZSTD_reset_session_only);
@@ -78,6 +91,12 @@ Result<std::span<const std::byte>> Decompressor::unpack(std::span<const std::byt
   State& state = *state_;
   if (state.lz4 == nullptr && state.zstd == nullptr) {
     return Error{.code = ErrorCode::kResource, .what = "no memory for decompression"};
+  }
+  if (state.plain_header) {
+    std::array<Lz4Frame, 1> frame = {Lz4Frame{packed, state.content}};
+    if (decode_plain_lz4(*state.plain_header, frame)) {
+      return std::span<const std::byte>(state.content).first(frame[0].size);
+    }
   }
   state.restart();
   if (state.content.empty()) state.content.resize(kFirstBytes);
@@ -104,12 +123,25 @@ Result<std::span<const std::byte>> Decompressor::unpack(std::span<const std::byt
     size += written;
     if (whole) {
       if (!packed.empty()) return damaged(name, "bytes behind its end");
+      state.remember_header(frame);
       return std::span<const std::byte>(state.content).first(size);
     }
     if (read == 0 && written == 0 && size < state.content.size()) {
       return damaged(name, "cut short");
     }
   }
+}
+
+std::optional<std::array<std::span<const std::byte>, 2>> Decompressor::unpack_two(
+    std::span<const std::byte> first, std::span<const std::byte> second) {
+  State& state = *state_;
+  if (!state.plain_header) return {};
+  state.content_of_second.resize(state.content.size());
+  std::array<Lz4Frame, 2> frames = {Lz4Frame{first, state.content},
+                                    Lz4Frame{second, state.content_of_second}};
+  if (!decode_plain_lz4(*state.plain_header, frames)) return {};
+  return std::array{std::span<const std::byte>(state.content).first(frames[0].size),
+                    std::span<const std::byte>(state.content_of_second).first(frames[1].size)};
 }
 
 Result<std::vector<std::byte>> compress(Compression compression, std::span<const std::byte> bytes) {

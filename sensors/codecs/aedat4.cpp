@@ -15,6 +15,7 @@
 
 #include "sensors/detail/aedat.hpp"
 #include "sensors/detail/aedat4_info.hpp"
+#include "sensors/detail/aedat4_records.hpp"
 #include "sensors/detail/codecs.hpp"
 #include "sensors/detail/decompress.hpp"
 #include "sensors/detail/event_block.hpp"
@@ -45,7 +46,7 @@ class Aedat4Decoder final : public EventDecoder {
     // A part that began in an earlier piece is put together; the others are decoded where they lie.
     while (!bytes.empty()) {
       if (held_.empty()) {
-        SPIKELOOM_TRY(const std::size_t used, parts(bytes, out));
+        SPIKELOOM_TRY(const std::size_t used, parts(bytes, {}, out));
         bytes = bytes.subspan(used);
         held_.assign(bytes.begin(), bytes.end());
         return check_table();
@@ -55,7 +56,7 @@ class Aedat4Decoder final : public EventDecoder {
       held_.insert(held_.end(), some.begin(), some.end());
       bytes = bytes.subspan(some.size());
       if (held_.size() < wanted_) return check_table();
-      SPIKELOOM_TRY(const std::size_t used, parts(held_, out));
+      SPIKELOOM_TRY(const std::size_t used, parts(held_, bytes, out));
       held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(used));
     }
     return {};
@@ -101,8 +102,9 @@ class Aedat4Decoder final : public EventDecoder {
   }
 
   /// Takes the header and packets that are whole; returns how many bytes, and leaves in `wanted_`
-  /// how many the next part has.
-  Result<std::size_t> parts(std::span<const std::byte> bytes, EventPacket& out) {
+  /// how many the next part has. `behind`: what is known to follow.
+  Result<std::size_t> parts(std::span<const std::byte> bytes, std::span<const std::byte> behind,
+                            EventPacket& out) {
     std::size_t done = 0;
     if (!has_header_) {
       SPIKELOOM_TRY(done, header(bytes));
@@ -132,7 +134,9 @@ class Aedat4Decoder final : public EventDecoder {
       if (rest.size() < whole) return done;
       const auto content = rest.subspan(kPacketHeader, whole - kPacketHeader);
       if (stream == events_stream_) {
-        SPIKELOOM_CHECK(packet(content, out));
+        SPIKELOOM_TRY(const auto unpacked,
+                      unpack(content, whole < rest.size() ? rest.subspan(whole) : behind));
+        SPIKELOOM_CHECK(packet(unpacked, out));
         count(facts_.counts, "EVTS_packets");
       } else {
         const bool events = found->second.type == "EVTS";
@@ -212,23 +216,45 @@ class Aedat4Decoder final : public EventDecoder {
     return {};
   }
 
-  Result<std::span<const std::byte>> unpack(std::span<const std::byte> packed) {
+  /// The content of a packet. That of the next packet of events, if it is in `behind`, is unpacked
+  /// along with it where that saves time, and kept.
+  Result<std::span<const std::byte>> unpack(std::span<const std::byte> packed,
+                                            std::span<const std::byte> behind) {
+    if (const auto kept = std::exchange(next_, {}); kept.packed == packed.data()) {
+      return kept.content;
+    }
+    if (const auto next = next_events(behind)) {
+      if (const auto both = decompressor_.unpack_two(packed, *next)) {
+        next_ = {next->data(), (*both)[1]};
+        return (*both)[0];
+      }
+    }
     auto content = decompressor_.unpack(packed, kLargestPacket);
     if (content.ok()) return content;
     return std::move(content).error().in(here());
   }
 
-  Status packet(std::span<const std::byte> packed, EventPacket& out) {
-    SPIKELOOM_TRY(const auto content, unpack(packed));
+  /// The next packet of events that is whole, if what lies before it looks like packets.
+  std::optional<std::span<const std::byte>> next_events(std::span<const std::byte> bytes) const {
+    while (bytes.size() >= kPacketHeader) {
+      const auto stream = load_little<std::int32_t>(bytes.data());
+      const auto size = static_cast<std::uint32_t>(load_little<std::int32_t>(bytes.data() + 4));
+      if (size > kLargestPacket || size > bytes.size() - kPacketHeader) return {};
+      if (stream == events_stream_) return bytes.subspan(kPacketHeader, size);
+      bytes = bytes.subspan(kPacketHeader + size);
+    }
+    return {};
+  }
+
+  Status packet(std::span<const std::byte> content, EventPacket& out) {
     const auto root = FlatTable::root(content, "EVTS");
     const auto events = root ? root->vector(0, kEventBytes) : std::nullopt;
     if (!events)
       return wrong("a damaged FlatBuffer of events", "EVTS with a vector of 16 bytes each");
     const std::size_t count = events->size() / kEventBytes;
     for (std::size_t i = 0; i < count;) {
-      block_.size = 0;
       const std::size_t some = std::min(count - i, EventBlock::kEvents);
-      const bool holds = decode(events->data() + i * kEventBytes, some);
+      const bool holds = decode_aedat4_records(events->data() + i * kEventBytes, some, block_);
       const std::size_t good = holds ? rules_.accept(block_) : 0;
       if (good < some) {
         return holds ? rules_.explain(block_.time[good], block_.x[good], block_.y[good], here())
@@ -240,26 +266,9 @@ class Aedat4Decoder final : public EventDecoder {
     return {};
   }
 
-  /// False when a time does not fit.
-  bool decode(const std::byte* data, std::size_t count) {
-    constexpr std::int64_t kMost = std::numeric_limits<Time>::max() / kMicrosecond;
-    bool fits = true;
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto us = load_little<std::int64_t>(data + i * kEventBytes);
-      const auto rest = load_little<std::uint64_t>(data + i * kEventBytes + 8);
-      fits &= us <= kMost && us >= -kMost;
-      block_.time[i] = static_cast<Time>(static_cast<std::uint64_t>(us) * kMicrosecond);
-      block_.x[i] = static_cast<std::uint16_t>(rest);
-      block_.y[i] = static_cast<std::uint16_t>(rest >> 16);
-      block_.polarity[i] = static_cast<std::uint8_t>((rest >> 32 & 0xFFU) != 0);
-    }
-    block_.size = count;
-    return fits;
-  }
-
   Status table() {
     if (held_.empty()) return wrong("the table at the end is missing");
-    SPIKELOOM_TRY(const auto content, unpack(held_));
+    SPIKELOOM_TRY(const auto content, unpack(held_, {}));
     if (!FlatTable::root(content, "FTAB")) {
       return wrong("a damaged FlatBuffer of the table at the end", "FTAB");
     }
@@ -270,6 +279,10 @@ class Aedat4Decoder final : public EventDecoder {
   EventRules rules_;
   EventBlock block_;
   Decompressor decompressor_{Compression::kNone};
+  struct {
+    const std::byte* packed = nullptr;
+    std::span<const std::byte> content = {};
+  } next_;  ///< a packet that is unpacked already
   std::map<std::int32_t, Aedat4Stream> streams_;
   std::int32_t events_stream_ = -1;
   std::int64_t table_at_ = -1;

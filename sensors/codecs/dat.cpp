@@ -57,14 +57,10 @@ class Dat {
   }
 
   Decoded decode(const std::byte* words, std::size_t bytes, EventBlock& block) {
-    const std::size_t count = bytes / kLongest;
-    const std::size_t used = decode_words(words, count, block);
-    return {used * kLongest, block.full()   ? Decoded::kFull
-                             : used < count ? Decoded::kWrong
-                                            : Decoded::kNeedsMore};
+    return decode_same_size(*this, words, bytes, block);
   }
 
-  std::size_t decode_words(const std::byte* words, std::size_t count, EventBlock& block) {
+  std::size_t decode_records(const std::byte* words, std::size_t count, EventBlock& block) {
     return old_layout_ ? decode_as<9, 8>(words, count, block)
                        : decode_as<14, 14>(words, count, block);
   }

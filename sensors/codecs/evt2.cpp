@@ -123,14 +123,10 @@ class Evt2 {
   }
 
   Decoded decode(const std::byte* words, std::size_t bytes, EventBlock& block) {
-    const std::size_t count = bytes / kLongest;
-    const std::size_t used = decode_words(words, count, block);
-    return {used * kLongest, block.full()   ? Decoded::kFull
-                             : used < count ? Decoded::kWrong
-                                            : Decoded::kNeedsMore};
+    return decode_same_size(*this, words, bytes, block);
   }
 
-  std::size_t decode_words(const std::byte* words, std::size_t count, EventBlock& block) {
+  std::size_t decode_records(const std::byte* words, std::size_t count, EventBlock& block) {
     std::size_t i = 0;
     while (i < count && !block.full()) {
       if (state_.has_time()) {
@@ -186,14 +182,10 @@ class Evt21 {
   }
 
   Decoded decode(const std::byte* words, std::size_t bytes, EventBlock& block) {
-    const std::size_t count = bytes / kLongest;
-    const std::size_t used = decode_words(words, count, block);
-    return {used * kLongest, block.full()   ? Decoded::kFull
-                             : used < count ? Decoded::kWrong
-                                            : Decoded::kNeedsMore};
+    return decode_same_size(*this, words, bytes, block);
   }
 
-  std::size_t decode_words(const std::byte* words, std::size_t count, EventBlock& block) {
+  std::size_t decode_records(const std::byte* words, std::size_t count, EventBlock& block) {
     std::size_t i = 0;
     for (; i < count && !block.full(); ++i) {
       const auto [word, mask_read] = halves(words + 8 * i);

@@ -13,13 +13,12 @@
 /// Words before the first time high, and events before the first row or base, mean nothing and are
 /// skipped and counted.
 
-#include <algorithm>
 #include <array>
-#include <bit>
 
 #include <fmt/format.h>
 
 #include "sensors/detail/codecs.hpp"
+#include "sensors/detail/evt3_words.hpp"
 #include "sensors/detail/load.hpp"
 #include "sensors/detail/raw_header.hpp"
 #include "sensors/detail/record_decoder.hpp"
@@ -28,30 +27,11 @@
 namespace spikeloom::detail {
 namespace {
 
-enum Word : std::uint32_t {
-  kY = 0x0,
-  kX = 0x2,
-  kBaseX = 0x3,
-  kVector12 = 0x4,
-  kVector8 = 0x5,
-  kTimeLow = 0x6,
-  kContinued4 = 0x7,
-  kTimeHigh = 0x8,
-  kTrigger = 0xA,
-  kOthers = 0xE,
-  kContinued12 = 0xF,
-};
-
 constexpr std::array<const char*, 16> kNames = {
     "y",         nullptr, "x",       "base_x", "vector_12", "vector_8", "time_low", "continued_4",
     "time_high", nullptr, "trigger", nullptr,  nullptr,     nullptr,    "others",   "continued_12"};
 
-constexpr std::uint32_t kPixels = 2048;
-constexpr std::uint32_t kNoBase = 0xFFFF'FFFF;
 constexpr Time kHighTick = 4096 * kMicrosecond;
-
-/// The three kinds that make up most of a stream, which the loop decodes without branching.
-constexpr std::uint32_t kPlain = 1U << kY | 1U << kX | 1U << kTimeLow;
 
 class Evt3 {
  public:
@@ -70,56 +50,27 @@ class Evt3 {
   }
 
   Decoded decode(const std::byte* words, std::size_t bytes, EventBlock& block) {
-    const std::size_t count = bytes / kLongest;
-    const std::size_t used = decode_words(words, count, block);
-    return {used * kLongest, block.full()   ? Decoded::kFull
-                             : used < count ? Decoded::kWrong
-                                            : Decoded::kNeedsMore};
+    return decode_same_size(*this, words, bytes, block);
   }
 
-  std::size_t decode_words(const std::byte* words, std::size_t count, EventBlock& block) {
-    std::size_t i = 0;
-    if (!has_row_) i = before_first_row(words, count);
-    Time time = high_ + low_;
-    std::uint32_t y = y_;
-    std::size_t made = block.size;
-    while (i < count && made < EventBlock::kEvents) {
-      const std::uint32_t word = load_little<std::uint16_t>(words + 2 * i);
-      const std::uint32_t kind = word >> 12;
-      if ((kPlain >> kind & 1U) != 0) [[likely]] {
-        // An event is written whatever the word is; it counts if the word is an x.
-        block.time[made] = time;
-        block.x[made] = static_cast<std::uint16_t>(word & 0x7FFU);
-        block.y[made] = static_cast<std::uint16_t>(y);
-        block.polarity[made] = static_cast<std::uint8_t>(word >> 11 & 1U);
-        made += kind == kX ? 1 : 0;
-        y = kind == kY ? word & 0x7FFU : y;
-        const Time low = static_cast<Time>(word & 0xFFFU) * kMicrosecond;
-        time = kind == kTimeLow ? high_ + low : time;
-        ++i;
-        continue;
-      }
-      block.size = made;
-      low_ = time - high_;
-      y_ = y;
-      const std::size_t used = rare(words + 2 * i, count - i, block);
-      if (used == 0) return i;
-      i += used;
-      time = high_ + low_;
-      made = block.size;
+  std::size_t decode_records(const std::byte* words, std::size_t count, EventBlock& block) {
+    std::size_t i = has_row_ ? 0 : before_first_row(words, count);
+    while (i < count && !block.full()) {
+      i += decode_evt3_run(words + kLongest * i, count - i, state_, block);
+      if (i == count || block.full()) break;
+      const std::uint32_t word = load_little<std::uint16_t>(words + kLongest * i);
+      if (!rare(word)) break;
+      ++i;
     }
-    block.size = made;
-    low_ = time - high_;
-    y_ = y;
     return i;
   }
 
   Error wrong(const std::byte* word) const {
     const std::uint32_t value = load_little<std::uint16_t>(word);
-    if ((value >> 12) == kVector12 || (value >> 12) == kVector8) {
+    if ((value >> 12) == kEvt3Vector12 || (value >> 12) == kEvt3Vector8) {
       return {.code = ErrorCode::kFormat,
               .what = "a vector of pixels goes beyond the format's coordinates",
-              .expected = fmt::format("x below {}", kPixels)};
+              .expected = fmt::format("x below {}", kEvt3Pixels)};
     }
     return {.code = ErrorCode::kFormat,
             .what = "not a word of EVT 3.0",
@@ -148,7 +99,8 @@ class Evt3 {
       if (words_[kind] > 0) facts.counts.emplace_back(kNames[kind], words_[kind]);
       if (skipped_[kind] > 0) facts.skipped.emplace_back(kNames[kind], skipped_[kind]);
     }
-    if (before_start_ > 0) facts.skipped.emplace_back("words_before_start", before_start_);
+    const std::uint64_t before = before_start_ + state_.without_base;
+    if (before > 0) facts.skipped.emplace_back("words_before_start", before);
   }
 
  private:
@@ -158,11 +110,11 @@ class Evt3 {
       const std::uint32_t word = load_little<std::uint16_t>(words + 2 * i);
       const std::uint32_t kind = word >> 12;
       if (kNames[kind] == nullptr) return i;
-      if (kind == kTimeHigh) {
+      if (kind == kEvt3TimeHigh) {
         time_high(word & 0xFFFU);
-      } else if (has_time_ && kind == kTimeLow) {
-        low_ = static_cast<Time>(word & 0xFFFU) * kMicrosecond;
-      } else if (has_time_ && kind == kY) {
+      } else if (has_time_ && kind == kEvt3TimeLow) {
+        state_.low_us = word & 0xFFFU;
+      } else if (has_time_ && kind == kEvt3Y) {
         has_row_ = true;
         return i;
       } else {
@@ -175,89 +127,32 @@ class Evt3 {
   void time_high(std::uint32_t value) {
     if (!has_time_) {
       has_time_ = true;
-      high_ = value * kHighTick;
+      state_.high = value * kHighTick;
     } else if (value != high_counter_) {
       // A step of more than half the counter's range is one backwards.
       const std::uint32_t forward = (value - high_counter_) & 0xFFFU;
-      high_ += (static_cast<Time>(forward) - (forward > 0x800U ? 0x1000 : 0)) * kHighTick;
-      low_ = 0;
+      state_.high += (static_cast<Time>(forward) - (forward > 0x800U ? 0x1000 : 0)) * kHighTick;
+      state_.low_us = 0;
     }
     high_counter_ = value;
   }
 
-  /// The other kinds; returns how many words were used, 0 for a wrong one.
-  std::size_t rare(const std::byte* words, std::size_t count, EventBlock& block) {
-    const std::uint32_t word = load_little<std::uint16_t>(words);
+  /// Takes a word that decode_evt3_run() does not; false for a wrong one.
+  bool rare(std::uint32_t word) {
     const std::uint32_t kind = word >> 12;
-    switch (kind) {
-      case kBaseX:
-        base_x_ = word & 0x7FFU;
-        base_polarity_ = word >> 11 & 1U;
-        // The vector of this base nearly always follows.
-        return 1 + (count > 1 ? whole_vector(words + 2, count - 1, block) : 0);
-      case kVector12: {
-        const std::size_t used = whole_vector(words, count, block);
-        return used > 0 ? used : vector(word & 0xFFFU, 12, block) ? 1 : 0;
-      }
-      case kVector8:
-        return vector(word & 0xFFU, 8, block) ? 1 : 0;
-      case kTimeHigh:
-        time_high(word & 0xFFFU);
-        return 1;
-      case kTrigger:
-      case kOthers:
-      case kContinued4:
-      case kContinued12:
-        ++skipped_[kind];
-        return 1;
-      default:
-        return 0;
-    }
-  }
-
-  /// Cameras send vectors of 12, 12 and 8 pixels together: one mask of 32. 0 when that is not what
-  /// comes, or not all of it, or when it is wrong; else 3.
-  std::size_t whole_vector(const std::byte* words, std::size_t count, EventBlock& block) {
-    if (count < 3) return 0;
-    const std::uint32_t first = load_little<std::uint16_t>(words);
-    const std::uint32_t second = load_little<std::uint16_t>(words + 2);
-    const std::uint32_t third = load_little<std::uint16_t>(words + 4);
-    if (first >> 12 != kVector12 || second >> 12 != kVector12 || third >> 12 != kVector8) return 0;
-    const std::uint32_t mask = (first & 0xFFFU) | (second & 0xFFFU) << 12 | (third & 0xFFU) << 24;
-    return vector(mask, 32, block) ? 3 : 0;
-  }
-
-  bool vector(std::uint32_t mask, std::uint32_t pixels, EventBlock& block) {
-    if (base_x_ == kNoBase) {
-      before_start_ += pixels == 32 ? 3 : 1;
-      return true;
-    }
-    if (mask != 0 &&
-        base_x_ + 31U - static_cast<std::uint32_t>(std::countl_zero(mask)) >= kPixels) {
+    if (kind == kEvt3TimeHigh) {
+      time_high(word & 0xFFFU);
+    } else if (kind == kEvt3Trigger || kind == kEvt3Others || kind == kEvt3Continued4 ||
+               kind == kEvt3Continued12) {
+      ++skipped_[kind];
+    } else {
       return false;
     }
-    const Time time = high_ + low_;
-    const std::size_t end = block.size + static_cast<std::size_t>(std::popcount(mask));
-    // Most vectors have few events: four are written without asking, and count if they are there.
-    for (int k = 0; k < 4; ++k) mask = next_pixel(mask, time, block);
-    while (mask != 0) mask = next_pixel(mask, time, block);
-    block.size = end;
-    base_x_ = std::min(base_x_ + pixels, 2 * kPixels);
     return true;
   }
 
-  std::uint32_t next_pixel(std::uint32_t mask, Time time, EventBlock& block) const {
-    block.push(time, base_x_ + static_cast<std::uint32_t>(std::countr_zero(mask)), y_,
-               base_polarity_);
-    return mask & (mask - 1);
-  }
-
-  Time high_ = 0;  ///< of the time high words, wraps undone
-  Time low_ = 0;   ///< of the last time low word
+  Evt3State state_;
   std::uint32_t high_counter_ = 0;
-  std::uint32_t y_ = 0;
-  std::uint32_t base_x_ = kNoBase;
-  std::uint32_t base_polarity_ = 0;
   bool has_time_ = false;
   bool has_row_ = false;
   std::uint64_t before_start_ = 0;
@@ -282,7 +177,7 @@ class Evt3Encoder final : public EventEncoder {
     for (std::size_t i = 0; i < events.size();) {
       SPIKELOOM_TRY(const std::int64_t us, state.rules.take(events, i));
       show_time(state, us, made);
-      if (state.row != events.y[i]) word(made, kY, events.y[i]);
+      if (state.row != events.y[i]) word(made, kEvt3Y, events.y[i]);
       state.row = events.y[i];
       SPIKELOOM_TRY(const std::size_t run, run_length(state, events, i));
       i += run < kShortestVector ? single(events, i, made) : vector(events, i, run, made);
@@ -303,7 +198,8 @@ class Evt3Encoder final : public EventEncoder {
   static constexpr std::size_t kShortestVector = 5;
   static constexpr std::int64_t kMostWords = std::int64_t{1} << 20;
   static constexpr FormatLimits kLimits = {
-      "evt3", kPixels - 1, kPixels - 1, 24, kMostWords * 2047 * 4096, kMostWords * 2047 * 4096};
+      "evt3", kEvt3Pixels - 1,          kEvt3Pixels - 1,
+      24,     kMostWords * 2047 * 4096, kMostWords * 2047 * 4096};
 
   struct State {
     WriteRules rules;
@@ -320,10 +216,10 @@ class Evt3Encoder final : public EventEncoder {
   static void show_time(State& state, std::int64_t us, std::vector<std::byte>& made) {
     const auto before = state.high;
     show_counter(state.high, us >> 12, 12, [&made](std::int64_t value) {
-      word(made, kTimeHigh, static_cast<std::uint32_t>(value));
+      word(made, kEvt3TimeHigh, static_cast<std::uint32_t>(value));
     });
     if (state.high != before) state.low.reset();
-    if (state.low != (us & 0xFFF)) word(made, kTimeLow, static_cast<std::uint32_t>(us & 0xFFF));
+    if (state.low != (us & 0xFFF)) word(made, kEvt3TimeLow, static_cast<std::uint32_t>(us & 0xFFF));
     state.low = us & 0xFFF;
   }
 
@@ -344,7 +240,7 @@ class Evt3Encoder final : public EventEncoder {
 
   static std::size_t single(const EventPacket& events, std::size_t i,
                             std::vector<std::byte>& made) {
-    word(made, kX, static_cast<std::uint32_t>(events.polarity[i]) << 11 | events.x[i]);
+    word(made, kEvt3X, static_cast<std::uint32_t>(events.polarity[i]) << 11 | events.x[i]);
     return 1;
   }
 
@@ -352,10 +248,10 @@ class Evt3Encoder final : public EventEncoder {
                             std::vector<std::byte>& made) {
     std::uint32_t mask = 0;
     for (std::size_t k = i; k < i + run; ++k) mask |= 1U << (events.x[k] - events.x[i]);
-    word(made, kBaseX, static_cast<std::uint32_t>(events.polarity[i]) << 11 | events.x[i]);
-    word(made, kVector12, mask & 0xFFFU);
-    word(made, kVector12, mask >> 12 & 0xFFFU);
-    word(made, kVector8, mask >> 24);
+    word(made, kEvt3BaseX, static_cast<std::uint32_t>(events.polarity[i]) << 11 | events.x[i]);
+    word(made, kEvt3Vector12, mask & 0xFFFU);
+    word(made, kEvt3Vector12, mask >> 12 & 0xFFFU);
+    word(made, kEvt3Vector8, mask >> 24);
     return run;
   }
 

@@ -46,6 +46,20 @@ struct Decoded {
   Stop stop = kNeedsMore;
 };
 
+/// Format::decode() where every record has kLongest bytes, by
+///
+///     /// Decodes records until the block is full or one is wrong; returns how many.
+///     std::size_t decode_records(const std::byte* data, std::size_t count, EventBlock& block);
+template <typename Format>
+Decoded decode_same_size(Format& format, const std::byte* data, std::size_t bytes,
+                         EventBlock& block) {
+  const std::size_t count = bytes / Format::kLongest;
+  const std::size_t used = format.decode_records(data, count, block);
+  return {used * Format::kLongest, block.full()   ? Decoded::kFull
+                                   : used < count ? Decoded::kWrong
+                                                  : Decoded::kNeedsMore};
+}
+
 template <typename Format>
 class RecordDecoder final : public EventDecoder {
  public:

@@ -18,6 +18,7 @@
 #include "sensors/filters.hpp"
 #include "sensors/recording_io.hpp"
 #include "tests/formats/bytes_support.hpp"
+#include "tests/support/kernel_targets.hpp"
 #include "tests/support/shared_data.hpp"
 
 namespace spikeloom {
@@ -70,25 +71,27 @@ std::map<std::string, std::uint64_t> by_name(
 
 TEST(EventsCamera, RecordingsAreReadAsOtherDecodersReadThem) {
   REQUIRE_SHARED("acceptance/events/README.md");
-  for (const Golden& golden : kGolden) {
-    SCOPED_TRACE(golden.path);
-    const auto read = read_recording(shared(golden.path));
-    ASSERT_TRUE(read.ok()) << read.error().message();
-    EXPECT_EQ(read->report.format, golden.format);
-    EXPECT_EQ(read->report.facts.valid_bytes, std::filesystem::file_size(shared(golden.path)));
-    const RecordingInfo info = recording_info(read->recording);
-    EXPECT_EQ(info.events, golden.events);
-    EXPECT_EQ(info.on, golden.on);
-    EXPECT_EQ(info.first, golden.first_us * kMicrosecond);
-    EXPECT_EQ(info.last, golden.last_us * kMicrosecond);
-    EXPECT_EQ(info.width, golden.width);
-    EXPECT_EQ(info.height, golden.height);
-    EXPECT_EQ(info.max_x, golden.max_x);
-    EXPECT_EQ(info.max_y, golden.max_y);
-    if (*golden.digest != '\0') {
-      EXPECT_EQ(info.digest, golden.digest);
+  test::for_each_kernel_target([] {
+    for (const Golden& golden : kGolden) {
+      SCOPED_TRACE(golden.path);
+      const auto read = read_recording(shared(golden.path));
+      ASSERT_TRUE(read.ok()) << read.error().message();
+      EXPECT_EQ(read->report.format, golden.format);
+      EXPECT_EQ(read->report.facts.valid_bytes, std::filesystem::file_size(shared(golden.path)));
+      const RecordingInfo info = recording_info(read->recording);
+      EXPECT_EQ(info.events, golden.events);
+      EXPECT_EQ(info.on, golden.on);
+      EXPECT_EQ(info.first, golden.first_us * kMicrosecond);
+      EXPECT_EQ(info.last, golden.last_us * kMicrosecond);
+      EXPECT_EQ(info.width, golden.width);
+      EXPECT_EQ(info.height, golden.height);
+      EXPECT_EQ(info.max_x, golden.max_x);
+      EXPECT_EQ(info.max_y, golden.max_y);
+      if (*golden.digest != '\0') {
+        EXPECT_EQ(info.digest, golden.digest);
+      }
     }
-  }
+  });
 }
 
 TEST(EventsCamera, Evt3RowByRow) {
@@ -348,15 +351,21 @@ TEST(EventsCamera, DamagedFilesOfEveryFormat) {
   }
 }
 
-/// 200 cuts and 1,000 flips of every recording take minutes: ./dev accept 7 asks for them.
+/// 200 cuts and 1,000 flips of every recording take minutes: with SPIKELOOM_FULL set.
 TEST(EventsCamera, DamagedRecordings) {
   REQUIRE_SHARED("acceptance/events/README.md");
+  std::vector<std::pair<std::string, std::string>> files = {
+      {"slayer/NMNIST_1.bs2", "nmnist"},
+      {"slayer/sample_nmnist.bin", "nmnist"},
+      {"text/slider_depth_events_chunk.txt", "text"},
+      {"prophesee/evt3_sample.npy", "npy"}};
+  for (const Golden& golden : kGolden) files.emplace_back(golden.path, golden.format);
   const bool full = std::getenv("SPIKELOOM_FULL") != nullptr;
-  for (const Golden& golden : kGolden) {
-    SCOPED_TRACE(golden.path);
-    const auto codec = find_event_codec(golden.format);
+  for (const auto& [path, format] : files) {
+    SCOPED_TRACE(path);
+    const auto codec = find_event_codec(format);
     ASSERT_TRUE(codec.ok());
-    damage(**codec, slurp(shared(golden.path)), full ? 1000 : 4, full ? 200 : 4);
+    damage(**codec, slurp(shared(path)), full ? 1000 : 4, full ? 200 : 4);
   }
 }
 
