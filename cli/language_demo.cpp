@@ -40,13 +40,6 @@ class EventTaker : public Sink {
   std::vector<std::size_t> place_;
 };
 
-/// Counts of a step: the difference of two totals.
-struct Totals {
-  std::uint64_t operations = 0, dense = 0;
-  explicit Totals(const RunStats& stats)
-      : operations(stats.synaptic_operations()), dense(stats.total(&NodeStats::dense_macs)) {}
-};
-
 bool is_closing(const std::string& word) {
   constexpr std::array<std::string_view, 9> kClosing = {",", ".", ";", ":", "!",
                                                         "?", ")", "%", "'"};
@@ -75,7 +68,8 @@ Result<LanguageDemo> make_language_demo(const std::string& file, const RunFlags&
   request.tabulate = text.tabulate;
   request.seed = common.seed;
   SPIKELOOM_TRY(Pipeline pipeline, make_pipeline(model, request));
-  LanguageDemo demo{std::move(pipeline), *std::move(vocabulary), {}};
+  SPIKELOOM_TRY(TokenEnergy energy, TokenEnergy::make(pipeline.program()));
+  LanguageDemo demo{std::move(pipeline), *std::move(vocabulary), std::move(energy), {}};
   for (const ProgramNode& node : demo.pipeline.program().nodes) {
     if (std::holds_alternative<op::Recurrent>(node.operation)) demo.units.push_back(node.out_size);
   }
@@ -99,7 +93,7 @@ Result<std::vector<WordStep>> write_words(const LanguageDemo& demo, const TextFl
   std::vector<WordStep> steps;
   std::vector<std::vector<std::uint32_t>> events;
   EventTaker taker(demo.pipeline.program(), events);
-  Totals before(session.session().stats());
+  RunStats before = session.session().stats();
   for (std::int64_t i = 0; i < count && !interrupted(); ++i) {
     WordStep step;
     const auto start = Clock::now();
@@ -109,12 +103,14 @@ Result<std::vector<WordStep>> write_words(const LanguageDemo& demo, const TextFl
     step.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     for (auto& layer : events) layer.clear();
     SPIKELOOM_CHECK(session.read(taker));
-    const Totals after(session.session().stats());
+    RunStats after = session.session().stats();
     step.word = demo.vocabulary.word(token);
     step.events = events;
-    step.operations = after.operations - before.operations;
-    step.dense_macs = after.dense - before.dense;
-    before = after;
+    step.operations = after.synaptic_operations() - before.synaptic_operations();
+    step.dense_macs =
+        after.total(&NodeStats::dense_macs) - before.total(&NodeStats::dense_macs);
+    step.joules = demo.energy.per_token(before, after);
+    before = std::move(after);
     SPIKELOOM_CHECK(show(step));
     steps.push_back(std::move(step));
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/text_run.hpp"
+#include "cli/token_energy.hpp"
 
 namespace spikeloom::cli {
 
@@ -17,12 +18,13 @@ struct WordStep {
   std::vector<std::vector<std::uint32_t>> events;
   std::uint64_t operations = 0, dense_macs = 0;  ///< synaptic operations of this step
   double seconds = 0.0;
-  std::optional<double> joules;  ///< modelled; nothing without an energy model for this network
+  std::optional<double> joules;  ///< by TokenEnergy
 };
 
 struct LanguageDemo {
   Pipeline pipeline;
   Vocabulary vocabulary;
+  TokenEnergy energy;
   std::vector<std::int64_t> units;  ///< of every recurrent layer
 };
 

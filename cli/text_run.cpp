@@ -12,6 +12,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/network_file.hpp"
 #include "cli/table.hpp"
+#include "cli/token_energy.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -45,6 +46,9 @@ Value score_value(const Pipeline& pipeline, const TextScore& score) {
   value.set("stack_operations_per_token", stack).set("stack_dense_macs_per_token", dense);
   value.set("operations_per_token", static_cast<double>(score.stats.synaptic_operations()) / steps);
   value.set("seconds_per_token", score.seconds / steps);
+  if (score.joules) {
+    value.set("joules_per_token", *score.joules).set("energy", TokenEnergy::kHow);
+  }
   value.set("backend", score.stats.backend).set("arithmetic", score.stats.arithmetic);
   value.set("layers", *to_value(score.stats).find("layers"));
   return value;
@@ -53,11 +57,12 @@ Value score_value(const Pipeline& pipeline, const TextScore& score) {
 std::string score_text_for_people(const Pipeline& pipeline, const TextScore& score) {
   const double steps = static_cast<double>(std::max<std::uint64_t>(score.stats.steps, 1));
   std::string text = fmt::format(
-      "{}: perplexity {:.2f} over {} tokens ({:.4f} nats a token), {} on {}, {} a token\n",
+      "{}: perplexity {:.2f} over {} tokens ({:.4f} nats a token), {} on {}, {} a token{}\n",
       score.protocol == "reset" ? fmt::format("state reset every {} tokens", score.reset_every)
                                 : std::string("state carried"),
       score.perplexity, with_commas(score.tokens), score.loss, score.stats.arithmetic,
-      score.stats.backend, seconds_text(score.seconds / steps));
+      score.stats.backend, seconds_text(score.seconds / steps),
+      score.joules ? fmt::format(", {:.1f} uJ ({})", 1e6 * *score.joules, TokenEnergy::kHow) : "");
   Table table({"layer", "active", "operations/token", "dense MACs/token", "fewer"}, 1);
   double stack = 0.0;
   double dense = 0.0;
@@ -272,6 +277,8 @@ Result<TextScore> score_text(const Pipeline& pipeline, std::span<const std::uint
   score.perplexity = meter.perplexity();
   score.tokens = meter.words();
   score.stats = session.session().stats();
+  SPIKELOOM_TRY(const TokenEnergy energy, TokenEnergy::make(pipeline.program()));
+  score.joules = energy.per_token(score.stats);
   return score;
 }
 

@@ -72,6 +72,7 @@ struct TextScore {
   std::uint64_t tokens = 0;  ///< predicted ones
   RunStats stats;
   double seconds = 0.0;  ///< of the steps, without the likelihoods
+  std::optional<double> joules;  ///< per token, by TokenEnergy
 };
 
 Result<TextScore> score_text(const Pipeline& pipeline, std::span<const std::uint32_t> tokens,

@@ -1,6 +1,7 @@
 /// `spikeloom demo language`: text word by word, without any file.
 
 #include <algorithm>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "cli/language_demo.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
+#include "models/language/default_model.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -29,6 +31,12 @@ std::string joules_text(const std::optional<double>& joules) {
   return joules ? fmt::format("{:.2f} uJ", 1e6 * *joules) : std::string("-");
 }
 
+/// The name of the folder that a model ships in.
+std::string model_name(const LanguageCommand& command) {
+  if (command.model.empty()) return "demo-small";
+  return std::filesystem::path(command.model).stem().string();
+}
+
 std::string header(const LanguageCommand& command, const LanguageDemo& demo) {
   const RunOptions& options = demo.pipeline.executable->options();
   std::string units;
@@ -41,15 +49,12 @@ std::string header(const LanguageCommand& command, const LanguageDemo& demo) {
                       ? "the default model, addresses of US presidents, Jane Austen, Moby-Dick"
                       : command.model,
                   units, with_commas(demo.vocabulary.size()), to_string(options.arithmetic));
-  if (command.model.empty()) {
-    text +=
-        "Perplexity 79.3 on its own test text (state carried, float32); no dense LSTM of equal "
-        "size "
-        "has been\ntrained on it, so nothing is claimed against one.\n";
+  if (const std::string_view line = perplexity_line(model_name(command)); !line.empty()) {
+    text += fmt::format("{}.\n", line);
   }
   return text +
          "One line a word: events of each layer, their number, operations of this word against all "
-         "layers dense.\n\n";
+         "layers dense,\ntime, joules (modelled).\n\n";
 }
 
 std::string word_line(const LanguageCommand& command, const LanguageDemo& demo,
@@ -69,6 +74,7 @@ std::string word_line(const LanguageCommand& command, const LanguageDemo& demo,
 
 struct Sums {
   double operations = 0.0, dense = 0.0, seconds = 0.0;
+  std::optional<double> joules;
 };
 
 Sums mean_of(const std::vector<WordStep>& steps) {
@@ -77,9 +83,11 @@ Sums mean_of(const std::vector<WordStep>& steps) {
     mean.operations += static_cast<double>(step.operations);
     mean.dense += static_cast<double>(step.dense_macs);
     mean.seconds += step.seconds;
+    if (step.joules) mean.joules = mean.joules.value_or(0.0) + *step.joules;
   }
   const auto count = static_cast<double>(std::max<std::size_t>(steps.size(), 1));
-  return {mean.operations / count, mean.dense / count, mean.seconds / count};
+  if (mean.joules) *mean.joules /= count;
+  return {mean.operations / count, mean.dense / count, mean.seconds / count, mean.joules};
 }
 
 Value demo_value(const LanguageCommand& command, const LanguageDemo& demo,
@@ -98,6 +106,10 @@ Value demo_value(const LanguageCommand& command, const LanguageDemo& demo,
   const RunOptions& options = demo.pipeline.executable->options();
   Value value = Value::map();
   value.set("model", command.model.empty() ? "demo-small" : command.model);
+  if (const std::string_view line = perplexity_line(model_name(command)); !line.empty()) {
+    value.set("perplexity", std::string(line));
+  }
+  value.set("energy", TokenEnergy::kHow);
   value.set("prompt", command.text.prompt.value_or(kPrompt)).set("seed", command.common.seed);
   value.set("temperature", command.text.temperature);
   value.set("arithmetic", to_string(options.arithmetic));
@@ -129,11 +141,12 @@ Result<int> demo_language(const LanguageCommand& given, Console& console) {
   if (lines) {
     const Sums mean = mean_of(steps);
     text += fmt::format(
-        "\n{} operations a word against {} of the same layers dense: {:.1f} times fewer; {} a "
-        "word\n",
+        "\n{} operations a word against {} of the same layers dense: {:.1f} times fewer; {} and {} "
+        "({}) a word\n",
         with_commas(static_cast<std::uint64_t>(mean.operations)),
         with_commas(static_cast<std::uint64_t>(mean.dense)),
-        mean.operations > 0.0 ? mean.dense / mean.operations : 0.0, seconds_text(mean.seconds));
+        mean.operations > 0.0 ? mean.dense / mean.operations : 0.0, seconds_text(mean.seconds),
+        joules_text(mean.joules), TokenEnergy::kHow);
   }
   SPIKELOOM_CHECK(printed(console.print(text)));
   return kExitOk;

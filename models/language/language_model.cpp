@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 
 #include <fmt/format.h>
@@ -107,7 +108,7 @@ class Tensors {
   }
 
   /// A small file must not ask for a huge matrix.
-  static constexpr std::int64_t kMostSparseness = 100'000;
+  static constexpr std::int64_t kMostSparseness = 10'000;
 
   const TensorFile& file_;
   std::string name_;
@@ -168,6 +169,14 @@ Result<LoadedModel> build(const TensorFile& file, const Vocabulary& vocabulary,
         name, fmt::format("tensor '{}' has weights that are infinite or not a number", tensor.name),
         "finite numbers", "others", ErrorCode::kInvalidArgument);
   }
+  if (const std::string_view way = metadata_text(file, "embedding_from");
+      !way.empty() && file.find("embedding") == nullptr) {
+    Error error =
+        broken(name, "the embedding of this model lies in another file", "a tensor 'embedding'",
+               fmt::format("'{}'", way.substr(0, 200)), ErrorCode::kUnsupported);
+    error.next = "read it by its path, with that file beside it";
+    return error;
+  }
   const Tensors tensors(file, name);
   node::Embedding embedding;
   SPIKELOOM_TRY(embedding.weight, tensors.get("embedding"));
@@ -218,6 +227,39 @@ Result<LoadedModel> build(const TensorFile& file, const Vocabulary& vocabulary,
   return model;
 }
 
+/// Takes the embedding from the file that `embedding_from` names, relative to the model's folder
+/// (egru_lm/share.py): a file under the folder that holds the model's folder, never elsewhere.
+Status take_shared_embedding(TensorFile& file, const std::string& path) {
+  const std::string way(metadata_text(file, "embedding_from"));
+  if (way.empty() || file.find("embedding") != nullptr) return {};
+  namespace fs = std::filesystem;
+  const fs::path given(way);
+  bool plain = given.is_relative() && way.ends_with(".safetensors") && way.size() < 1024 &&
+               way.find('\0') == std::string::npos;
+  std::size_t place = 0;
+  for (const fs::path& part : given) plain = plain && (part != ".." || place == 0), ++place;
+  if (!plain) {
+    return broken(path, "the metadata entry embedding_from is no path that is followed",
+                  "NAME.safetensors in this folder or one beside it",
+                  fmt::format("'{}'", way.substr(0, 200)));
+  }
+  const std::string source = (fs::path(path).parent_path() / given).string();
+  auto shared = read_tensor_file(source);
+  if (!shared.ok()) {
+    Error error = std::move(shared).error().in(fmt::format("embedding of {}", path));
+    error.next = "keep the folder of that model beside this one";
+    return error;
+  }
+  for (NamedTensor& tensor : shared->tensors) {
+    if (tensor.name == "embedding" || tensor.name == "embedding.scale") {
+      file.tensors.push_back(std::move(tensor));
+    }
+  }
+  if (file.find("embedding") != nullptr) return {};
+  return broken(source, fmt::format("there is no tensor 'embedding', which {} takes from it", path),
+                "embedding", "nothing", ErrorCode::kNotFound);
+}
+
 }  // namespace
 
 bool is_language_model(const TensorFile& file) { return metadata_text(file, "format") == kFormat; }
@@ -230,7 +272,7 @@ Result<LoadedModel> parse_language_model(std::span<const std::byte> safetensors,
 }
 
 Result<LoadedModel> read_language_model(const std::string& path) {
-  SPIKELOOM_TRY(const TensorFile file, read_tensor_file(path));
+  SPIKELOOM_TRY(TensorFile file, read_tensor_file(path));
   if (!is_language_model(file)) {
     return broken(path, "this is no language model of models/language/training",
                   fmt::format("the metadata entry format = {}", kFormat),
@@ -246,6 +288,7 @@ Result<LoadedModel> read_language_model(const std::string& path) {
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
   SPIKELOOM_TRY(const Vocabulary words, Vocabulary::parse(text, beside));
+  SPIKELOOM_CHECK(take_shared_embedding(file, path));
   return build(file, words, path);
 }
 

@@ -17,10 +17,14 @@
 namespace spikeloom {
 
 /// Reads what models/language/training ships: NAME.safetensors (tensors: egru_lm/export.py) with
-/// NAME.vocabulary.txt beside it. kFormat, kShape, kNotFound name the tensor.
+/// NAME.vocabulary.txt beside it. Matrices are real, or int8 or ternary {-1, 0, 1} with one scale
+/// per row; dense, or by source. A model that shares its embedding with another names that file in
+/// the metadata entry `embedding_from`, as a path from its own folder to a file in it or in a
+/// folder beside it. kFormat, kShape, kNotFound name the tensor or the file.
 Result<LoadedModel> read_language_model(const std::string& path);
 
 /// The same from memory, as a program carries its default. `name` is what errors call it.
+/// kUnsupported for `embedding_from`: there is no folder to look in.
 Result<LoadedModel> parse_language_model(std::span<const std::byte> safetensors,
                                          std::string_view vocabulary, const std::string& name);
 

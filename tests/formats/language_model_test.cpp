@@ -42,6 +42,11 @@ TensorFile small_file() {
   return file;
 }
 
+std::string bytes_of(const fs::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
 class LanguageModelFile : public testing::Test {
  protected:
   void SetUp() override {
@@ -95,6 +100,40 @@ TEST_F(LanguageModelFile, IsReadAndKeptInAModelFile) {
   EXPECT_TRUE(language_vocabulary(again->network).ok());
 }
 
+/// As models/language/training/egru_lm/share.py leaves it.
+TEST_F(LanguageModelFile, AnEmbeddingIsTakenFromTheFileThatHasIt) {
+  fs::create_directories(folder_ / "a");
+  const TensorFile whole = small_file();
+  ASSERT_TRUE(write_safetensors((folder_ / "a" / "a.safetensors").string(), whole).ok());
+  fs::create_directories(folder_ / "b");
+  const auto read = [&](const std::string& from) {
+    TensorFile borrower = small_file();
+    std::erase_if(borrower.tensors, [](const NamedTensor& t) { return t.name == "embedding"; });
+    borrower.metadata.set("embedding_from", from);
+    const std::string path = (folder_ / "b" / "b.safetensors").string();
+    EXPECT_TRUE(write_safetensors(path, borrower).ok());
+    std::ofstream(folder_ / "b" / "b.vocabulary.txt", std::ios::binary) << kSmallVocabulary;
+    return load_model(path);
+  };
+  const auto model = read("../a/a.safetensors");
+  ASSERT_TRUE(model.ok()) << model.error().message();
+  const auto& decoder =
+      std::get<node::Decoder>(model->network[*model->network.find("decoder")].kind);
+  EXPECT_EQ(decoder.weight, *whole.find("embedding"));
+  for (const std::string from : {"../../etc/x.safetensors", "/a/a.safetensors", "../a/a.pt",
+                                 "../c/c.safetensors", "b.safetensors"}) {
+    const auto refused = read(from);
+    ASSERT_FALSE(refused.ok()) << from;
+    EXPECT_NE(refused.error().message().find("embedding"), std::string::npos)
+        << refused.error().message();
+  }
+  const std::string borrower = bytes_of(folder_ / "b" / "b.safetensors");
+  const auto in_memory =
+      parse_language_model(std::as_bytes(std::span(borrower)), kSmallVocabulary, "memory");
+  ASSERT_FALSE(in_memory.ok());
+  EXPECT_EQ(in_memory.error().code, ErrorCode::kUnsupported);
+}
+
 TEST_F(LanguageModelFile, DamageIsRefusedByName) {
   auto file = small_file();
   tensor(file, "layer1.kernel") = Tensor::full({6, 2}, std::nanf(""));
@@ -128,8 +167,7 @@ TEST_F(LanguageModelFile, DamageIsRefusedByName) {
 
 TEST_F(LanguageModelFile, EveryTruncationIsRefused) {
   const std::string path = write(small_file());
-  std::ifstream stream(path, std::ios::binary);
-  const std::string whole{std::istreambuf_iterator<char>(stream), {}};
+  const std::string whole = bytes_of(path);
   for (std::size_t size = 0; size < whole.size(); size += 7) {
     const auto bytes = std::as_bytes(std::span(whole.data(), size));
     EXPECT_FALSE(parse_language_model(bytes, kSmallVocabulary, "cut").ok()) << size;
