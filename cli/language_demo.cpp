@@ -107,8 +107,7 @@ Result<std::vector<WordStep>> write_words(const LanguageDemo& demo, const TextFl
     step.word = demo.vocabulary.word(token);
     step.events = events;
     step.operations = after.synaptic_operations() - before.synaptic_operations();
-    step.dense_macs =
-        after.total(&NodeStats::dense_macs) - before.total(&NodeStats::dense_macs);
+    step.dense_macs = after.total(&NodeStats::dense_macs) - before.total(&NodeStats::dense_macs);
     step.joules = demo.energy.per_token(before, after);
     before = std::move(after);
     SPIKELOOM_CHECK(show(step));

@@ -71,7 +71,7 @@ struct TextScore {
   double loss = 0.0, perplexity = 0.0;
   std::uint64_t tokens = 0;  ///< predicted ones
   RunStats stats;
-  double seconds = 0.0;  ///< of the steps, without the likelihoods
+  double seconds = 0.0;          ///< of the steps, without the likelihoods
   std::optional<double> joules;  ///< per token, by TokenEnergy
 };
 

@@ -9,10 +9,9 @@ RunStats difference(const RunStats& before, RunStats after) {
   for (std::size_t n = 0; n < after.nodes.size(); ++n) {
     NodeStats& node = after.nodes[n];
     const NodeStats& earlier = before.nodes[n];
-    for (const auto count :
-         {&NodeStats::events_in, &NodeStats::events_out, &NodeStats::ac, &NodeStats::mac,
-          &NodeStats::neuron_updates, &NodeStats::executed_ac, &NodeStats::executed_mac,
-          &NodeStats::executed_updates}) {
+    for (const auto count : {&NodeStats::events_in, &NodeStats::events_out, &NodeStats::ac,
+                             &NodeStats::mac, &NodeStats::neuron_updates, &NodeStats::executed_ac,
+                             &NodeStats::executed_mac, &NodeStats::executed_updates}) {
       node.*count -= earlier.*count;
     }
     for (const auto bytes : {&TrafficBytes::weights, &TrafficBytes::state, &TrafficBytes::events}) {

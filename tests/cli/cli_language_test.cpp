@@ -1,5 +1,9 @@
 /// `demo language`, `run --text`, `run --prompt`, as processes.
 
+#include <filesystem>
+#include <map>
+#include <sstream>
+
 #include "cli/exit_codes.hpp"
 #include "tests/cli/cli_process.hpp"
 #include "tests/support/shared_data.hpp"
@@ -36,14 +40,56 @@ TEST_F(CliLanguage, TheDemoWritesTheSameWordsOnEveryBackend) {
   EXPECT_NE(words_of(cpu.json()), words_of(other.json()));
 }
 
+/// Lines "name: text" of models/language/weights/perplexity.txt.
+std::map<std::string, std::string> perplexity_lines() {
+  std::map<std::string, std::string> lines;
+  std::istringstream text(read_whole(source_dir() / "models/language/weights/perplexity.txt"));
+  for (std::string line; std::getline(text, line);) {
+    const std::size_t colon = line.find(": ");
+    EXPECT_NE(colon, std::string::npos) << line;
+    if (colon != std::string::npos) lines[line.substr(0, colon)] = line.substr(colon + 2);
+  }
+  return lines;
+}
+
 TEST_F(CliLanguage, TheDemoShowsALinePerWord) {
   const auto shown = run({"demo", "language", "--tokens", "3", "--ascii"});
   ASSERT_EQ(shown.code, cli::kExitOk) << shown.err;
-  for (const char* piece : {"EGRU", "dense LSTM", "times fewer", " us ", "[the people"}) {
+  for (const std::string& piece :
+       {std::string("EGRU"), perplexity_lines().at("demo-small"), std::string("times fewer"),
+        std::string(" us "), std::string(" uJ"), std::string("modelled"),
+        std::string("[the people")}) {
     EXPECT_NE(shown.out.find(piece), std::string::npos) << piece << "\n" << shown.out;
   }
   const auto plain = run({"demo", "language", "--tokens", "3", "--plain", "--prompt", "my dear"});
   EXPECT_EQ(plain.out.find("[my dear] "), 0U) << plain.out;
+}
+
+/// Whoever reads a perplexity of ours reads that of the dense LSTM in the same line.
+TEST_F(CliLanguage, EveryPerplexityStandsBesideThatOfTheLstm) {
+  const auto lines = perplexity_lines();
+  const std::string page = read_whole(source_dir() / "docs/language.md");
+  for (const auto& entry :
+       std::filesystem::directory_iterator(source_dir() / "models/language/weights")) {
+    if (!entry.is_directory()) continue;
+    const std::string name = entry.path().filename().string();
+    ASSERT_TRUE(lines.contains(name)) << name;
+    EXPECT_NE(lines.at(name).find("; dense LSTM of equal parameters: "), std::string::npos);
+    EXPECT_NE(page.find(lines.at(name)), std::string::npos) << name << " in docs/language.md";
+  }
+}
+
+TEST_F(CliLanguage, AWordCostsJoulesOfTheTable) {
+  const auto shown = run({"demo", "language", "--tokens", "3", "--json"});
+  ASSERT_EQ(shown.code, cli::kExitOk) << shown.err;
+  const Value report = shown.json();
+  for (const Value& word : *report.find("words")->as_list()) {
+    // Nothing costs less than its operations: an int32 addition at 45 nm takes 0.1 pJ (Horowitz),
+    // a read of 32 bits from DRAM at most 2.6 nJ.
+    const double operations = word.find("operations")->number();
+    EXPECT_GT(word.find("joules")->number(), 0.1e-12 * operations);
+    EXPECT_LT(word.find("joules")->number(), 3e-9 * operations);
+  }
 }
 
 TEST_F(CliLanguage, ATextIsScoredInBothProtocols) {
