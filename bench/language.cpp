@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "backends/backend.hpp"
+#include "base/io/file.hpp"
 #include "base/random.hpp"
 #include "models/language/language_model.hpp"
 #include "models/language/quantize_language.hpp"
@@ -301,7 +302,7 @@ void print_run(const char* name, const Run& run, bool last = false) {
 }
 
 struct Asked {
-  std::string model;
+  std::string model, text;
   Sizes sizes;
   std::string stack = "int8";  ///< none, int8 or ternary
   std::size_t tokens = 400, chunk = 40;
@@ -330,6 +331,15 @@ Status bench(Asked asked) {
   const std::int64_t words =
       std::get<node::Input>(network.nodes()[0].kind).shape.to_integers()->at(0);
   tokens = random_tokens(words, count);
+  if (!asked.text.empty()) {
+    SPIKELOOM_TRY(const Vocabulary vocabulary, language_vocabulary(network));
+    SPIKELOOM_TRY(const auto bytes, io::read_file(asked.text));
+    const std::string_view content(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    SPIKELOOM_TRY(EncodedText encoded, vocabulary.encode(content, asked.text));
+    if (encoded.tokens.size() < count) return Error{.what = "the text is too short"};
+    tokens.assign(encoded.tokens.begin(),
+                  encoded.tokens.begin() + static_cast<std::ptrdiff_t>(count));
+  }
   if (asked.stack != "none") {
     const auto rounding = asked.stack == "int8" ? RowRounding::kInt8 : RowRounding::kTernary;
     SPIKELOOM_TRY(network, quantize_language(network, rounding));
@@ -396,6 +406,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Time per token of an event-based language model"};
   spikeloom::Asked asked;
   app.add_option("--model", asked.model, "language model; random weights without one");
+  app.add_option("--text", asked.text, "words to read; random ones without it");
   app.add_option("--stack", asked.stack, "rounding of the recurrent layers")
       ->check(CLI::IsMember({"none", "int8", "ternary"}));
   app.add_option("--sparsity", asked.sizes.sparsity, "of random weights (0.95)");

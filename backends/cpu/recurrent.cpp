@@ -1,6 +1,7 @@
 #include "backends/cpu/recurrent.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "backends/cpu/parallel_private.hpp"
@@ -63,77 +64,168 @@ void count_pairs(const GateRows<V>& rows, const Events<V>& events, bool cheap,
   }
 }
 
+/// What is not 0 of a padded array.
 template <typename V>
-void collect(const V* values, std::size_t count, Events<V>& events) {
-  events.clear();
-  for (std::size_t i = 0; i < count; ++i) {
-    if (values[i] == V{0}) continue;
-    events.index.push_back(static_cast<std::uint32_t>(i));
-    events.value.push_back(values[i]);
-  }
+void collect(const CellKernels<V>& kernels, const AlignedBuffer<V>& values, Events<V>& events) {
+  events.index.resize(values.size());
+  events.value.resize(values.size());
+  const std::size_t size =
+      kernels.collect(values.data(), values.size(), events.index.data(), events.value.data());
+  events.index.resize(size);
+  events.value.resize(size);
 }
+
+}  // namespace
+
+namespace {
+
+/// The gates [first, last) of a matrix, with their targets where the sums lie.
+op::SourceMatrix gates_of(const op::SourceMatrix& matrix, std::size_t units, std::size_t padded,
+                          std::size_t first, std::size_t last) {
+  op::SourceMatrix part;
+  part.inputs = matrix.inputs;
+  part.outputs = static_cast<std::int64_t>((last - first) * padded);
+  part.row_start.push_back(0);
+  for (std::size_t i = 0; i + 1 < matrix.row_start.size(); ++i) {
+    for (auto k = static_cast<std::size_t>(matrix.row_start[i]);
+         k < static_cast<std::size_t>(matrix.row_start[i + 1]); ++k) {
+      const std::size_t gate = matrix.target[k] / units;
+      if (gate < first || gate >= last) continue;
+      part.target.push_back(
+          static_cast<std::uint32_t>((gate - first) * padded + matrix.target[k] % units));
+      part.value.push_back(matrix.value[k]);
+    }
+    part.row_start.push_back(static_cast<std::int64_t>(part.target.size()));
+  }
+  return part;
+}
+
+bool all_of(const std::vector<float>& weights, bool (*holds)(float)) {
+  return std::all_of(weights.begin(), weights.end(), holds);
+}
+bool fits_8_bits(float w) { return w == std::nearbyint(w) && std::abs(w) <= 127.0F; }
+bool is_sign(float w) { return w == 1.0F || w == -1.0F; }
 
 }  // namespace
 
 template <typename V>
 Result<GateRows<V>> GateRows<V>::make(const op::SourceMatrix& matrix, std::int64_t units,
                                       std::size_t padded, std::size_t first_gate,
-                                      std::size_t last_gate) {
+                                      std::size_t last_gate, bool dense_input) {
   GateRows made;
-  const auto sources = static_cast<std::uint32_t>(matrix.inputs);
-  made.targets_ = (last_gate - first_gate) * padded;
-  made.fan_out_.resize(sources);
-  const auto for_each = [&](const auto& f) {
-    for (std::uint32_t i = 0; i < sources; ++i) {
-      const auto last = static_cast<std::size_t>(matrix.row_start[i + 1]);
-      for (auto k = static_cast<std::size_t>(matrix.row_start[i]); k < last; ++k) {
-        const std::size_t gate = matrix.target[k] / static_cast<std::size_t>(units);
-        if (gate < first_gate || gate >= last_gate) continue;
-        const std::size_t unit = matrix.target[k] % static_cast<std::size_t>(units);
-        f(i, static_cast<std::uint32_t>((gate - first_gate) * padded + unit), matrix.value[k]);
-      }
-    }
-  };
-  for_each([&](std::uint32_t source, std::uint32_t, float) { ++made.fan_out_[source]; });
-  for (const std::uint32_t synapses : made.fan_out_) made.synapses_ += synapses;
+  const auto sources = static_cast<std::size_t>(matrix.inputs);
+  const op::SourceMatrix part =
+      gates_of(matrix, static_cast<std::size_t>(units), padded, first_gate, last_gate);
+  made.targets_ = static_cast<std::size_t>(part.outputs);
+  made.synapses_ = part.target.size();
+  for (std::size_t i = 0; i < sources; ++i) {
+    made.fan_out_.push_back(static_cast<std::uint32_t>(part.row_start[i + 1] - part.row_start[i]));
+  }
   const double all = static_cast<double>(sources) * static_cast<double>(units) *
                      static_cast<double>(last_gate - first_gate);
   if (static_cast<double>(made.synapses_) >= kDenseFrom * all) {
-    made.stride_ = dense_row_stride<Weight>(made.targets_);
-    made.dense_ = AlignedBuffer<Weight>(made.stride_ * sources);
-    for_each([&](std::uint32_t source, std::uint32_t target, float weight) {
-      made.dense_[source * made.stride_ + target] = static_cast<Weight>(weight);
-    });
+    Dense dense;
+    dense.stride = dense_row_stride<Weight>(made.targets_);
+    dense.weight = AlignedBuffer<Weight>(dense.stride * sources);
+    for (std::size_t i = 0; i < sources; ++i) {
+      for (auto k = static_cast<std::size_t>(part.row_start[i]);
+           k < static_cast<std::size_t>(part.row_start[i + 1]); ++k) {
+        dense.weight[i * dense.stride + part.target[k]] = static_cast<Weight>(part.value[k]);
+      }
+    }
+    made.form_ = std::move(dense);
     return made;
   }
-  const SparseSize size{sources, static_cast<std::uint32_t>(made.targets_)};
-  SPIKELOOM_TRY(made.sparse_, SparseRows<V>::make(size, [&](SynapseSink<V>& sink) {
-                  for_each([&](std::uint32_t source, std::uint32_t target, float weight) {
-                    sink.synapse(source, target, static_cast<V>(weight));
-                  });
-                }));
+  made.signs_ = all_of(part.value, is_sign);
+  if (made.targets_ > ShortRows<Weight, V>::kMostTargets ||
+      sources > TargetSlices<Weight, V>::kMostSources) {
+    const SparseSize size{static_cast<std::uint32_t>(sources),
+                          static_cast<std::uint32_t>(made.targets_)};
+    SPIKELOOM_TRY(made.form_, SparseRows<V>::make(size, [&](SynapseSink<V>& sink) {
+                    for (std::uint32_t i = 0; i < sources; ++i) {
+                      for (auto k = static_cast<std::size_t>(part.row_start[i]);
+                           k < static_cast<std::size_t>(part.row_start[i + 1]); ++k) {
+                        sink.synapse(i, part.target[k], static_cast<V>(part.value[k]));
+                      }
+                    }
+                  }));
+    return made;
+  }
+  if (std::is_integral_v<V> || all_of(part.value, fits_8_bits)) {
+    SPIKELOOM_CHECK(made.template compress<std::int8_t>(part, dense_input));
+  } else if constexpr (!std::is_integral_v<V>) {
+    SPIKELOOM_CHECK(made.template compress<float>(part, dense_input));
+  }
   return made;
 }
 
 template <typename V>
-void GateRows<V>::multiply_add(const Events<V>& events, V* sums) const {
+template <typename W>
+Status GateRows<V>::compress(const op::SourceMatrix& part, bool dense_input) {
+  const std::vector<W> weight(part.value.begin(), part.value.end());
+  const auto targets = static_cast<std::uint32_t>(targets_);
+  const auto keep = [&](auto made) -> Status {
+    if (!made.ok()) return std::move(made).error();
+    using Form = std::decay_t<decltype(*made)>;
+    if constexpr (std::is_same_v<Form, TargetSlices<W, V>>) {
+      form_ = Slices(*std::move(made));
+    } else {
+      form_ = Short(*std::move(made));
+    }
+    return {};
+  };
+  if (dense_input) {
+    return keep(TargetSlices<W, V>::make(targets, part.row_start, part.target, weight));
+  }
+  return keep(ShortRows<W, V>::make(targets, part.row_start, part.target, weight));
+}
+
+template <typename V>
+void GateRows<V>::multiply(const Events<V>& events, V* sums) const {
+  if (const auto* slices = std::get_if<Slices>(&form_)) {
+    std::vector<V> x(fan_out_.size() + 1, V{0});
+    for (std::size_t k = 0; k < events.size(); ++k) x[events.index[k]] = events.at(k);
+    std::visit([&](const auto& form) { form.multiply(x.data(), sums); }, *slices);
+    return;
+  }
+  std::fill_n(sums, targets_, V{0});
   if (events.empty()) return;
-  const bool ones = events.value.empty();
-  if (sparse_ && ones) {
-    sparse_->add(events.index, sums);
-  } else if (sparse_) {
-    sparse_->multiply_add(events.index, events.value, sums);
-  } else if (ones) {
-    add_dense_rows<Weight, V>(dense_.data(), stride_, targets_, events.index, sums);
+  std::vector<V> ones;
+  if (events.value.empty()) ones.assign(events.size(), V{1});
+  const std::span<const V> values = events.value.empty() ? ones : events.value;
+  if (const auto* dense = std::get_if<Dense>(&form_)) {
+    multiply_add_dense_rows<Weight, V>(dense->weight.data(), dense->stride, targets_, events.index,
+                                       values, sums);
+  } else if (const auto* rows = std::get_if<Short>(&form_)) {
+    std::visit(
+        [&](const auto& form) {
+          signs_ ? form.signed_add(events.index, values, sums)
+                 : form.multiply_add(events.index, values, sums);
+        },
+        *rows);
   } else {
-    multiply_add_dense_rows<Weight, V>(dense_.data(), stride_, targets_, events.index, events.value,
-                                       sums);
+    (*std::get_if<std::optional<SparseRows<V>>>(&form_))->multiply_add(events.index, values, sums);
   }
 }
 
 template <typename V>
 std::uint64_t GateRows<V>::bytes() const {
-  return sparse_ ? sparse_->bytes() : dense_.bytes();
+  if (const auto* dense = std::get_if<Dense>(&form_)) return dense->weight.bytes();
+  const auto bytes_of = [](const auto& form) { return form.bytes(); };
+  if (const auto* slices = std::get_if<Slices>(&form_)) return std::visit(bytes_of, *slices);
+  if (const auto* rows = std::get_if<Short>(&form_)) return std::visit(bytes_of, *rows);
+  return (*std::get_if<std::optional<SparseRows<V>>>(&form_))->bytes();
+}
+
+template <typename V>
+std::uint64_t GateRows<V>::synapse_bytes() const {
+  if (std::holds_alternative<Dense>(form_)) return sizeof(Weight);
+  const bool floats = [&] {
+    const auto* rows = std::get_if<Short>(&form_);
+    const auto* slices = std::get_if<Slices>(&form_);
+    return (rows != nullptr && rows->index() == 1) || (slices != nullptr && slices->index() == 1);
+  }();
+  return sizeof(std::uint16_t) + (floats ? sizeof(float) : sizeof(std::int8_t));
 }
 
 template <typename V>
@@ -162,7 +254,12 @@ std::uint64_t EmbeddingPlan<V>::look_up(const Events<V>& words, Events<V>& out) 
       }
     }
   }
-  collect(sum.data(), size, out);
+  out.clear();
+  for (std::size_t i = 0; i < size; ++i) {
+    if (sum[i] == V{0}) continue;
+    out.index.push_back(static_cast<std::uint32_t>(i));
+    out.value.push_back(sum[i]);
+  }
   return words.size() * size * size_of(embedding_.weight.dtype());
 }
 
@@ -181,7 +278,8 @@ Result<std::unique_ptr<RecurrentPlan<V>>> RecurrentPlan<V>::make(const op::Recur
   p.dense_input_ = layer.dense_input;
   p.cheap_kernel_ = layer.kernel.weight_class != WeightClass::kGeneral;
   p.cheap_recurrent_ = layer.recurrent.weight_class != WeightClass::kGeneral;
-  SPIKELOOM_TRY(p.kernel_, GateRows<V>::make(layer.kernel, layer.units, p.padded_, 0, p.gates_));
+  SPIKELOOM_TRY(p.kernel_, GateRows<V>::make(layer.kernel, layer.units, p.padded_, 0, p.gates_,
+                                             layer.dense_input));
   const bool paper = layer.cell == op::Cell::kEgruPaper;
   SPIKELOOM_TRY(p.recurrent_, GateRows<V>::make(layer.recurrent, layer.units, p.padded_, 0,
                                                 paper ? 2 : p.gates_));
@@ -234,10 +332,16 @@ RecurrentState<V> RecurrentPlan<V>::make_state() const {
 
 template <typename V>
 void RecurrentPlan<V>::input_sums(const Events<V>& in, V* sums) const {
-  std::fill_n(sums, gates_ * padded_, V{0});
-  kernel_->multiply_add(in, sums);
+  kernel_->multiply(in, sums);
   kernels_.complete(sums, arrays_.kernel_scale, arrays_.bias, arrays_.kernel_shift,
                     gates_ * padded_);
+}
+
+template <typename V>
+void RecurrentPlan<V>::count_executed(const GateRows<V>& rows, std::uint64_t pairs,
+                                      RecurrentCount& count) const {
+  (rows.adds_only() ? count.executed_ac : count.executed_mac) += pairs;
+  count.weight_bytes += pairs * rows.synapse_bytes();
 }
 
 /// The sums of every word, as a step would compute them.
@@ -271,13 +375,17 @@ RecurrentCount RecurrentPlan<V>::step(const Events<V>& in, std::optional<std::ui
     count.weight_bytes += sums * sizeof(V);
   } else {
     input_sums(in, s.w.data());
-    count.executed += input.ac + input.mac;
+    count_executed(*kernel_, input.ac + input.mac, count);
   }
   count_pairs(*recurrent_, s.events, cheap_recurrent_, own);
-  std::fill_n(s.r.data(), sums, V{0});
-  recurrent_->multiply_add(s.events, s.r.data());
+  recurrent_->multiply(s.events, s.r.data());
+  count_executed(*recurrent_, own.ac + own.mac, count);
   if (candidate_) {
-    count_pairs(*candidate_, s.events, cheap_recurrent_, own);
+    RecurrentCount third;
+    count_pairs(*candidate_, s.events, cheap_recurrent_, third);
+    count_executed(*candidate_, third.ac + third.mac, count);
+    own.ac += third.ac;
+    own.mac += third.mac;
     paper_step(w, s);
   } else {
     kernels_.complete(s.r.data(), arrays_.recurrent_scale, arrays_.recurrent_bias,
@@ -287,11 +395,9 @@ RecurrentCount RecurrentPlan<V>::step(const Events<V>& in, std::optional<std::ui
                                                   : kernels_.lstm;
     update(arrays_, w, s.r.data(), s.state.data(), s.output.data());
   }
-  collect(s.output.data(), units_, s.events);
-  count.executed += own.ac + own.mac;
+  collect(kernels_, s.output, s.events);
   count.ac = input.ac + own.ac;
   count.mac = input.mac + own.mac;
-  count.weight_bytes += count.executed * sizeof(V);
   return count;
 }
 
@@ -303,9 +409,9 @@ void RecurrentPlan<V>::paper_step(const V* w, RecurrentState<V>& s) const {
   kernels_.complete(s.r.data(), scale, arrays_.recurrent_bias, arrays_.recurrent_shift, before);
   kernels_.paper_gate(arrays_, w, s.r.data(), s.output.data(), s.gated.data());
   Events<V> gated;
-  collect(s.gated.data(), units_, gated);
+  collect(kernels_, s.gated, gated);
   V* const candidate = s.r.data() + before;
-  candidate_->multiply_add(gated, candidate);
+  candidate_->multiply(gated, candidate);
   kernels_.complete(candidate, scale == nullptr ? nullptr : scale + before,
                     arrays_.recurrent_bias + before, arrays_.recurrent_shift, padded_);
   kernels_.egru_paper(arrays_, w, s.r.data(), s.state.data(), s.output.data());
@@ -374,8 +480,8 @@ RecurrentCount DecoderPlan<V>::decode(const Events<V>& in, V* out) const {
                        shift_, out);
   }
   for (std::size_t k = 0; k < in.size(); ++k) count_pairs(values[k], words_, cheap_, count);
-  count.executed = in.size() * blocks_ * kWordBlock;
-  count.weight_bytes = count.executed * (bytes_.empty() ? sizeof(float) : sizeof(std::int8_t));
+  count.executed_mac = in.size() * blocks_ * kWordBlock;
+  count.weight_bytes = count.executed_mac * (bytes_.empty() ? sizeof(float) : sizeof(std::int8_t));
   return count;
 }
 

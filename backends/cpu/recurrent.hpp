@@ -8,38 +8,62 @@
 #include <memory>
 #include <optional>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "backends/backend.hpp"
 #include "backends/cpu/recurrent_kernels.hpp"
 #include "backends/cpu/signal.hpp"
 #include "base/result.hpp"
+#include "event/short_rows.hpp"
 #include "event/sparse_rows.hpp"
+#include "event/target_slices.hpp"
 #include "snn/integer.hpp"
 #include "snn/program.hpp"
 
 namespace spikeloom::cpu {
 
-/// Some gates of a matrix by source: compressed rows, or dense ones where few weights are pruned.
+/// A form for weights of 8 bits and, in float32, for others.
+template <template <typename, typename> class Form, typename V>
+using ByWeight =
+    std::conditional_t<std::is_integral_v<V>, std::variant<Form<std::int8_t, std::int32_t>>,
+                       std::variant<Form<std::int8_t, float>, Form<float, float>>>;
+
+/// Some gates of a matrix: compressed rows by source, or dense ones where few weights are pruned.
 template <typename V>
 class GateRows {
  public:
-  /// The gates [first_gate, last_gate); their targets start at 0.
+  /// The gates [first_gate, last_gate); their targets start at 0. `dense_input`: hardly an input
+  /// is ever 0, so that compressed weights lie by target.
   static Result<GateRows> make(const op::SourceMatrix& matrix, std::int64_t units,
-                               std::size_t padded, std::size_t first_gate, std::size_t last_gate);
-  /// sums[t] += weight * value for every event and synapse.
-  void multiply_add(const Events<V>& events, V* sums) const;
+                               std::size_t padded, std::size_t first_gate, std::size_t last_gate,
+                               bool dense_input = false);
+  /// sums[t] = the sum of weight * value over every event and synapse.
+  void multiply(const Events<V>& events, V* sums) const;
   std::uint64_t fan_out(std::uint32_t source) const { return fan_out_[source]; }
   std::uint64_t synapses() const { return synapses_; }
+  /// Every stored weight is -1 or 1, and rows are added without a multiplication.
+  bool adds_only() const { return signs_ && std::holds_alternative<Short>(form_); }
+  /// What one synapse takes of the memory that is read.
+  std::uint64_t synapse_bytes() const;
   std::uint64_t bytes() const;
-  bool is_dense() const { return !sparse_.has_value(); }
 
  private:
   /// Dense weights: as they are, or 8 bits of an integer run.
   using Weight = std::conditional_t<std::is_integral_v<V>, std::int8_t, V>;
-  std::optional<SparseRows<V>> sparse_;
-  AlignedBuffer<Weight> dense_;
-  std::size_t stride_ = 0, targets_ = 0;
+  using Short = ByWeight<ShortRows, V>;
+  using Slices = ByWeight<TargetSlices, V>;
+  struct Dense {
+    AlignedBuffer<Weight> weight;
+    std::size_t stride = 0;
+  };
+  template <typename W>
+  Status compress(const op::SourceMatrix& part, bool dense_input);
+
+  /// SparseRows: for more targets than the short forms take.
+  std::variant<Dense, Short, Slices, std::optional<SparseRows<V>>> form_;
+  bool signs_ = false;
+  std::size_t targets_ = 0;
   std::vector<std::uint32_t> fan_out_;  ///< stored weights of each source
   std::uint64_t synapses_ = 0;
 };
@@ -54,7 +78,7 @@ struct RecurrentState {
 
 /// Operations of one step (docs/counting.md) and those that were made.
 struct RecurrentCount {
-  std::uint64_t ac = 0, mac = 0, executed = 0, weight_bytes = 0;
+  std::uint64_t ac = 0, mac = 0, executed_ac = 0, executed_mac = 0, weight_bytes = 0;
 };
 
 /// Rows of an Embedding, read where the network holds them.
@@ -93,6 +117,7 @@ class RecurrentPlan {
  private:
   RecurrentPlan() = default;
   void input_sums(const Events<V>& in, V* sums) const;
+  void count_executed(const GateRows<V>& rows, std::uint64_t pairs, RecurrentCount& count) const;
   void fill_table(const EmbeddingPlan<V>& words, std::size_t word_count, int threads);
   void paper_step(const V* w, RecurrentState<V>& state) const;
 

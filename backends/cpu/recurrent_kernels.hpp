@@ -37,6 +37,9 @@ struct CellKernels {
   Update egru;
   /// Real only; null in integers.
   Update egru_paper, gru, lstm;
+  /// Indices and values of what is not 0, ascending; both have room for `count` rounded up to a
+  /// multiple of 16. Returns how many.
+  std::size_t (*collect)(const V* values, std::size_t count, std::uint32_t* index, V* found);
   /// The paper's reset gates: gated <- sigmoid(w_r + r_r) output.
   void (*paper_gate)(const CellArrays<V>& a, const V* w, const V* r, const V* output, V* gated);
 };
@@ -50,6 +53,7 @@ inline constexpr std::size_t kWordBlock = 64;
 
 /// out[w] = complete(sum_k rows[block][sources[k]][w] values[k]) for every word of `blocks` blocks,
 /// with scale, bias and shift as in CellArrays. Terms are added in the order of the sources.
+/// Integers: |values| <= 32767 (the compiler's proof allows no more, docs/integer.md).
 template <typename V>
 struct DecoderKernels {
   template <typename W>

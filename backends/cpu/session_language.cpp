@@ -10,7 +10,8 @@ namespace {
 void add_count(const RecurrentCount& count, NodeStats& stats) {
   stats.ac += count.ac;
   stats.mac += count.mac;
-  stats.executed_mac += count.executed;
+  stats.executed_ac += count.executed_ac;
+  stats.executed_mac += count.executed_mac;
   stats.bytes.weights += count.weight_bytes;
 }
 

@@ -7,6 +7,7 @@
 
 #include "models/language/quantize_language.hpp"
 #include "snn/lowering.hpp"
+#include "tests/support/kernel_targets.hpp"
 #include "tests/support/run_network.hpp"
 #include "tests/support/word_networks.hpp"
 
@@ -134,6 +135,28 @@ TEST(LanguageParity, CpuGivesTheReferencesBits) {
   }
 }
 
+/// Weights of 8 bits and ternary ones have rows of their own, for every instruction set.
+TEST(LanguageParity, RoundedWeightsInFloat32GiveTheReferencesBits) {
+  for (const Case& c : cases()) {
+    const auto network = word_network(c.layers);
+    ASSERT_TRUE(network.ok());
+    for (const RowRounding rounding : {RowRounding::kInt8, RowRounding::kTernary}) {
+      const auto rounded = quantize_language(*network, rounding);
+      ASSERT_TRUE(rounded.ok()) << error_of(rounded);
+      RunOptions options;
+      options.state_reset = 17;
+      const auto expected = run(*rounded, "reference", options);
+      ASSERT_TRUE(expected.ok()) << error_of(expected);
+      SCOPED_TRACE(c.name);
+      for_each_kernel_target([&] {
+        const auto got = run(*rounded, "cpu", options);
+        ASSERT_TRUE(got.ok()) << error_of(got);
+        expect_same(*expected, *got);
+      });
+    }
+  }
+}
+
 TEST(LanguageParity, IntegersAreTheSameEverywhere) {
   for (const Case& c : cases()) {
     const auto network = word_network(c.layers);
@@ -147,12 +170,14 @@ TEST(LanguageParity, IntegersAreTheSameEverywhere) {
       const auto expected = run(*whole, "reference", options);
       EXPECT_EQ(expected.ok(), c.whole) << c.name << ": " << error_of(expected);
       if (!c.whole) continue;
+      SCOPED_TRACE(c.name);
       for (const bool tabulated : {false, true}) {
         options.tabulate = tabulated;
-        const auto got = run(*whole, "cpu", options);
-        ASSERT_TRUE(got.ok()) << error_of(got);
-        SCOPED_TRACE(c.name);
-        expect_same(*expected, *got);
+        for_each_kernel_target([&] {
+          const auto got = run(*whole, "cpu", options);
+          ASSERT_TRUE(got.ok()) << error_of(got);
+          expect_same(*expected, *got);
+        });
       }
     }
   }
