@@ -67,8 +67,9 @@ bool parse_number(std::string_view text, Number& number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-Value scalar_value(std::string_view text, bool plain) {
+Value scalar_value(std::string_view text, bool plain, YamlScalars scalars) {
   if (!plain) return Value(text);
+  if (scalars == YamlScalars::kText) return text.empty() ? Value() : Value(text);
   if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return {};
   if (text == "true" || text == "True" || text == "TRUE") return true;
   if (text == "false" || text == "False" || text == "FALSE") return false;
@@ -92,7 +93,7 @@ struct Open {
 /// Collects events into one tree, without recursion.
 class Tree {
  public:
-  explicit Tree(Parser& parser) : parser_(parser) {}
+  Tree(Parser& parser, YamlScalars scalars) : parser_(parser), scalars_(scalars) {}
 
   Status add(const yaml_event_t& event) {
     switch (event.type) {
@@ -103,7 +104,7 @@ class Tree {
         SPIKELOOM_CHECK(plain_node(scalar.anchor, scalar.tag, event.start_mark));
         const std::string_view text(reinterpret_cast<const char*>(scalar.value), scalar.length);
         if (wants_key()) return set_key(std::string(text), event.start_mark);
-        return put(scalar_value(text, scalar.style == YAML_PLAIN_SCALAR_STYLE));
+        return put(scalar_value(text, scalar.style == YAML_PLAIN_SCALAR_STYLE, scalars_));
       }
       case YAML_SEQUENCE_START_EVENT:
         SPIKELOOM_CHECK(plain_node(event.data.sequence_start.anchor, event.data.sequence_start.tag,
@@ -168,15 +169,16 @@ class Tree {
   }
 
   Parser& parser_;
+  YamlScalars scalars_;
   std::vector<Open> open_;
   Value root_;
 };
 
 }  // namespace
 
-Result<Value> parse_yaml(std::string_view text, const std::string& name) {
+Result<Value> parse_yaml(std::string_view text, const std::string& name, YamlScalars scalars) {
   Parser parser(text, name);
-  Tree tree(parser);
+  Tree tree(parser, scalars);
   bool has_document = false;
   for (;;) {
     Event event;
