@@ -8,6 +8,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/live.hpp"
+#include "cli/mapped_run.hpp"
 #include "cli/run_batch.hpp"
 #include "cli/run_directory.hpp"
 #include "cli/text_run.hpp"
@@ -18,6 +19,7 @@ namespace {
 struct RunCommand : RunJob {
   LiveFlags live;
   TextFlags text;
+  MappedFlags mapped;
   std::string out;
 };
 
@@ -66,13 +68,40 @@ Result<int> run(const RunCommand& command, Console& console) {
   return kExitOk;
 }
 
+/// For models that no backend of a Session runs: what `--backend emulator` and `--target` need.
+Status check_not_mapped(const RunCommand& command) {
+  if (command.run.backend != "emulator" && command.mapped.target.empty()) return {};
+  return Error{.code = ErrorCode::kUnsupported,
+               .what = "the emulator runs networks that are mapped to a chip",
+               .where = command.model,
+               .expected = "YAML with the keys network and mappings",
+               .next = "leave out --target, and give another --backend"};
+}
+
+Result<int> run_any(const RunCommand& command, Console& console) {
+  SPIKELOOM_TRY(const bool is_mapped, is_mapped_network(command.model));
+  if (is_mapped) {
+    return run_mapped({command.model, command.mapped, command.run.backend, command.run.steps,
+                       !command.input.files.empty(), command.out, command.common},
+                      console);
+  }
+  SPIKELOOM_CHECK(check_not_mapped(command));
+  if (command.text.given()) {
+    return run_text_command({command.model, command.run, command.text, command.common}, console);
+  }
+  if (!command.live.live) return run(command, console);
+  return run_live({command.model, command.model_flags, command.run, command.input, command.live,
+                   command.common},
+                  console);
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, Chosen& chosen) {
   const auto command = std::make_shared<RunCommand>();
   CLI::App* sub = app.add_subcommand("run", "Run a network on recordings");
   sub->add_option("MODEL", command->model,
-                  "network: .nir, .sloom, a .yaml of SLAYER, or a language model")
+                  "network: .nir, .sloom, a .yaml of SLAYER or SANA-FE, or a language model")
       ->required();
   add_model_flags(*sub, command->model_flags);
   add_input_flags(*sub, command->input);
@@ -82,20 +111,12 @@ void add_run(CLI::App& app, Chosen& chosen) {
   sub->add_option("--out", command->out, "folder for run.json and recordings.h5")->group("Output");
   add_live_flags(*sub, command->live);
   add_text_flags(*sub, command->text);
+  add_mapped_flags(*sub, command->mapped);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;
-    chosen.action = [command](Console& console) {
-      if (command->text.given()) {
-        return run_text_command({command->model, command->run, command->text, command->common},
-                                console);
-      }
-      if (!command->live.live) return run(*command, console);
-      return run_live({command->model, command->model_flags, command->run, command->input,
-                       command->live, command->common},
-                      console);
-    };
+    chosen.action = [command](Console& console) { return run_any(*command, console); };
   });
 }
 

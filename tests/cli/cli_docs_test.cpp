@@ -108,9 +108,9 @@ std::vector<Command> documented_commands() {
 
 /// Names of acceptance/nir that make a command need the shared data.
 bool needs_shared_data(const std::string& command) {
-  constexpr std::array<std::string_view, 9> kNames = {
+  constexpr std::array<std::string_view, 10> kNames = {
       "cnn_sinabs",     "nmnist_test100", "braille_",  "lif_norse", "ds_val_0",
-      "pretrained_ann", "gesture/",       "pilotnet_", "mnist"};
+      "pretrained_ann", "gesture/",       "pilotnet_", "mnist",     "dvs.yaml"};
   return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) {
     return command.find(name) != std::string::npos;
   });
@@ -163,6 +163,10 @@ class CliDocs : public CliTest {
         const auto name = entry.path().filename();
         std::filesystem::create_symlink(std::filesystem::absolute(entry.path()), folder() / name);
       }
+    }
+    for (const std::string name : {"dvs.yaml", "loihi.yaml"}) {
+      std::filesystem::create_symlink(
+          std::filesystem::absolute(shared_path("acceptance/emulator/" + name)), folder() / name);
     }
     for (const std::string part : {"gesture", "lava/pilotnet_lif", "lava/pilotnet_sdnn"}) {
       const auto from = std::filesystem::absolute(shared_path("acceptance/" + part));

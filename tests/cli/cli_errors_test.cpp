@@ -123,7 +123,7 @@ TEST_F(CliErrors, TextModelsAreNamedByTheirKeys) {
   write_whole(path("net.yaml"), "network:\n  name: x\nmappings:\n- a\n");
   write_whole(path("net.json"), R"({"populations": ["E", "I"], "sizes": [80, 20]})");
   expect({"run", "chip.yaml", "--steps", "1"}, 7, {"YAML", "chip description", "architecture"});
-  expect({"run", "net.yaml", "--steps", "1"}, 7, {"mapped to a chip", "network, mappings"});
+  expect({"info", "net.yaml"}, 7, {"mapped to a chip", "network, mappings"});
   expect({"info", "net.json"}, 7, {"JSON", "populations"});
 }
 

@@ -1,0 +1,41 @@
+#pragma once
+/// `run` for a network that is already mapped to a chip: SANA-FE's YAML on the emulator.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+#include "cli/common_options.hpp"
+#include "cli/console.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace spikeloom::cli {
+
+struct MappedFlags {
+  std::string target;  ///< file of the chip; empty: the network's own file
+  std::string timing = "events";
+};
+void add_mapped_flags(CLI::App& command, MappedFlags& flags);
+
+struct MappedRun {
+  std::string model;
+  MappedFlags flags;
+  std::string backend = "auto";
+  std::optional<std::int64_t> steps;
+  bool has_input = false;  ///< recordings were given
+  std::string out;         ///< folder of run.json, steps.csv and spikes.csv; empty: none
+  CommonOptions common;
+};
+
+/// True for a text with the keys of a mapped network. kAmbiguous when it also has those of another
+/// kind of network. A file that cannot be read is no mapped network.
+Result<bool> is_mapped_network(const std::string& path);
+
+/// kAmbiguous: no chip, or no number of steps. kUnsupported: another backend, or recordings.
+Result<int> run_mapped(const MappedRun& job, Console& console);
+
+}  // namespace spikeloom::cli

@@ -1,0 +1,102 @@
+/// `run` of a network that is mapped to a chip: `--backend emulator`.
+
+#include "cli/exit_codes.hpp"
+#include "tests/cli/cli_process.hpp"
+#include "tests/support/mapped_example.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+class CliEmulator : public CliTest {
+ protected:
+  void SetUp() override {
+    CliTest::SetUp();
+    write_whole(path("chip.yaml"), example_chip());
+    // Two sources that fire in turns onto one neuron in another tile.
+    write_whole(path("net.yaml"),
+                example_network("  - {name: s, attributes: {soma_hw_name: loihi, threshold: 1, "
+                                "log_spikes: true}, neurons: [{0: {bias: 2}}, {1: {bias: 1}}]}\n"
+                                "  - {name: t, attributes: {soma_hw_name: loihi, threshold: 4}, "
+                                "neurons: [{0: {}}]}\n",
+                                "  - s -> t: {type: dense, weight: [2, 3]}\n",
+                                "- s: {core: '0.0'}\n- t: {core: '1.0'}\n"));
+  }
+  std::vector<std::string> command(std::vector<std::string> more) const {
+    std::vector<std::string> words = {"run", "net.yaml", "--target", "chip.yaml"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+};
+
+TEST_F(CliEmulator, CountsTimeAndEnergyAsJson) {
+  const auto done = run(command({"--backend", "emulator", "--steps", "4", "--json"}));
+  ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+  const Value value = done.json();
+  // s.0 fires in every step (2 > 1), s.1 in 2 and 4 (1, 2 > 1); t gets 2 in step 2, 2 + 3 in 3 and
+  // fires then (7 > 4), and 2 in step 4.
+  EXPECT_EQ(number_at(value, {"spikes"}), 7);
+  EXPECT_EQ(number_at(value, {"messages"}), 6);
+  EXPECT_EQ(number_at(value, {"synaptic_events"}), 6);
+  EXPECT_EQ(number_at(value, {"neuron_updates"}), 4 + 4 + 3);
+  EXPECT_EQ(number_at(value, {"hops"}), 6);
+  EXPECT_EQ(number_at(value, {"energy_j", "synapse"}), 12);
+  EXPECT_EQ(number_at(value, {"energy_j", "soma"}), 12 * 1 + 11 * 100 + 7 * 10000);
+  EXPECT_EQ(number_at(value, {"energy_j", "network"}), 6 * (200000 + 30000 + 1));
+  EXPECT_EQ(number_at(value, {"energy_j", "total"}), 12 + 6 * 0.5 + 71112 + 6 * 230001);
+  EXPECT_GT(number_at(value, {"sim_time_s"}), 4 * 2e-6);
+  EXPECT_EQ(text_at(value, {"backend"}), "emulator");
+  EXPECT_EQ(number_at(named(value, "groups", "s"), {"spikes"}), 6);
+  EXPECT_EQ(list_at(value, {"cores"}).size(), 2U);
+}
+
+TEST_F(CliEmulator, TheFolderHasSpikesAndSteps) {
+  const auto done = run(command({"--steps", "4", "--out", "folder"}));
+  ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+  EXPECT_EQ(read_whole(path("folder/spikes.csv")),
+            "neuron,timestep\ns.0,1\ns.0,2\ns.1,2\ns.0,3\ns.0,4\ns.1,4\n");
+  const std::string steps = read_whole(path("folder/steps.csv"));
+  EXPECT_TRUE(contains(steps, "timestep,fired,updated,packets,hops,spikes,sim_time")) << steps;
+  EXPECT_TRUE(contains(steps, "\n3,2,3,1,1,1,")) << steps;
+  EXPECT_TRUE(contains(read_whole(path("folder/run.json")), "\"synaptic_events\": 6"));
+  EXPECT_TRUE(contains(done.out, "simulated time")) << done.out;
+  EXPECT_EQ(run(command({"--steps", "4", "--out", "folder"})).code, cli::kExitUsage);
+}
+
+TEST_F(CliEmulator, BothTimingsGiveTheSameSpikes) {
+  const auto events = run(command({"--steps", "9", "--json"})).json();
+  const auto analytic = run(command({"--steps", "9", "--json", "--timing", "analytic"})).json();
+  EXPECT_EQ(number_at(events, {"spikes"}), number_at(analytic, {"spikes"}));
+  EXPECT_NE(number_at(events, {"sim_time_s"}), number_at(analytic, {"sim_time_s"}));
+  EXPECT_EQ(run(command({"--steps", "9", "--timing", "guess"})).code, cli::kExitUsage);
+}
+
+TEST_F(CliEmulator, OneFileMayHoldBoth) {
+  write_whole(path("both.yaml"), example_chip() + read_whole(path("net.yaml")));
+  EXPECT_EQ(run({"run", "both.yaml", "--steps", "2"}).code, cli::kExitOk);
+}
+
+TEST_F(CliEmulator, QuestionsAndRefusals) {
+  const auto no_chip = run({"run", "net.yaml", "--steps", "2"});
+  EXPECT_EQ(no_chip.code, cli::kExitAmbiguous) << no_chip.err;
+  EXPECT_TRUE(contains(no_chip.err, "--target")) << no_chip.err;
+  const auto no_steps = run(command({}));
+  EXPECT_EQ(no_steps.code, cli::kExitAmbiguous) << no_steps.err;
+  EXPECT_TRUE(contains(no_steps.err, "--steps")) << no_steps.err;
+  const auto cpu = run(command({"--steps", "2", "--backend", "cpu"}));
+  EXPECT_EQ(cpu.code, cli::kExitUnsupported) << cpu.err;
+  const auto input = run(command({"--steps", "2", "--input", "chip.yaml"}));
+  EXPECT_EQ(input.code, cli::kExitUnsupported) << input.err;
+  const auto missing = run({"run", "net.yaml", "--target", "no.yaml", "--steps", "2"});
+  EXPECT_EQ(missing.code, cli::kExitFile) << missing.err;
+  write_whole(path("mixed.yaml"),
+              "simulation:\n  Ts: 1\nneuron:\n  type: LOIHI\n" + read_whole(path("net.yaml")));
+  const auto mixed = run({"run", "mixed.yaml", "--target", "chip.yaml", "--steps", "2"});
+  EXPECT_EQ(mixed.code, cli::kExitAmbiguous) << mixed.err;
+  write_whole(path("other.yaml"), "populations: [E, I]\n");
+  const auto other = run({"run", "other.yaml", "--target", "chip.yaml", "--steps", "2"});
+  EXPECT_EQ(other.code, cli::kExitUnsupported) << other.err;
+  EXPECT_TRUE(contains(other.err, "mapped to a chip")) << other.err;
+}
+
+}  // namespace
+}  // namespace spikeloom::test
