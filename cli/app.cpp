@@ -10,6 +10,7 @@
 #include "base/build_info.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/commands/energy_commands.hpp"
+#include "cli/commands/map_commands.hpp"
 #include "cli/exit_codes.hpp"
 
 namespace spikeloom::cli {
@@ -61,8 +62,8 @@ int parse_and_run(int argc, const char* const* argv) {
   app.footer(footer());
   Chosen chosen;
   for (const auto add :
-       {add_run, add_info, add_convert, add_quantize, add_compare, add_map, add_energy, add_report,
-        add_bench, add_plot, add_sensors, add_devices, add_doctor, add_demo}) {
+       {add_run, add_info, add_convert, add_quantize, add_compare, add_map, add_fit, add_energy,
+        add_report, add_bench, add_plot, add_sensors, add_devices, add_doctor, add_demo}) {
     add(app, chosen);
   }
   try {

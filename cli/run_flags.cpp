@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/discretisation_flags.hpp"
 #include "cli/number_check.hpp"
 #include "snn/discretisation.hpp"
 
@@ -40,7 +41,7 @@ void show_values(CLI::Option* option, std::string_view values) {
   option->type_name(std::string(values))->type_size(1);
 }
 
-void add_discretisation_flags(CLI::App& command, RunFlags& flags) {
+void add_option_flags(CLI::App& command, RunFlags& flags) {
   for (const OptionInfo& info : discretisation_options()) {
     CLI::Option* option = command.add_option_function<std::string>(
         fmt::format("--{}", info.name),
@@ -57,10 +58,9 @@ void add_discretisation_flags(CLI::App& command, RunFlags& flags) {
   }
 }
 
-}  // namespace
+constexpr const char* kGroup = "How the network is run";
 
-void add_run_flags(CLI::App& command, RunFlags& flags) {
-  constexpr const char* kGroup = "How the network is run";
+void add_preset_flag(CLI::App& command, RunFlags& flags) {
   std::string presets;
   for (const std::string_view name : preset_names()) {
     presets += fmt::format("{}{}", presets.empty() ? "" : "|", name);
@@ -68,6 +68,17 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
   CLI::Option* preset = command.add_option("--preset", flags.preset, "conventions of a producer");
   preset->check(check_with(make_preset))->group(kGroup);
   show_values(preset, presets);
+}
+
+}  // namespace
+
+void add_discretisation_flags(CLI::App& command, RunFlags& flags) {
+  add_preset_flag(command, flags);
+  add_option_flags(command, flags);
+}
+
+void add_run_flags(CLI::App& command, RunFlags& flags) {
+  add_preset_flag(command, flags);
   CLI::Option* coding = command.add_option("--coding", flags.coding, "how input becomes spikes");
   coding->check(check_with(parse_coding))->group(kGroup);
   show_values(coding, "count|binary|current|rate|latency");
@@ -110,7 +121,7 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
   show_values(schedule, "auto|rows|bitmask|dense");
   command.add_option("--port", flags.port, "Input node that gets the files, if there are several")
       ->group(kGroup);
-  add_discretisation_flags(command, flags);
+  add_option_flags(command, flags);
 }
 
 void add_input_flags(CLI::App& command, InputFlags& flags) {

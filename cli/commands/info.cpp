@@ -8,7 +8,9 @@
 #include "cli/exit_codes.hpp"
 #include "cli/model_info.hpp"
 #include "cli/network_file.hpp"
+#include "cli/plan_text.hpp"
 #include "cli/table.hpp"
+#include "mapping/plan_file.hpp"
 #include "models/detail/file_kind.hpp"
 #include "models/tensors/tensor_file.hpp"
 #include "sensors/digest.hpp"
@@ -21,7 +23,7 @@ using detail::FileKind;
 
 struct InfoCommand {
   std::string file;
-  std::string as = "auto";  ///< auto, model, recording, tensors
+  std::string as = "auto";  ///< auto, model, plan, recording, tensors
   EventFlags events;
   bool words = false;
   ModelFlags model;
@@ -133,6 +135,7 @@ std::string tensors_text(const std::string& path, const TensorFile& file) {
 /// What to take the file for.
 Result<std::string> what_it_is(const InfoCommand& command) {
   if (command.as != "auto") return command.as;
+  if (mapping::looks_like_plan(command.file)) return std::string("plan");
   SPIKELOOM_TRY(const auto start, detail::read_start(command.file));
   switch (detail::identify(start)) {
     case FileKind::kHdf5: {
@@ -172,6 +175,10 @@ Result<int> info(const InfoCommand& command, Console& console) {
     const Value value = model_info(model);
     SPIKELOOM_CHECK(
         printed(json ? console.print_json(value) : console.print(model_info_text(value))));
+  } else if (as == "plan") {
+    SPIKELOOM_TRY(const mapping::Plan plan, mapping::read_plan(command.file));
+    SPIKELOOM_CHECK(
+        printed(json ? console.print_json(plan_value(plan)) : console.print(plan_text(plan))));
   } else if (as == "recording") {
     SPIKELOOM_TRY(const RecordingFacts facts, survey(command));
     SPIKELOOM_CHECK(printed(json ? console.print_json(recording_value(command.file, facts))
@@ -188,10 +195,11 @@ Result<int> info(const InfoCommand& command, Console& console) {
 
 void add_info(CLI::App& app, Chosen& chosen) {
   const auto command = std::make_shared<InfoCommand>();
-  CLI::App* sub = app.add_subcommand("info", "Say what a network, recording or array file holds");
+  CLI::App* sub =
+      app.add_subcommand("info", "Say what a network, plan, recording or array file holds");
   sub->add_option("FILE", command->file, "the file")->required();
   sub->add_option("--as", command->as, "take it for this instead of looking")
-      ->check(CLI::IsMember({"auto", "model", "recording", "tensors"}));
+      ->check(CLI::IsMember({"auto", "model", "plan", "recording", "tensors"}));
   add_event_flags(*sub, command->events);
   sub->add_flag("--words", command->words, "count every kind of word of an event file");
   add_model_flags(*sub, command->model);

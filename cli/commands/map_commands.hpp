@@ -1,10 +1,13 @@
 #pragma once
-/// The subcommands of `map`.
+/// `map`, its subcommands, and `fit`.
 
 #include "cli/commands/commands.hpp"
 
 namespace spikeloom::cli {
 
+/// `map MODEL`: grammar of `map` itself.
+void add_map_network(CLI::App& map, Chosen& chosen);
+void add_fit(CLI::App& app, Chosen& chosen);
 void add_map_partition(CLI::App& map, Chosen& chosen);
 void add_map_tables(CLI::App& map, Chosen& chosen);
 

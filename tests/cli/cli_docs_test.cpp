@@ -108,9 +108,9 @@ std::vector<Command> documented_commands() {
 
 /// Names of acceptance/nir that make a command need the shared data.
 bool needs_shared_data(const std::string& command) {
-  constexpr std::array<std::string_view, 10> kNames = {
-      "cnn_sinabs",     "nmnist_test100", "braille_",  "lif_norse", "ds_val_0",
-      "pretrained_ann", "gesture/",       "pilotnet_", "mnist",     "dvs.yaml"};
+  constexpr std::array<std::string_view, 11> kNames = {
+      "cnn_sinabs",     "cnn.plan", "nmnist_test100", "braille_", "lif_norse", "ds_val_0",
+      "pretrained_ann", "gesture/", "pilotnet_",      "mnist",    "dvs.yaml"};
   return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) {
     return command.find(name) != std::string::npos;
   });
@@ -151,6 +151,8 @@ class CliDocs : public CliTest {
       chains += std::to_string(v) + " " + std::to_string(v + 2) + "\n";
     }
     write_whole(path("chains.hgr"), chains);
+    write_whole(path("ring.json"), R"({"populations": [{"neurons": 1000}, {"neurons": 1000}],
+        "projections": [{"source": 0, "target": 1}, {"source": 1, "target": 0}]})");
     if (shared_missing_reason("acceptance/nir/02_cnn").empty()) link_shared_data();
   }
 
@@ -246,8 +248,8 @@ TEST_F(CliDocs, TheManualHasEveryExitCodeCommandAndOption) {
     EXPECT_TRUE(contains(manual, "| " + std::to_string(info.code) + " |")) << info.code;
   }
   for (const std::string command :
-       {"run", "info", "convert", "quantize", "compare", "map tables", "energy", "report", "bench",
-        "plot raster", "devices", "doctor", "demo motion", "demo gesture"}) {
+       {"run", "info", "convert", "quantize", "compare", "map", "fit", "map tables", "energy",
+        "report", "bench", "plot raster", "devices", "doctor", "demo motion", "demo gesture"}) {
     EXPECT_TRUE(contains(manual, "## " + command)) << command;
   }
   const auto help = run({"run", "--help"});

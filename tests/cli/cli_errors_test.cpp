@@ -201,8 +201,8 @@ TEST_F(CliErrors, WrongCommandLines) {
   }
   expect({"run", "net.nir"}, 2, {"nothing to run", "--input"});
   const char* commands =
-      "run, info, convert, quantize, compare, map, energy, report, bench, plot, sensors, devices, "
-      "doctor, demo";
+      "run, info, convert, quantize, compare, map, fit, energy, report, bench, plot, sensors, "
+      "devices, doctor, demo";
   expect({}, 2, {"a command is missing", commands});
   expect({"--quiet"}, 2, {"a command is missing", commands});
   expect({"foo"}, 2, {"no command 'foo'", commands});

@@ -1,0 +1,437 @@
+#include "mapping/from_program.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace spikeloom::mapping {
+namespace {
+
+constexpr std::size_t kMostPaths = 100'000;
+/// Below this share of weights that are not 0 a dense layer is listed synapse by synapse.
+constexpr double kSparseBelow = 0.4;
+
+template <typename Values>
+std::uint32_t stored_bytes(const Values& values) {
+  std::uint32_t bytes = 1;
+  for (const auto value : values) {
+    const double v = value;
+    if (v != std::floor(v) || std::abs(v) > 32767.0) return 4;
+    if (v < -128.0 || v > 127.0) bytes = 2;
+  }
+  return bytes;
+}
+
+/// 1 when the values differ from neuron to neuron.
+std::uint32_t varies(const std::vector<double>& values) {
+  const auto other = [&](double v) { return v != values.front(); };
+  return values.empty() || std::none_of(values.begin(), values.end(), other) ? 0U : 1U;
+}
+
+/// Passes events on without weights, as they are or merged.
+bool is_transparent(const Operation& operation) {
+  const auto* pool = std::get_if<op::Pool>(&operation);
+  return std::holds_alternative<op::Identity>(operation) ||
+         std::holds_alternative<op::Scale>(operation) ||
+         std::holds_alternative<op::Delay>(operation) ||
+         (pool != nullptr && pool->kind != op::PoolKind::kMax);
+}
+bool is_weighted(const Operation& operation) {
+  return std::holds_alternative<op::Dense>(operation) ||
+         std::holds_alternative<op::Sparse>(operation) ||
+         std::holds_alternative<op::RandomSparse>(operation) ||
+         std::holds_alternative<op::Convolution>(operation);
+}
+
+Extent3 extent(const Shape& shape, std::int64_t size) {
+  const auto narrow = [](std::int64_t n) { return static_cast<std::uint32_t>(n); };
+  if (shape.size() == 3) return {narrow(shape[0]), narrow(shape[1]), narrow(shape[2])};
+  if (shape.size() == 2) return {narrow(shape[0]), 1, narrow(shape[1])};
+  return {1, 1, narrow(size)};
+}
+
+/// Composes what lies between two populations.
+class Path {
+ public:
+  explicit Path(const ProgramNode& source)
+      : shape_(extent(source.out_shape, source.out_size)), size_(source.out_size) {}
+
+  Status add(const ProgramNode& node) {
+    if (const auto* pool = std::get_if<op::Pool>(&node.operation)) {
+      window(*pool, static_cast<std::uint32_t>(pool->channels), {});
+    } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
+      delay_ +=
+          delay->steps.empty() ? 0 : *std::max_element(delay->steps.begin(), delay->steps.end());
+    } else if (is_weighted(node.operation)) {
+      if (weighted_) {
+        return Error{.code = ErrorCode::kUnsupported,
+                     .what = "two layers of weights without neurons between them",
+                     .where = node.name,
+                     .next = "multiply them into one, or put neurons between them"};
+      }
+      weighted_ = true;
+      weigh(node);
+    }
+    if (!std::holds_alternative<op::Identity>(node.operation)) {
+      shape_ = extent(node.out_shape, node.out_size);
+    }
+    size_ = node.out_size;
+    return {};
+  }
+
+  void add_delay(std::uint32_t steps) { delay_ += steps; }
+
+  Projection take() {
+    projection_.delay = std::max<std::uint32_t>(1, delay_);
+    return std::move(projection_);
+  }
+  bool has_effect() const { return weighted_ || projection_.pattern != Pattern::kOneToOne; }
+
+  Path(const Path&) = default;
+
+ private:
+  static WindowAxis composed(const WindowAxis& inner, std::int64_t stride, std::int64_t pad,
+                             std::int64_t taps, std::int64_t dilation) {
+    return {.stride = stride * inner.stride,
+            .pad = pad * inner.stride + inner.pad,
+            .extent = (taps - 1) * dilation * inner.stride + inner.extent};
+  }
+
+  template <typename Op>
+  void window(const Op& op, std::uint32_t groups, const op::Extent& dilation) {
+    const auto rows = static_cast<std::int64_t>(shape_[1]);
+    const auto columns = static_cast<std::int64_t>(shape_[2]);
+    const bool alone = projection_.pattern == Pattern::kOneToOne;
+    if ((!alone && projection_.pattern != Pattern::kWindow) || op.input.rows != rows ||
+        op.input.columns != columns) {
+      random(static_cast<double>(size_) * static_cast<double>(op.kernel.rows * op.kernel.columns));
+      return;
+    }
+    Window& window = projection_.window;
+    const bool depthwise = alone || window.groups == shape_[0];
+    window.rows =
+        composed(window.rows, op.stride.rows, op.pad_before.rows, op.kernel.rows, dilation.rows);
+    window.columns = composed(window.columns, op.stride.columns, op.pad_before.columns,
+                              op.kernel.columns, dilation.columns);
+    if (depthwise) {
+      window.groups = groups;
+    } else if (groups != shape_[0]) {
+      window.groups = std::gcd(window.groups, groups);
+    }
+    projection_.pattern = Pattern::kWindow;
+  }
+
+  void random(double synapses) {
+    projection_.pattern = Pattern::kRandom;
+    projection_.synapses = synapses;
+    projection_.list = nullptr;
+  }
+
+  void weigh(const ProgramNode& node) {
+    const bool direct = projection_.pattern == Pattern::kOneToOne;
+    if (const auto* conv = std::get_if<op::Convolution>(&node.operation)) {
+      projection_.weight_bytes = stored_bytes(conv->weight);
+      window(*conv, static_cast<std::uint32_t>(conv->groups), conv->dilation);
+      projection_.window.taps =
+          static_cast<std::uint32_t>(conv->kernel.rows * conv->kernel.columns);
+      if (projection_.pattern == Pattern::kRandom) {
+        projection_.synapses = static_cast<double>(node.dense_macs);
+      }
+    } else if (const auto* dense = std::get_if<op::Dense>(&node.operation)) {
+      projection_.weight_bytes = stored_bytes(dense->weight);
+      const auto zeros = std::count(dense->weight.begin(), dense->weight.end(), 0.0);
+      const auto weights = static_cast<double>(dense->weight.size());
+      if (dense->repeats > 1) {
+        random(weights * static_cast<double>(dense->repeats));
+      } else if (direct && weights - static_cast<double>(zeros) < kSparseBelow * weights) {
+        list(*dense);
+      } else {
+        projection_.pattern = Pattern::kAll;
+        projection_.rows = direct ? 0 : static_cast<std::uint64_t>(dense->inputs);
+      }
+    } else if (const auto* sparse = std::get_if<op::Sparse>(&node.operation)) {
+      projection_.weight_bytes = stored_bytes(sparse->value);
+      if (direct) {
+        list(*sparse);
+      } else {
+        random(static_cast<double>(sparse->value.size()));
+      }
+    } else if (const auto* rule = std::get_if<op::RandomSparse>(&node.operation)) {
+      // A rule has one weight a group: nothing but an index is kept for a synapse.
+      projection_.weight_bytes = rule->groups.size() > 1 ? 1 : 0;
+      random(static_cast<double>(node.weights));
+    }
+  }
+
+  void list(const op::Dense& dense) {
+    auto made = std::make_shared<SynapseList>();
+    made->start.push_back(0);
+    for (std::int64_t o = 0; o < dense.outputs; ++o) {
+      for (std::int64_t i = 0; i < dense.inputs; ++i) {
+        if (dense.weight[static_cast<std::size_t>(o * dense.inputs + i)] != 0.0) {
+          made->source.push_back(static_cast<std::uint32_t>(i));
+        }
+      }
+      made->start.push_back(made->source.size());
+    }
+    take_list(std::move(made));
+  }
+
+  void list(const op::Sparse& sparse) {
+    auto made = std::make_shared<SynapseList>();
+    made->start.assign(sparse.row_start.begin(), sparse.row_start.end());
+    made->source.assign(sparse.column.begin(), sparse.column.end());
+    for (std::size_t o = 0; o + 1 < made->start.size(); ++o) {
+      std::sort(made->source.begin() + static_cast<std::ptrdiff_t>(made->start[o]),
+                made->source.begin() + static_cast<std::ptrdiff_t>(made->start[o + 1]));
+    }
+    take_list(std::move(made));
+  }
+
+  void take_list(std::shared_ptr<const SynapseList> list) {
+    projection_.pattern = Pattern::kList;
+    projection_.list = std::move(list);
+  }
+
+  Projection projection_{.pattern = Pattern::kOneToOne, .weight_bytes = 0};
+  Extent3 shape_;
+  std::int64_t size_ = 0;
+  bool weighted_ = false;
+  std::uint32_t delay_ = 0;
+};
+
+/// One matrix of a recurrent layer, whose gates lie below each other.
+Projection gate_projection(const op::SourceMatrix& matrix, const op::Recurrent& layer) {
+  const auto gates = static_cast<std::uint32_t>(op::gate_count(layer.cell));
+  Projection made{.weight_bytes = stored_bytes(matrix.value), .gates = gates};
+  const auto pairs = static_cast<double>(matrix.outputs) * static_cast<double>(matrix.inputs);
+  if (static_cast<double>(matrix.value.size()) >= kSparseBelow * pairs) {
+    made.pattern = Pattern::kAll;
+    return made;
+  }
+  auto list = std::make_shared<SynapseList>();
+  const auto units = static_cast<std::size_t>(layer.units);
+  list->start.assign(units + 1, 0);
+  for (const std::uint32_t target : matrix.target) ++list->start[target % units + 1];
+  std::partial_sum(list->start.begin(), list->start.end(), list->start.begin());
+  list->source.resize(matrix.target.size());
+  std::vector<std::uint64_t> at(list->start.begin(), list->start.end() - 1);
+  for (std::int64_t source = 0; source < matrix.inputs; ++source) {
+    const auto row = static_cast<std::size_t>(source);
+    for (std::int64_t i = matrix.row_start[row]; i < matrix.row_start[row + 1]; ++i) {
+      const std::size_t unit = matrix.target[static_cast<std::size_t>(i)] % units;
+      list->source[at[unit]++] = static_cast<std::uint32_t>(source);
+    }
+  }
+  made.pattern = Pattern::kList;
+  made.list = std::move(list);
+  return made;
+}
+
+class Builder {
+ public:
+  Builder(const Program& program, const RateOptions& rates)
+      : program_(program), rates_(rates), population_(program.nodes.size(), -1) {}
+
+  Result<PopulationGraph> run() {
+    for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) SPIKELOOM_CHECK(add_node(n));
+    for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) {
+      const bool output = std::holds_alternative<op::Output>(program_.nodes[n].operation);
+      if (population_[n] >= 0 || output) SPIKELOOM_CHECK(add_inputs(n));
+    }
+    shapes();
+    if (graph_.populations.empty()) {
+      return Error{.code = ErrorCode::kUnsupported, .what = "the network has no neurons to map"};
+    }
+    return std::move(graph_);
+  }
+
+ private:
+  Status add_node(std::uint32_t n) {
+    const ProgramNode& node = program_.nodes[n];
+    Population made{.name = node.name,
+                    .shape = extent(node.out_shape, node.out_size),
+                    .rate = rate(n),
+                    .node = n};
+    if (std::holds_alternative<op::Input>(node.operation)) {
+      made.source = true;
+    } else if (const auto* neuron = std::get_if<op::Neuron>(&node.operation)) {
+      const NeuronCoefficients& c = neuron->coefficients;
+      made.state_values = static_cast<std::uint32_t>(node.state_values / node.out_size);
+      for (const auto* values : {&c.current_decay, &c.current_gain, &c.decay, &c.gain, &c.drive,
+                                 &c.threshold, &c.reset, &c.clamp}) {
+        made.state_values += varies(*values);
+      }
+      made.graded = !c.spiking;
+      if (!c.spiking) made.rate = 1.0;
+    } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
+      // Hidden state, the biases of the gates, a threshold; a sum for each gate and matrix.
+      const auto gates = static_cast<std::uint32_t>(op::gate_count(layer->cell));
+      const bool events = op::emits_events(layer->cell);
+      made.state_values = (layer->cell == op::Cell::kLstm ? 2 : 1) + 2 * gates + (events ? 1 : 0);
+      made.sums = 2 * gates;
+      made.graded = true;
+      if (!events) made.rate = 1.0;
+    } else if (const auto* embedding = std::get_if<op::Embedding>(&node.operation)) {
+      made.source = made.graded = true;
+      made.rate = 1.0;
+      const auto bytes = size_of(embedding->weight.dtype());
+      graph_.off_chip.push_back({node.name,
+                                 "a row for every word; one row a step arrives as events",
+                                 static_cast<double>(node.weights) * static_cast<double>(bytes)});
+    } else if (const auto* decoder = std::get_if<op::Decoder>(&node.operation)) {
+      const auto bytes = size_of(decoder->weight.dtype());
+      graph_.off_chip.push_back({node.name, "a row for every word, all of them read each step",
+                                 static_cast<double>(node.weights) * static_cast<double>(bytes)});
+      return {};
+    } else if (const auto* pool = std::get_if<op::Pool>(&node.operation)) {
+      if (pool->kind != op::PoolKind::kMax) return {};
+    } else if (std::holds_alternative<op::Relu>(node.operation)) {
+      made.graded = true;
+      made.rate = 1.0;
+    } else if (!std::holds_alternative<op::Threshold>(node.operation)) {
+      return {};
+    }
+    add_population(n, std::move(made));
+    return {};
+  }
+
+  void add_population(std::uint32_t n, Population population) {
+    population_[n] = static_cast<std::int64_t>(graph_.populations.size());
+    graph_.populations.push_back(std::move(population));
+  }
+
+  double rate(std::uint32_t n) const {
+    const bool measured = n < rates_.by_node.size() && rates_.by_node[n] >= 0.0;
+    return measured ? rates_.by_node[n] : rates_.assumed;
+  }
+
+  /// Follows every link into node n back to populations.
+  Status add_inputs(std::uint32_t n) {
+    const ProgramNode& node = program_.nodes[n];
+    for (const Link& link : node.inputs) {
+      std::vector<Hop> hops{{n, link.delay}};
+      SPIKELOOM_CHECK(follow(link.source, hops));
+    }
+    if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
+      Projection own = gate_projection(layer->recurrent, *layer);
+      own.source = own.target = static_cast<std::uint32_t>(population_[n]);
+      own.nodes = {n};
+      graph_.projections.push_back(std::move(own));
+    }
+    return {};
+  }
+
+  struct Hop {
+    std::uint32_t node = 0;
+    std::uint32_t delay = 0;  ///< of the link into it
+  };
+
+  Status follow(std::uint32_t at, std::vector<Hop>& hops) {
+    const ProgramNode& node = program_.nodes[at];
+    if (population_[at] >= 0) return add_path(at, hops);
+    if (std::holds_alternative<op::Decoder>(node.operation)) return {};
+    if (!is_transparent(node.operation) && !is_weighted(node.operation)) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .what = fmt::format("no target executes a {}", node.kind),
+                   .where = node.name};
+    }
+    for (const Link& link : node.inputs) {
+      hops.push_back({at, link.delay});
+      SPIKELOOM_CHECK(follow(link.source, hops));
+      hops.pop_back();
+    }
+    return {};
+  }
+
+  Status add_path(std::uint32_t source, const std::vector<Hop>& hops) {
+    if (++paths_ > kMostPaths) {
+      return Error{.code = ErrorCode::kResource,
+                   .what = "too many ways between populations",
+                   .where = program_.nodes[source].name,
+                   .expected = fmt::format("at most {}", kMostPaths)};
+    }
+    Path path(program_.nodes[source]);
+    std::vector<std::uint32_t> nodes;
+    for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
+      path.add_delay(hop->delay);
+      if (hop + 1 == hops.rend()) break;
+      SPIKELOOM_CHECK(path.add(program_.nodes[hop->node]));
+      nodes.push_back(hop->node);
+    }
+    const std::uint32_t target = hops.front().node;
+    const ProgramNode& end = program_.nodes[target];
+    if (std::holds_alternative<op::Output>(end.operation) && population_[target] < 0) {
+      if (!path.has_effect()) return {};  // recorded where it is sent
+      add_population(target, {.name = end.name,
+                              .shape = extent(end.in_shape, end.in_size),
+                              .graded = true,
+                              .node = target});
+    }
+    Projection made;
+    if (const auto* layer = std::get_if<op::Recurrent>(&end.operation)) {
+      if (path.has_effect()) {
+        return Error{.code = ErrorCode::kUnsupported,
+                     .what = "weights or pools in front of a recurrent layer, which has its own",
+                     .where = end.name};
+      }
+      made = gate_projection(layer->kernel, *layer);
+      made.delay = path.take().delay;
+      nodes.push_back(target);
+    } else if (const auto* pool = std::get_if<op::Pool>(&end.operation)) {
+      if (path.has_effect()) {
+        return Error{.code = ErrorCode::kUnsupported,
+                     .what = "weights or pools in front of a maximum pool",
+                     .where = end.name,
+                     .next = "put neurons between them"};
+      }
+      Path pooled(program_.nodes[source]);
+      op::Pool sum = *pool;
+      sum.kind = op::PoolKind::kSum;
+      ProgramNode as_sum = end;
+      as_sum.operation = sum;
+      SPIKELOOM_CHECK(pooled.add(as_sum));
+      made = pooled.take();
+    } else {
+      made = path.take();
+    }
+    made.source = static_cast<std::uint32_t>(population_[source]);
+    made.target = static_cast<std::uint32_t>(population_[target]);
+    made.nodes = std::move(nodes);
+    graph_.projections.push_back(std::move(made));
+    return {};
+  }
+
+  /// Windows need both ends in (channels, rows, columns); what no window touches is flat.
+  void shapes() {
+    std::vector<char> windowed(graph_.populations.size(), 0);
+    for (const Projection& projection : graph_.projections) {
+      if (projection.pattern == Pattern::kWindow) {
+        windowed[projection.source] = windowed[projection.target] = 1;
+      }
+    }
+    for (std::size_t p = 0; p < windowed.size(); ++p) {
+      Population& population = graph_.populations[p];
+      if (windowed[p] == 0) population.shape = {1, 1, population.neurons()};
+    }
+  }
+
+  const Program& program_;
+  const RateOptions& rates_;
+  std::vector<std::int64_t> population_;
+  PopulationGraph graph_;
+  std::size_t paths_ = 0;
+};
+
+}  // namespace
+
+Result<PopulationGraph> population_graph(const Program& program, const RateOptions& rates) {
+  SPIKELOOM_TRY(PopulationGraph graph, Builder(program, rates).run());
+  SPIKELOOM_CHECK(check(graph));
+  return graph;
+}
+
+}  // namespace spikeloom::mapping

@@ -1,0 +1,93 @@
+#include "cli/exit_codes.hpp"
+#include "models/motion/motion_network.hpp"
+#include "tests/cli/cli_models.hpp"
+#include "tests/cli/cli_process.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+class CliMap : public CliTest {
+ protected:
+  void SetUp() override {
+    CliTest::SetUp();
+    const auto network = make_motion_network();
+    ASSERT_TRUE(network.ok());
+    save(*network, path("motion.nir"));
+    // Two populations of 1,000 in a ring: 4 cores each at 256 neurons a core.
+    write_whole(path("ring.json"), R"({"name": "ring",
+        "populations": [{"name": "a", "neurons": 1000}, {"name": "b", "neurons": 1000}],
+        "projections": [{"source": 0, "target": 1}, {"source": 1, "target": 0}]})");
+  }
+};
+
+TEST_F(CliMap, WritesPlansThatInfoReads) {
+  for (const std::string out : {"plan.h5", "plan.json"}) {
+    const auto done = run({"map", "ring.json", "--target", "spinnaker1", "-o", out, "--json"});
+    ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+    const Value value = done.json();
+    EXPECT_EQ(*value.find("cores")->as_integer(), 8);
+    EXPECT_EQ(*value.find("proven")->as_bool(), true);
+    // 0.05 events a neuron and tick, each to the other population's four cores.
+    EXPECT_NEAR(value.find("packets")->number(), 2000 * 0.05 * 4, 1e-9);
+    EXPECT_GT(value.find("seconds")->find("total")->number(), 0.0);
+    const auto info = run({"info", out, "--json"});
+    ASSERT_EQ(info.code, cli::kExitOk) << info.err;
+    EXPECT_EQ(*info.json().find("kind")->as_string(), "plan");
+    EXPECT_EQ(*info.json().find("cores")->as_integer(), 8);
+  }
+  EXPECT_NE(run({"info", "plan.h5"}).out.find("ring on spinnaker1:board: 8 cores"),
+            std::string::npos);
+}
+
+TEST_F(CliMap, TakesModelsFaultsAndLimits) {
+  write_whole(path("faults.toml"), "chips = [[0, 0]]\nlinks = [[1, 1, \"E\"]]\n");
+  const auto done = run({"map", "motion.nir", "--dt", "1e-3", "--target", "spinnaker2:4x4",
+                         "--faults", "faults.toml", "--neurons-per-core", "100"});
+  ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+  EXPECT_NE(done.out.find("proven"), std::string::npos) << done.out;
+}
+
+TEST_F(CliMap, WhatDoesNotFitIsSaid) {
+  const auto small =
+      run({"map", "ring.json", "--target", "spinnaker1:chip", "--neurons-per-core", "20"});
+  EXPECT_EQ(small.code, cli::kExitResource);
+  EXPECT_NE(small.err.find("17 working cores"), std::string::npos) << small.err;
+  EXPECT_NE(small.err.find("100 slices"), std::string::npos) << small.err;
+  const auto fit =
+      run({"fit", "ring.json", "--target", "spinnaker1:chip", "--neurons-per-core", "20"});
+  EXPECT_EQ(fit.code, cli::kExitNo);
+  EXPECT_NE(fit.out.find("spinnaker1:board"), std::string::npos) << fit.out;
+  const auto fits = run({"fit", "ring.json", "--target", "spinnaker1:board", "--json"});
+  EXPECT_EQ(fits.code, cli::kExitOk) << fits.err;
+  EXPECT_EQ(*fits.json().find("fits")->as_bool(), true);
+  EXPECT_EQ(run({"map", "ring.json"}).code, cli::kExitUsage);
+  EXPECT_EQ(run({"map", "ring.json", "--target", "abacus"}).code, cli::kExitFile);
+  write_whole(path("split.toml"), "chips = [[1, 0], [3, 0]]\n");
+  write_whole(path("line.toml"), R"(name = "line"
+title = "four chips in a row"
+topology = "hex"
+synapses = "packed"
+size = "row"
+[sizes.row]
+width = 4
+height = 1
+[core.count]
+value = 1
+source = "a test"
+[core.neurons]
+value = 1000
+source = "a test"
+[router.entries]
+value = 10
+source = "a test"
+[router.key_bits]
+value = 32
+source = "a test"
+)");
+  const auto lost = run({"map", "ring.json", "--target", "./line.toml", "--faults", "split.toml"});
+  EXPECT_EQ(lost.code, cli::kExitResource);
+  EXPECT_NE(lost.err.find("no way from chip (0, 0) to chip (2, 0)"), std::string::npos) << lost.err;
+}
+
+}  // namespace
+}  // namespace spikeloom::test
