@@ -145,11 +145,24 @@ def test_shipped_file_is_scored_as_stored(tmp_path: Path) -> None:
     state, meta = load_state(run, tmp_path / "out" / "tiny", 7, CPU)
     assert meta["counters"]["updates"] == 12
     trained = state.flat.clone()
-    store_as(state, "float16")
+    store_as(state, "float16", Rounding())
     tensors = export.collect(state, Rounding(), "float16")
     assert not torch.equal(trained, state.flat)
     assert tensors["embedding"].dtype == torch.float16
     assert torch.equal(tensors["embedding"].float(), state.logical("embedding"))
+
+
+def test_quantised_rows_are_made_from_the_weights_of_the_training(tmp_path: Path) -> None:
+    support.write_corpus(tmp_path / "text")
+    run = support.run(data={"corpus": "text"}, train={"dtype": "float32"})
+    assert make(run, tmp_path, tmp_path / "out", CPU) == 0
+    state, _ = load_state(run, tmp_path / "out" / "tiny", 7, CPU)
+    trained = state.flat.clone()
+    store_as(state, "float16", Rounding("ternary", "int8"))
+    assert torch.equal(trained, state.flat)
+    store_as(state, "float16", Rounding("ternary", "none"))
+    changed = (trained != state.flat).sum()
+    assert 0 < changed <= state.logical("embedding").numel()
 
 
 def test_another_run_file_is_refused(tmp_path: Path) -> None:
