@@ -143,11 +143,8 @@ void work_loihi(const CoreContext& core, const NeuronRun& run, bool first_step, 
     const Arrived arrived = take(state, n);
     const double bias = core.program.bias[n];
     double v = state.potential[n];
-    if (v != 0.0 || arrived.any || bias != 0.0 || p.force_update) {
-      work.updated();
-    } else if (may_rest) {
-      continue;
-    }
+    const bool awake = v != 0.0 || arrived.any || bias != 0.0 || p.force_update;
+    if (!awake && may_rest) continue;
     if (!first_step) {
       state.current[n] *= p.input_decay;
       v *= p.leak_decay;
@@ -167,6 +164,8 @@ void work_loihi(const CoreContext& core, const NeuronRun& run, bool first_step, 
     }
     if (state.refractory[n] > 0) --state.refractory[n];
     state.potential[n] = v;
+    // One that is at rest may still fire: by what is left of its input, or below its threshold.
+    if (awake || fires) work.updated();
     if (fires) work.fired(n);
   }
 }
@@ -177,7 +176,7 @@ void work_truenorth(const CoreContext& core, const NeuronRun& run, Work& work) {
     const Arrived arrived = take(core.state, n);
     const double bias = core.program.bias[n];
     double v = core.state.potential[n];
-    bool updated = v != 0.0 || arrived.any || bias != 0.0 || p.force_update;
+    const bool awake = v != 0.0 || arrived.any || bias != 0.0 || p.force_update;
     if (!p.leak_towards_zero) {
       v += p.leak;
     } else if (v > 0.0) {
@@ -198,7 +197,7 @@ void work_truenorth(const CoreContext& core, const NeuronRun& run, Work& work) {
       reset_reverse(p, p.reverse_threshold, v);
     }
     core.state.potential[n] = v;
-    if (updated || fires) work.updated();
+    if (awake || fires) work.updated();
     if (fires) work.fired(n);
   }
 }

@@ -24,8 +24,8 @@
 /// and switch allocation, crossbar and link, a clock of 1 ns.
 
 #include <array>
-#include <queue>
 
+#include "backends/emulator/core_calendar_private.hpp"
 #include "backends/emulator/network_timing.hpp"
 
 namespace spikeloom::emulator {
@@ -50,18 +50,22 @@ class MeshTiming final : public NetworkTiming {
     std::uint32_t core = 0;    ///< where to
     std::uint32_t cycles = 0;  ///< its receiver's work
   };
-  /// An input buffer, and where its places are given back to.
+  /// An input buffer, and where its places are given back to: an output or a core.
   struct Input {
-    std::array<std::uint32_t, 16> flits = {};
+    std::array<std::uint32_t, 8> flits = {};
     std::uint32_t head = 0, count = 0;
-    std::uint32_t upstream = kNone;  ///< output port; kNone: a core
+    std::uint32_t router = 0, first_port = 0;  ///< ports of a router follow each other
+    std::uint32_t upstream = kNone;            ///< output; kNone: the core
+    std::uint32_t core = kNone, plane = 0;
   };
   struct Output {
-    std::uint64_t requests = 0;  ///< by input port of the router
+    std::uint64_t requests = 0;  ///< by input of the router
+    std::uint32_t first_port = 0;
     std::uint32_t holder = kNone, next_in_turn = 0;
     std::uint32_t places = 0;          ///< of the next buffer
-    std::uint32_t downstream = kNone;  ///< input port; kNone: a core, or the edge of the mesh
-    bool waits = false;                ///< its holder needs a place
+    std::uint32_t downstream = kNone;  ///< input; kNone: a core, or the edge of the mesh
+    bool to_core = false;
+    bool waits = false;  ///< its holder needs a place
   };
   struct Sender {
     std::size_t next = 0;
@@ -78,15 +82,18 @@ class MeshTiming final : public NetworkTiming {
 
     std::size_t waiting() const { return queue.size() - first; }
   };
+  struct Place {
+    std::uint32_t x = 0, y = 0, tile = 0;
+  };
   struct Arrival {
     std::uint32_t input = 0, flit = 0;
   };
-  /// What happens in one of the next cycles.
+  /// What happens in one of the next cycles, in this order.
   struct Slot {
     std::vector<Arrival> arrivals;
     std::vector<std::uint32_t> places, grants, departures, deliveries;
+    bool used = false;
 
-    bool empty() const;
     void clear();
   };
 
@@ -96,13 +103,17 @@ class MeshTiming final : public NetworkTiming {
   void connect(std::uint32_t plane, std::uint32_t router, std::uint32_t direction,
                std::uint32_t neighbour);
   std::uint32_t cycles(double seconds) const;
-  std::uint32_t route(std::uint32_t input, std::uint32_t core) const;
-  Slot& slot(std::uint64_t cycle) { return slots_[cycle % slots_.size()]; }
+  std::uint32_t route(const Input& input, std::uint32_t core) const;
+  Slot& slot(std::uint64_t cycle) {
+    Slot& slot = slots_[cycle % slots_.size()];
+    slot.used = true;
+    return slot;
+  }
 
   void start(std::uint32_t core);
   void try_to_send(std::uint32_t core);
   void schedule_next(std::uint32_t core);
-  void offer_head(std::uint32_t input, std::uint64_t cycle);
+  void offer_head(const Input& input, std::uint32_t index, std::uint64_t cycle);
   void give_back_place(std::uint32_t input);
   void grant(std::uint32_t output);
   void depart(std::uint32_t output);
@@ -112,18 +123,16 @@ class MeshTiming final : public NetworkTiming {
   std::uint64_t end_of_step() const;
 
   RouterParameters parameters_;
-  std::uint32_t height_ = 0, routers_ = 0, core_ports_ = 0, ports_ = 0;
-  std::vector<std::uint32_t> tile_of_, port_of_;  ///< by core
+  std::uint32_t routers_ = 0, core_ports_ = 0, ports_ = 0;
+  std::vector<Place> router_places_, core_places_;
+  std::vector<std::uint32_t> core_offsets_;  ///< within the tile
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
   std::vector<Sender> senders_;
   std::vector<Receiver> receivers_;
   std::vector<Flit> flits_;
   std::array<Slot, 4> slots_;
-  /// Of cores: cycle x 2 (+ 1 for the end of a receiver's work), then the core.
-  std::priority_queue<std::pair<std::uint64_t, std::uint32_t>,
-                      std::vector<std::pair<std::uint64_t, std::uint32_t>>, std::greater<>>
-      core_events_;
+  CoreCalendar sending_, receiving_;
   std::span<const CoreTraffic> traffic_;
   std::uint64_t now_ = 0, last_fetch_ = 0, last_arrival_ = 0;
 };

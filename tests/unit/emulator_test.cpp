@@ -120,6 +120,16 @@ TEST(EmulatedInputs, NeuronsOfOneUnitTakeTurns) {
   EXPECT_EQ(spikes[2].neuron, 1U);
 }
 
+TEST(EmulatedLoihi, OneThatFiresAtRestIsUpdated) {
+  Emulator below = machine(example_network(
+      "  - {name: n, attributes: {soma_hw_name: loihi, threshold: -1}, neurons: [{0: {}}]}\n", "",
+      "- n: {core: '0.0'}\n"));
+  const StepRecord step = below.step();
+  EXPECT_EQ(step.fired, 1U);
+  EXPECT_EQ(step.updated, 1U);
+  EXPECT_DOUBLE_EQ(step.energy.soma, 1.0 + 100.0 + 10000.0);
+}
+
 /// A source that fires in step 1 and three targets: two in a core of tile 3, one at home.
 std::string fan_out() {
   return example_network(
