@@ -36,6 +36,11 @@ Status InputQueue::push(std::uint32_t port, const EventSpan& events, Time step_t
   const auto place = [&](std::size_t i) {
     return fmt::format("input \"{}\", event {}", input.name, i);
   };
+  if (events.size() == 0) return {};
+  const auto width = static_cast<std::uint64_t>(step_time);
+  std::int64_t bin = floor_div(events.time[0], step_time);
+  // Modulo 2^64, where a step may begin before the earliest time there is.
+  std::uint64_t bin_start = static_cast<std::uint64_t>(bin) * width;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (static_cast<std::int64_t>(events.index[i]) >= input.out_size) {
       return Error{.code = ErrorCode::kShape,
@@ -54,7 +59,11 @@ Status InputQueue::push(std::uint32_t port, const EventSpan& events, Time step_t
     }
     if (events.time[i] < latest_[port]) ++stats.out_of_order;
     latest_[port] = std::max(latest_[port], events.time[i]);
-    std::int64_t step = floor_div(events.time[i], step_time);
+    if (static_cast<std::uint64_t>(events.time[i]) - bin_start >= width) {
+      bin = floor_div(events.time[i], step_time);
+      bin_start = static_cast<std::uint64_t>(bin) * width;
+    }
+    std::int64_t step = bin;
     if (step < next_step) {
       ++stats.late;
       if (options.late == LatePolicy::kError) {

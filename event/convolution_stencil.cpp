@@ -10,6 +10,7 @@
 namespace spikeloom {
 namespace {
 
+using detail::Divisor;
 using detail::StencilColumn;
 using detail::StencilRow;
 using detail::StencilView;
@@ -181,8 +182,10 @@ void ConvolutionStencil<W>::lay_out(std::span<const double> weights) {
   v.column_phases = static_cast<std::uint32_t>(columns.taps.size());
   v.row_step = rows.step;
   v.column_step = columns.step;
-  v.input_columns = static_cast<std::uint32_t>(geometry_.columns.input);
-  v.input_plane = static_cast<std::uint32_t>(geometry_.rows.input * geometry_.columns.input);
+  v.input_columns = Divisor(static_cast<std::uint32_t>(geometry_.columns.input));
+  v.input_plane =
+      Divisor(static_cast<std::uint32_t>(geometry_.rows.input * geometry_.columns.input));
+  v.output_rows = static_cast<std::uint32_t>(geometry_.rows.output);
   v.output_columns = static_cast<std::uint32_t>(geometry_.columns.output);
   v.out_channels = out_channels;
   v.group_inputs = static_cast<std::uint32_t>(group_inputs);
@@ -227,14 +230,14 @@ void ConvolutionStencil<W>::mark(std::span<const std::uint32_t> sources,
                                  std::uint64_t* bitmap) const {
   const StencilView<W>& v = view_;
   for (const std::uint32_t source : sources) {
-    const std::uint32_t channel = source / v.input_plane;
-    const std::uint32_t position = source % v.input_plane;
-    const StencilRow& row = v.rows[position / v.input_columns];
-    const StencilColumn& column = v.columns[position % v.input_columns];
+    const detail::SourcePlace place = v.place(source);
+    const StencilRow& row = v.rows[place.row];
+    const StencilColumn& column = v.columns[place.column];
     if (column.count == 0) continue;
     const std::size_t width =
         std::size_t{(column.count - 1) * v.column_step} * v.out_channels + v.group_outputs;
-    const std::size_t offset = column.acc + std::size_t{channel / v.group_inputs} * v.group_outputs;
+    const std::size_t offset =
+        column.acc + std::size_t{place.channel / v.group_inputs} * v.group_outputs;
     for (std::uint32_t r = 0; r < row.count; ++r) {
       const std::size_t begin =
           std::size_t{row.first_output + r * v.row_step} * v.output_columns * v.out_channels +

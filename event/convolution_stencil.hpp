@@ -35,6 +35,7 @@
 
 #include "base/result.hpp"
 #include "event/aligned_buffer.hpp"
+#include "event/detail/divisor.hpp"
 #include "event/products.hpp"
 
 namespace spikeloom {
@@ -71,6 +72,10 @@ struct StencilColumn {
   std::uint32_t pitch = 0;  ///< from one row of taps to the next
 };
 
+struct SourcePlace {
+  std::uint32_t channel, row, column;
+};
+
 /// Everything a kernel reads. An input channel's weights lie together; within them, those of an
 /// input row and a column phase start at row_weights[row * column_phases + phase].
 template <typename W>
@@ -82,10 +87,19 @@ struct StencilView {
   const std::uint32_t* row_weights;
   std::uint32_t column_phases;
   std::uint32_t row_step, column_step;  ///< outputs from one tap of a phase to the next
-  std::uint32_t input_columns, input_plane;
-  std::uint32_t output_columns, out_channels;
+  Divisor input_columns, input_plane;
+  std::uint32_t output_rows, output_columns, out_channels;
   std::uint32_t group_inputs, group_outputs;
   bool runs;  ///< a row of taps is one run
+
+  /// Divisions, not a walk along the channels: with few events in each a branch would be guessed
+  /// wrong more often than not.
+  SourcePlace place(std::uint32_t source) const {
+    const std::uint32_t channel = input_plane.quotient(source);
+    const std::uint32_t position = source - channel * input_plane.value();
+    const std::uint32_t row = input_columns.quotient(position);
+    return {channel, row, position - row * input_columns.value()};
+  }
 };
 
 }  // namespace detail
@@ -124,9 +138,9 @@ class ConvolutionStencil {
 
   /// In-bounds pairs of this source and a weight: its fan-out.
   std::uint64_t pairs(std::uint32_t source) const {
-    const std::uint32_t position = source % view_.input_plane;
-    return std::uint64_t{view_.rows[position / view_.input_columns].count} *
-           view_.columns[position % view_.input_columns].count * view_.group_outputs;
+    const detail::SourcePlace place = view_.place(source);
+    return std::uint64_t{view_.rows[place.row].count} * view_.columns[place.column].count *
+           view_.group_outputs;
   }
 
   /// Sets the bit of every block of 64 accumulators that a source may reach: bit b % 64 of

@@ -22,17 +22,20 @@ class ConvolutionProjection : public Projection<V> {
         columns_(static_cast<std::size_t>(conv.output.columns)),
         plane_(static_cast<std::uint32_t>(conv.input.rows * conv.input.columns)),
         words_((block_count(channels_ * rows_ * columns_) + 63) / 64) {
-    if (conv.groups != 1 || plane_ * words_ > kMostReachWords) return;
-    reach_.resize(plane_ * words_);
-    for (std::uint32_t position = 0; position < plane_; ++position) {
+    pairs_.resize(plane_.value());
+    for (std::uint32_t position = 0; position < plane_.value(); ++position) {
+      pairs_[position] = static_cast<std::uint32_t>(stencil_.pairs(position));
+    }
+    if (conv.groups != 1 || plane_.value() * words_ > kMostReachWords) return;
+    reach_.resize(plane_.value() * words_);
+    for (std::uint32_t position = 0; position < plane_.value(); ++position) {
       stencil_.mark({&position, 1}, reach_.data() + position * words_);
     }
   }
 
   DeliveryCount deliver(const Events<V>& events, Schedule, int threads,
                         DenseArray<V>& target) const override {
-    DeliveryCount count = count_pairs(
-        events, sizeof(W), [this](std::uint32_t source) { return stencil_.pairs(source); });
+    DeliveryCount count = announce_all(events, target.touched.words().data());
     const int useful = count.executed < kWorthThreads ? 1 : threads;
     const Product product = grading_.of(events);
     if (product == Product::kMultiply) count.multiplied = count.executed;
@@ -45,13 +48,12 @@ class ConvolutionProjection : public Projection<V> {
         multiply_add(events, product, target.data.data(), first, last);
       }
     });
-    mark_reached(events.index, target.touched.words().data());
     return count;
   }
   Order order() const override { return channels_last(channels_, rows_ * columns_); }
   std::uint64_t bytes() const override {
-    return stencil_.bytes() + reach_.size() * sizeof(std::uint64_t) +
-           (codes_ ? codes_->bytes() : 0);
+    return stencil_.bytes() + pairs_.size() * sizeof(std::uint32_t) +
+           reach_.size() * sizeof(std::uint64_t) + (codes_ ? codes_->bytes() : 0);
   }
 
  private:
@@ -69,23 +71,40 @@ class ConvolutionProjection : public Projection<V> {
     stencil_.multiply_add_events(events.index, events.value, out, first, last, product);
   }
 
-  void mark_reached(std::span<const std::uint32_t> sources, std::uint64_t* touched) const {
+  /// Counts the pairs and marks the blocks that they reach.
+  DeliveryCount announce_all(const Events<V>& events, std::uint64_t* touched) const {
+    const auto position_of = [this](std::uint32_t source) {
+      return std::size_t{source - plane_.quotient(source) * plane_.value()};
+    };
+    if (!reach_.empty() && words_ == 1) {  // in a register
+      std::uint64_t blocks = 0;
+      const auto count = count_pairs(events, sizeof(W), [&](std::uint32_t source) {
+        const std::size_t position = position_of(source);
+        blocks |= reach_[position];
+        return pairs_[position];
+      });
+      touched[0] |= blocks;
+      return count;
+    }
     if (reach_.empty()) {
-      stencil_.mark(sources, touched);
-      return;
+      stencil_.mark(events.index, touched);
+    } else {
+      for (const std::uint32_t source : events.index) {
+        const std::uint64_t* reach = reach_.data() + position_of(source) * words_;
+        for (std::size_t w = 0; w < words_; ++w) touched[w] |= reach[w];
+      }
     }
-    for (const std::uint32_t source : sources) {
-      const std::uint64_t* reach = reach_.data() + source % plane_ * words_;
-      for (std::size_t w = 0; w < words_; ++w) touched[w] |= reach[w];
-    }
+    return count_pairs(events, sizeof(W),
+                       [&](std::uint32_t source) { return pairs_[position_of(source)]; });
   }
 
   ConvolutionStencil<W> stencil_;
   Grading<V, W> grading_;
   std::optional<ConvolutionStencil<std::int8_t>> codes_;  ///< shift codes, for graded events
   std::size_t channels_, rows_, columns_;
-  std::uint32_t plane_;
+  detail::Divisor plane_;
   std::size_t words_;
+  std::vector<std::uint32_t> pairs_;  ///< by position
   std::vector<std::uint64_t> reach_;  ///< blocks that a position reaches; empty for the stencil's
 };
 

@@ -11,6 +11,7 @@
 namespace spikeloom::cpu {
 namespace {
 
+using detail::Divisor;
 using equations::StepOptions;
 
 /// `values` (logical order) in physical order, padded to whole blocks with `padding`.
@@ -208,6 +209,21 @@ PoolReach pool_reach(std::int64_t input, std::int64_t output, std::int64_t kerne
   return reach;
 }
 
+/// By position in a plane; empty if windows overlap.
+std::vector<std::uint32_t> pool_windows(const PoolReach& rows, const PoolReach& columns,
+                                        std::int64_t output_columns) {
+  std::vector<std::uint32_t> window;
+  for (const TapRange& r : rows.outputs) {
+    for (const TapRange& c : columns.outputs) {
+      if (r.last - r.first > 1 || c.last - c.first > 1) return {};
+      const bool none = r.last <= r.first || c.last <= c.first;
+      const std::int64_t index = r.first * output_columns + c.first;
+      window.push_back(none ? kNoWindow : static_cast<std::uint32_t>(index));
+    }
+  }
+  return window;
+}
+
 /// Language layers; those before node `n` are planned already.
 template <typename V>
 Status plan_language(const Program& program, const RunOptions& options, std::size_t n,
@@ -237,6 +253,19 @@ Status plan_language(const Program& program, const RunOptions& options, std::siz
   return {};
 }
 
+/// Whether a step may be added up in another way than by rows: costs rise with the number of active
+/// sources, so that what does not pay with all of them never does.
+template <typename V>
+bool has_choice(const Projection<V>& projection, Schedule wanted, std::int64_t sources) {
+  if (wanted != Schedule::kAuto) return wanted != Schedule::kRows;
+  const auto all = static_cast<double>(sources);
+  for (const Schedule way : {Schedule::kBitmask, Schedule::kDense}) {
+    if (!projection.offers(way, false)) continue;
+    if (projection.cost(way, all) < projection.cost(Schedule::kRows, all)) return true;
+  }
+  return false;
+}
+
 /// Finds the weight nodes whose values live for one population and one step only.
 template <typename V>
 void mark_fused(std::vector<NodePlan<V>>& plans) {
@@ -254,6 +283,43 @@ void mark_fused(std::vector<NodePlan<V>>& plans) {
       if (!source.ranged) continue;
       plan.population->range_words =
           std::max(plan.population->range_words, source.projection->range() / (64 * kBlock));
+    }
+  }
+}
+
+template <typename V>
+NodeWork work_of(const ProgramNode& node, const NodePlan<V>& plan) {
+  if (plan.skipped) return NodeWork::kNothing;
+  if (plan.projection != nullptr) return NodeWork::kProjection;
+  if (plan.population != nullptr) return NodeWork::kNeurons;
+  if (plan.recurrent != nullptr) return NodeWork::kRecurrent;
+  if (plan.embedding != nullptr) return NodeWork::kEmbedding;
+  if (plan.decoder != nullptr) return NodeWork::kDecoder;
+  const Operation& operation = node.operation;
+  if (std::holds_alternative<op::Relu>(operation)) return NodeWork::kRelu;
+  if (std::holds_alternative<op::Pool>(operation)) return NodeWork::kPool;
+  if (std::holds_alternative<op::Scale>(operation)) return NodeWork::kScale;
+  if (std::holds_alternative<op::Threshold>(operation)) return NodeWork::kThreshold;
+  if (std::holds_alternative<op::Delay>(operation)) return NodeWork::kDelay;
+  if (std::holds_alternative<op::Output>(operation)) return NodeWork::kCopy;
+  if (std::holds_alternative<op::Identity>(operation)) return NodeWork::kCopy;
+  return NodeWork::kNothing;
+}
+
+/// Finds out what a step does for each node, what its links carry, and whether a reader minds the
+/// order of what it reads.
+template <typename V>
+void settle(const Program& program, std::vector<NodePlan<V>>& plans) {
+  for (NodePlan<V>& plan : plans) {
+    plan.any_order = plan.population != nullptr && plan.records.empty() && plan.depth == 1;
+  }
+  for (std::size_t n = 0; n < plans.size(); ++n) {
+    plans[n].work = work_of(program.nodes[n], plans[n]);
+    for (const LinkPlan& link : plans[n].links) {
+      plans[n].only_events &= !plans[link.source].dense;
+      const bool alone = plans[n].links.size() == 1;
+      const bool pools = std::holds_alternative<op::Pool>(program.nodes[n].operation);
+      plans[link.source].any_order &= alone && pools;
     }
   }
 }
@@ -334,6 +400,8 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
     }();
     if (!made.ok()) return std::move(made).error().in(fmt::format("node \"{}\"", node.name));
     plan.projection = *std::move(made);
+    plan.has_choice = has_choice(*plan.projection, options.schedule, node.in_size);
+    plan.cheap_weights = weight_class(node.operation) != WeightClass::kGeneral;
     plan.order = plan.projection->order();
     finish_weights(node, plan);
   }
@@ -351,6 +419,9 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
       plan.pool_columns =
           pool_reach(pool->input.columns, pool->output.columns, pool->kernel.columns,
                      pool->stride.columns, pool->pad_before.columns);
+      plan.pool_plane = Divisor(static_cast<std::uint32_t>(pool->input.rows * pool->input.columns));
+      plan.pool_line = Divisor(static_cast<std::uint32_t>(pool->input.columns));
+      plan.pool_window = pool_windows(plan.pool_rows, plan.pool_columns, pool->output.columns);
     } else if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
       for (const double f : scale->factor) plan.factor.push_back(static_cast<V>(f));
     } else if (const auto* threshold = std::get_if<op::Threshold>(&node.operation)) {
@@ -378,6 +449,7 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
     }
   }
   mark_fused(plans);
+  settle(program, plans);
   return plans;
 }
 

@@ -10,6 +10,7 @@
 #include "backends/cpu/projection.hpp"
 #include "backends/cpu/recurrent.hpp"
 #include "backends/cpu/signal.hpp"
+#include "event/detail/divisor.hpp"
 
 namespace spikeloom::cpu {
 
@@ -50,14 +51,38 @@ struct PoolReach {
   std::vector<TapRange> outputs;
 };
 
+/// What a step does for a node.
+enum class NodeWork {
+  kNothing,
+  kCopy,
+  kProjection,
+  kNeurons,
+  kPool,
+  kScale,
+  kThreshold,
+  kDelay,
+  kRecurrent,
+  kEmbedding,
+  kDecoder,
+  kRelu
+};
+
+inline constexpr std::uint32_t kNoWindow = ~std::uint32_t{0};
+
 /// Everything about one node that does not change in a run.
 template <typename V>
 struct NodePlan {
+  NodeWork work = NodeWork::kNothing;
   bool dense = false;       ///< form of the output
+  bool only_events = true;  ///< form of every input
+  /// A population whose spikes only pools read, in the same step: they need not ascend.
+  bool any_order = false;
   std::uint32_t depth = 1;  ///< steps of output kept: longest outgoing delay + 1
   Order order;              ///< of the dense output, or of the neurons
   std::vector<LinkPlan> links;
   std::unique_ptr<Projection<V>> projection;  ///< weight nodes
+  bool has_choice = false;     ///< something else than rows was asked for, or may pay
+  bool cheap_weights = false;  ///< graded events add or shift, docs/counting.md
   /// A weight node that only one population reads, in the same step: the population counts and
   /// clears its values block by block while they are in cache.
   bool fused = false;
@@ -71,10 +96,13 @@ struct NodePlan {
   std::unique_ptr<DecoderPlan<V>> decoder;
   /// The Input whose word this layer reads through an Embedding and nothing else.
   std::optional<std::uint32_t> word_source;
-  bool skipped = false;                  ///< an Output that is not recorded
-  double unit = 1.0;                     ///< real value of 1 in the output
-  std::vector<V> factor;                 ///< Scale
-  PoolReach pool_rows, pool_columns;     ///< Pool
+  bool skipped = false;                   ///< an Output that is not recorded
+  double unit = 1.0;                      ///< real value of 1 in the output
+  std::vector<V> factor;                  ///< Scale
+  PoolReach pool_rows, pool_columns;      ///< Pool
+  detail::Divisor pool_plane, pool_line;  ///< Pool: elements of a plane and of a row
+  /// Pool whose windows do not overlap: the output of a position in its plane, or kNoWindow.
+  std::vector<std::uint32_t> pool_window;
   std::vector<V> threshold;              ///< Threshold
   bool all_thresholds_positive = false;  ///< silence stays silent
   std::vector<Variable> records;

@@ -1,5 +1,5 @@
 #pragma once
-/// One block of 64 neurons of a session.
+/// The neurons of a session, whole and in blocks of 64.
 
 #include <algorithm>
 
@@ -27,6 +27,17 @@ void catch_up(const Population<V>& population, NodeState<V>& state, std::size_t 
   if (behind > 0 && !population.still) {
     population.kernels.sleep(population.arrays, block * kBlock, block_at(state, block), behind);
   }
+}
+
+/// The state before the first step, at `step`.
+template <typename V>
+void restart(const Population<V>& population, NodeState<V>& state, std::int64_t step) {
+  std::fill(state.membrane.begin(), state.membrane.end(), V{0});
+  std::copy(population.initial.begin(), population.initial.end(), state.membrane.data());
+  std::fill(state.current.begin(), state.current.end(), V{0});
+  std::fill(state.countdown.begin(), state.countdown.end(), 0);
+  std::fill(state.next_step.begin(), state.next_step.end(), step);
+  if (population.starts_awake) state.awake.fill();
 }
 
 }  // namespace spikeloom::cpu

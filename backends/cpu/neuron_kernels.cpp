@@ -19,6 +19,18 @@ using equations::StepOptions;
 
 constexpr std::size_t kNeurons = 64;
 
+/// One bit a lane.
+template <class D, class M>
+HWY_INLINE std::uint64_t mask_bits(D d, M mask) {
+  constexpr std::size_t kLanes = hn::MaxLanes(D());
+  static_assert(kLanes <= 16);
+  std::uint8_t bytes[8] = {};
+  hn::StoreMaskBits(d, mask, bytes);
+  std::conditional_t<kLanes <= 8, std::uint8_t, std::uint16_t> bits = 0;
+  std::memcpy(&bits, bytes, sizeof bits);
+  return kLanes < 8 ? bits & ((1U << kLanes) - 1) : bits;
+}
+
 template <typename V>
 HWY_ATTR std::uint64_t nonzero_set(const V* values) {
   const hn::ScalableTag<V> d;
@@ -28,12 +40,7 @@ HWY_ATTR std::uint64_t nonzero_set(const V* values) {
   if (hn::AllTrue(d, hn::Eq(any, hn::Zero(d)))) return 0;
   std::uint64_t set = 0;
   for (std::size_t j = 0; j < kNeurons; j += kLanes) {
-    std::uint8_t bits[8] = {};
-    hn::StoreMaskBits(d, hn::Ne(hn::Load(d, values + j), hn::Zero(d)), bits);
-    std::uint64_t word = 0;
-    std::memcpy(&word, bits, sizeof word);
-    if (kLanes < 64) word &= (std::uint64_t{1} << kLanes) - 1;
-    set |= word << j;
+    set |= mask_bits(d, hn::Ne(hn::Load(d, values + j), hn::Zero(d))) << j;
   }
   return set;
 }
@@ -97,12 +104,52 @@ HWY_ATTR void clear(V* x) {
   for (std::size_t j = 0; j < kNeurons; j += hn::Lanes(d)) hn::Store(hn::Zero(d), d, x + j);
 }
 
-/// Steps through the blocks of a run. `step(first, x, state, spikes)` advances 64 neurons; if it
-/// returns false none spiked, whatever `spikes` holds.
+/// Writes the members of `set`, four at a time: how many there are is then seldom mispredicted.
+/// What is written behind them has no meaning. Returns their number.
+HWY_INLINE std::size_t write_members(std::uint64_t set, std::size_t first, std::uint32_t* out) {
+  const auto count = static_cast<std::size_t>(std::popcount(set));
+  for (std::size_t k = 0; k < count; k += 4) {
+    for (std::size_t j = k; j < k + 4; ++j) {
+      out[j] =
+          static_cast<std::uint32_t>(first) + static_cast<std::uint32_t>(std::countr_zero(set));
+      set &= set - 1;
+    }
+  }
+  return count;
+}
+
+HWY_ATTR std::size_t list(std::uint64_t* bitmap, std::size_t words, std::uint32_t* index) {
+  std::size_t count = 0;
+  const hn::ScalableTag<std::uint64_t> d;
+  constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<std::uint64_t>());
+  std::size_t w = 0;
+  for (; w + 64 <= words; w += 64) {
+    std::uint64_t filled = 0;
+    for (std::size_t j = 0; j < 64; j += kLanes) {
+      filled |= mask_bits(d, hn::Ne(hn::LoadU(d, bitmap + w + j), hn::Zero(d))) << j;
+    }
+    for (; filled != 0; filled &= filled - 1) {
+      const std::size_t at = w + static_cast<std::size_t>(std::countr_zero(filled));
+      count += write_members(bitmap[at], at * 64, index + count);
+      bitmap[at] = 0;
+    }
+  }
+  for (; w < words; ++w) {
+    count += write_members(bitmap[w], w * 64, index + count);
+    bitmap[w] = 0;
+  }
+  return count;
+}
+
+/// Steps through the blocks of a run. `step(first, x, state, spikes)` advances 64 neurons and says
+/// which of them spiked; where a neuron may spike several times, `spikes` has their number.
 template <typename V, class Step>
 HWY_INLINE void walk_blocks(BlockRun<V>& run, Step&& step) {
   alignas(64) static constexpr V kSilence[kNeurons] = {};
   alignas(64) V spikes[kNeurons];
+  std::uint64_t sets[64];
+  std::uint64_t filled = 0;
+  V* value = run.value;
   Counter<V> counter;
   for (std::uint64_t bits = run.blocks; bits != 0; bits &= bits - 1) {
     const std::size_t offset = static_cast<std::size_t>(std::countr_zero(bits)) * kNeurons;
@@ -110,27 +157,30 @@ HWY_INLINE void walk_blocks(BlockRun<V>& run, Step&& step) {
     const auto part = [offset](auto* values)
                           HWY_ATTR { return values == nullptr ? nullptr : values + offset; };
     const NeuronBlock<V>& s = run.state;
-    const bool any = step(run.first + offset, x,
-                          NeuronBlock<V>{part(s.current), part(s.membrane), part(s.late),
-                                         part(s.countdown), part(s.before)},
-                          spikes);
-    for (std::uint64_t set = any ? nonzero_set(spikes) : 0; set != 0; set &= set - 1) {
-      const auto j = static_cast<std::size_t>(std::countr_zero(set));
-      run.index[run.spikes] = static_cast<std::uint32_t>(run.first + offset + j);
-      if (run.value != nullptr) run.value[run.spikes] = spikes[j];
-      ++run.spikes;
+    const std::uint64_t set = step(run.first + offset, x,
+                                   NeuronBlock<V>{part(s.current), part(s.membrane), part(s.late),
+                                                  part(s.countdown), part(s.before)},
+                                   spikes);
+    sets[offset / kNeurons] = set;
+    filled |= std::uint64_t{set != 0} << (offset / kNeurons);
+    for (std::uint64_t left = run.value != nullptr ? set : 0; left != 0; left &= left - 1) {
+      *value++ = spikes[std::countr_zero(left)];
     }
     if (run.counted) counter.add(x);
     if (run.owned != nullptr) clear(run.owned + offset);
   }
   if (run.counted) run.tally = counter.result();
+  for (; filled != 0; filled &= filled - 1) {
+    const auto b = static_cast<std::size_t>(std::countr_zero(filled));
+    run.spikes += write_members(sets[b], run.first + b * kNeurons, run.index + run.spikes);
+  }
 }
 
 /// The loop that every variant shares; `o` is a constant where the caller knows it.
 template <bool kUniform, bool kRefractory, typename V>
-HWY_INLINE bool run_block(const StepOptions& o, const NeuronArrays<V>& a, std::size_t first,
-                          const V* HWY_RESTRICT x, const NeuronBlock<V>& block,
-                          V* HWY_RESTRICT spikes) {
+HWY_INLINE std::uint64_t run_block(const StepOptions& o, const NeuronArrays<V>& a,
+                                   std::size_t first, const V* HWY_RESTRICT x,
+                                   const NeuronBlock<V>& block, V* HWY_RESTRICT spikes) {
   V* HWY_RESTRICT membrane = block.membrane;
   V* HWY_RESTRICT current = block.current;
   const Coefficients<V> common = coefficients(a, o, 0);
@@ -155,7 +205,7 @@ HWY_INLINE bool run_block(const StepOptions& o, const NeuronArrays<V>& a, std::s
     spikes[j] = count;
     if (o.has_current) current[j] = s.current;
   }
-  return true;
+  return nonzero_set(spikes);
 }
 
 template <bool kHasCurrent, bool kRefractory, SpikeRule kRule, Reset kReset, bool kUniform,
@@ -169,9 +219,20 @@ HWY_ATTR void advance_fast(const NeuronArrays<V>& a, BlockRun<V>& run) {
               });
 }
 
+template <SpikeRule kRule, class Vec>
+HWY_INLINE auto crosses(Vec v, Vec threshold) {
+  if constexpr (kRule == SpikeRule::kGreater) {
+    return hn::Gt(v, threshold);
+  } else if constexpr (hwy::IsFloat<hn::TFromV<Vec>>()) {
+    return hn::Ge(v, threshold);
+  } else {
+    return hn::Not(hn::Lt(v, threshold));
+  }
+}
+
 /// Neurons alike, without current and refractory time, that spike at most once a step, and whose
-/// clamp lies below the threshold: membranes first, thresholds only where one is crossed. The steps
-/// are those of equations::step. `kPlain`: gain 1, no clamp.
+/// clamp lies below the threshold. The steps are those of equations::step, without a branch that
+/// a spike decides. `kPlain`: gain 1, no clamp.
 template <SpikeRule kRule, Reset kReset, bool kPlain, typename V>
 HWY_ATTR void advance_lean(const NeuronArrays<V>& a, BlockRun<V>& run) {
   static constexpr StepOptions o{
@@ -180,27 +241,24 @@ HWY_ATTR void advance_lean(const NeuronArrays<V>& a, BlockRun<V>& run) {
   if (kPlain) common.gain = V{1};
   const hn::ScalableTag<V> d;
   walk_blocks(run, [common, d](std::size_t, const V* HWY_RESTRICT x, const NeuronBlock<V>& block,
-                               V* HWY_RESTRICT spikes) HWY_ATTR {
+                               V*) HWY_ATTR {
     const Coefficients<V> c = common;
     V* HWY_RESTRICT membrane = block.membrane;
     for (std::size_t j = 0; j < kNeurons; ++j) {
       const V v = equations::integrated(membrane[j], x[j], c, o);
       membrane[j] = o.clamped ? equations::largest(v, c.clamp) : v;
     }
-    const auto threshold = hn::Set(d, c.threshold);
-    auto crossed = hn::FirstN(d, 0);
+    const auto threshold = hn::Set(d, c.threshold), clamp = hn::Set(d, c.clamp);
+    std::uint64_t crossed = 0;
     for (std::size_t j = 0; j < kNeurons; j += hn::MaxLanes(hn::ScalableTag<V>())) {
       const auto v = hn::Load(d, membrane + j);
-      crossed = hn::Or(crossed, kRule == SpikeRule::kGreater ? hn::Gt(v, threshold)
-                                                             : hn::Not(hn::Lt(v, threshold)));
+      const auto spikes = crosses<kRule>(v, threshold);
+      crossed |= mask_bits(d, spikes) << j;
+      auto after = kReset == Reset::kToVReset ? hn::Set(d, c.reset) : hn::Sub(v, threshold);
+      if (o.clamped) after = hn::IfThenElse(hn::Lt(after, clamp), clamp, after);
+      hn::Store(hn::IfThenElse(spikes, after, v), d, membrane + j);
     }
-    if (hn::AllFalse(d, crossed)) return false;
-    for (std::size_t j = 0; j < kNeurons; ++j) {
-      spikes[j] = equations::spike_count(membrane[j], c.threshold, kRule);
-      const V v = equations::after_reset(membrane[j], spikes[j], c, kReset);
-      membrane[j] = o.clamped ? equations::largest(v, c.clamp) : v;
-    }
-    return true;
+    return crossed;
   });
 }
 
@@ -246,14 +304,14 @@ HWY_ATTR void advance_late_loihi(const NeuronArrays<V>& a, BlockRun<V>& run) {
       current[j] = s.current;
       late[j] = 0;
     }
-    return false;
+    return std::uint64_t{0};
   });
 }
 
 /// Any options; a loop of branches.
 template <typename V>
-HWY_INLINE bool run_any_block(const NeuronArrays<V>& a, std::size_t first, const V* x,
-                              const NeuronBlock<V>& block, V* spikes) {
+HWY_INLINE std::uint64_t run_any_block(const NeuronArrays<V>& a, std::size_t first, const V* x,
+                                       const NeuronBlock<V>& block, V* spikes) {
   const StepOptions& o = a.options;
   for (std::size_t j = 0; j < kNeurons; ++j) {
     const std::size_t i = a.uniform ? 0 : first + j;
@@ -276,7 +334,7 @@ HWY_INLINE bool run_any_block(const NeuronArrays<V>& a, std::size_t first, const
     if (block.before != nullptr) block.before[j] = before;
     spikes[j] = count;
   }
-  return true;
+  return nonzero_set(spikes);
 }
 
 template <typename V>
@@ -438,6 +496,7 @@ NeuronKernels<V> pick(const NeuronArrays<V>& a) {
   k.add = &add<V>;
   k.clear = &clear<V>;
   k.tally = &tally<V>;
+  k.list = &list;
   return k;
 }
 

@@ -78,7 +78,12 @@ struct NeuronKernels {
   void (*add)(const V* value, const V* scale, const V* bias, bool first, V* x) = nullptr;
   Tally<V> (*tally)(const V* x) = nullptr;  ///< of a block
   void (*clear)(V* x) = nullptr;            ///< 64 zeros
+  /// Lists the members of a bitmap, ascending, and leaves zeros in it; their number. `index` has
+  /// room for kListSlack more.
+  std::size_t (*list)(std::uint64_t* bitmap, std::size_t words, std::uint32_t* index) = nullptr;
 };
+
+inline constexpr std::size_t kListSlack = 4;
 
 /// The kernels for these neurons on this processor.
 NeuronKernels<float> neuron_kernels(const NeuronArrays<float>& arrays);

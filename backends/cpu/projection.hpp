@@ -1,7 +1,9 @@
 #pragma once
 /// Projections: the weights of a node, walked by the rows of the sources that are active.
 
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -62,10 +64,16 @@ template <typename V, typename FanOut>
 DeliveryCount count_pairs(const Events<V>& events, std::uint64_t bytes_per_weight,
                           FanOut&& fan_out) {
   DeliveryCount count;
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    const V value = events.at(i);
+  if (events.value.empty()) {
+    for (const std::uint32_t source : events.index) count.unit += fan_out(source);
+  }
+  for (std::size_t i = 0; i < events.value.size(); ++i) {
+    const V value = events.value[i];
     const std::uint64_t pairs = fan_out(events.index[i]);
-    (value == V{1} || value == V{-1} ? count.unit : count.graded) += pairs;
+    // Without a branch, which the values of a pool would make hard to guess.
+    const std::uint64_t unit = std::abs(value) == V{1} ? pairs : 0;
+    count.unit += unit;
+    count.graded += pairs - unit;
   }
   count.executed = count.unit + count.graded;
   count.weight_bytes = count.executed * bytes_per_weight;

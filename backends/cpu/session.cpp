@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -18,6 +19,9 @@ constexpr std::int64_t kChunk = 16;
 
 /// Steps after which memory is measured again: sessions that advance step by step are not slowed.
 constexpr std::int64_t kMeasure = 64;
+
+/// Events of one push below which reading the clock would cost more than pushing them.
+constexpr std::size_t kWorthTiming = 64;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -59,123 +63,9 @@ void CpuSession<V>::clear() {
 }
 
 template <typename V>
-void CpuSession<V>::clear_element(Element<V>& element) {
-  element.queue.clear();
-  element.records.clear();
-  element.nodes.clear();
-  element.stats.clear();
-  for (std::size_t n = 0; n < plans_.size(); ++n) {
-    const NodePlan<V>& plan = plans_[n];
-    const ProgramNode& node = program_.nodes[n];
-    const auto size = static_cast<std::size_t>(node.out_size);
-    NodeState<V> state;
-    if (plan.dense) {
-      state.dense.resize(plan.depth);
-      for (auto& slot : state.dense) {
-        if (plan.ranged) {
-          slot.touched = BlockSet(block_count(size));
-        } else {
-          slot.resize(size);
-        }
-      }
-    } else {
-      state.events.resize(plan.depth);
-    }
-    state.prehistory.resize(plan.links.size());
-    if (plan.population != nullptr) {
-      const Population<V>& population = *plan.population;
-      const std::size_t blocks = block_count(size);
-      state.membrane = AlignedBuffer<V>(blocks * kBlock);
-      std::copy(population.initial.begin(), population.initial.end(), state.membrane.data());
-      if (population.arrays.options.has_current) {
-        state.current = AlignedBuffer<V>(blocks * kBlock);
-      }
-      if (node.early) state.late = AlignedBuffer<V>(blocks * kBlock);
-      if (population.arrays.traced) state.before = AlignedBuffer<V>(blocks * kBlock);
-      if (population.arrays.options.refractory) {
-        state.countdown = AlignedBuffer<std::int32_t>(blocks * kBlock);
-      }
-      state.next_step.assign(blocks, 0);
-      state.word_step.assign((blocks + 63) / 64, 0);
-      state.awake = BlockSet(blocks);
-      if (population.starts_awake) state.awake.fill();
-      state.scattered.resize(plan.links.size());
-    } else if (plan.recurrent != nullptr) {
-      state.recurrent = std::make_unique<RecurrentState<V>>(plan.recurrent->make_state());
-    } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
-      std::uint32_t longest = 0;
-      for (const std::uint32_t steps : delay->steps) longest = std::max(longest, steps);
-      state.calendar.resize(longest + 1);
-    }
-    element.nodes.push_back(std::move(state));
-    NodeStats stats;
-    stats.name = node.name;
-    stats.kind = node.kind;
-    element.stats.push_back(std::move(stats));
-  }
-}
-
-/// Fills the links that carry their cycle's response to silence before step 0: the stateless nodes
-/// are evaluated once on what reaches them within their cycle while every neuron is silent.
-template <typename V>
-void CpuSession<V>::seed_links(Element<V>& element) {
-  bool wanted = false;
-  for (const NodePlan<V>& plan : plans_) {
-    for (const LinkPlan& link : plan.links) wanted |= link.bias_at_start;
-  }
-  if (!wanted) return;
-  seeding_ = true;
-  for (std::uint32_t n = 0; n < plans_.size(); ++n) {
-    const Operation& operation = program_.nodes[n].operation;
-    if (!std::holds_alternative<op::Neuron>(operation) &&
-        !std::holds_alternative<op::Delay>(operation) &&
-        !std::holds_alternative<op::Input>(operation)) {
-      run_node(element, n, 0);
-    }
-  }
-  seeding_ = false;
-  std::vector<std::vector<Prehistory<V>>> seeds(plans_.size());
-  for (std::uint32_t n = 0; n < plans_.size(); ++n) {
-    seeds[n].resize(plans_[n].links.size());
-    for (std::size_t l = 0; l < plans_[n].links.size(); ++l) {
-      const LinkPlan& link = plans_[n].links[l];
-      if (!link.bias_at_start || link.delay == 0) continue;
-      if (!plans_[link.source].dense) {
-        seeds[n][l].events.assign(link.delay, events_slot(element, link.source, 0));
-        continue;
-      }
-      const DenseArray<V>& source = dense_slot(element, link.source, 0);
-      const NodePlan<V>& plan = plans_[link.source];
-      DenseArray<V> complete;
-      complete.resize(static_cast<std::size_t>(program_.nodes[link.source].out_size));
-      const Finish<V> finish{plan.scale.data(), plan.bias.data()};
-      const auto size = static_cast<std::size_t>(program_.nodes[link.source].out_size);
-      for (std::size_t i = 0; i < size; ++i) {
-        complete.data[i] = finish(i, source.data[i]);
-        complete.nonzero += complete.data[i] != V{0} ? 1 : 0;
-        complete.sum += static_cast<double>(complete.data[i]);
-      }
-      complete.touched.fill();
-      for (std::uint32_t d = 0; d < link.delay; ++d) {
-        DenseArray<V> copy;
-        copy.resize(size);
-        std::copy_n(complete.data.data(), complete.data.size(), copy.data.data());
-        copy.touched = complete.touched;
-        copy.nonzero = complete.nonzero;
-        copy.sum = complete.sum;
-        seeds[n][l].dense.push_back(std::move(copy));
-      }
-    }
-  }
-  clear_element(element);
-  for (std::uint32_t n = 0; n < plans_.size(); ++n) {
-    element.nodes[n].prehistory = std::move(seeds[n]);
-  }
-}
-
-template <typename V>
 Status CpuSession<V>::push(std::uint32_t element, std::uint32_t port, const EventSpan& events) {
-  const auto start = Clock::now();
+  const bool timed = events.size() >= kWorthTiming;
+  const auto start = timed ? Clock::now() : Clock::time_point();
   if (element >= elements_.size() || port >= program_.inputs.size()) {
     return Error{.code = ErrorCode::kNotFound,
                  .what = "there is no such input",
@@ -186,7 +76,7 @@ Status CpuSession<V>::push(std::uint32_t element, std::uint32_t port, const Even
   Status status =
       elements_[element].queue.push(port, events, step_time_, step_, executable_->options(),
                                     std::is_integral_v<V>, waiting_, totals_.input);
-  totals_.seconds.input += seconds_since(start);
+  if (timed) totals_.seconds.input += seconds_since(start);
   return status;
 }
 
@@ -286,31 +176,43 @@ void CpuSession<V>::run_step(std::uint32_t element_index, std::int64_t step) {
 
 template <typename V>
 void CpuSession<V>::run_node(Element<V>& element, std::uint32_t node, std::int64_t step) {
-  const Operation& operation = program_.nodes[node].operation;
-  if (plans_[node].skipped) return;
-  if (plans_[node].projection != nullptr) {
-    run_projection(element, node, step);
-  } else if (plans_[node].recurrent != nullptr) {
-    run_recurrent(element, node, step);
-  } else if (plans_[node].embedding != nullptr) {
-    run_embedding(element, node, step);
-  } else if (plans_[node].decoder != nullptr) {
-    run_decoder(element, node, step);
-  } else if (std::holds_alternative<op::Relu>(operation)) {
-    run_relu(element, node, step);
-  } else if (plans_[node].population != nullptr) {
-    run_neurons(element, node, step);
-  } else if (std::holds_alternative<op::Output>(operation) ||
-             std::holds_alternative<op::Identity>(operation)) {
-    run_copy(element, node, step);
-  } else if (const auto* pool = std::get_if<op::Pool>(&operation)) {
-    run_pool(*pool, element, node, step);
-  } else if (std::holds_alternative<op::Scale>(operation)) {
-    run_scale(element, node, step);
-  } else if (std::holds_alternative<op::Threshold>(operation)) {
-    run_threshold(element, node, step);
-  } else if (const auto* delay = std::get_if<op::Delay>(&operation)) {
-    run_delay(*delay, element, node, step);
+  switch (plans_[node].work) {
+    case NodeWork::kProjection:
+      run_projection(element, node, step);
+      break;
+    case NodeWork::kNeurons:
+      run_neurons(element, node, step);
+      break;
+    case NodeWork::kPool:
+      run_pool(std::get<op::Pool>(program_.nodes[node].operation), element, node, step);
+      break;
+    case NodeWork::kCopy:
+      run_copy(element, node, step);
+      break;
+    case NodeWork::kScale:
+      run_scale(element, node, step);
+      break;
+    case NodeWork::kThreshold:
+      run_threshold(element, node, step);
+      break;
+    case NodeWork::kDelay:
+      run_delay(std::get<op::Delay>(program_.nodes[node].operation), element, node, step);
+      break;
+    case NodeWork::kRecurrent:
+      run_recurrent(element, node, step);
+      break;
+    case NodeWork::kEmbedding:
+      run_embedding(element, node, step);
+      break;
+    case NodeWork::kDecoder:
+      run_decoder(element, node, step);
+      break;
+    case NodeWork::kRelu:
+      run_relu(element, node, step);
+      break;
+    case NodeWork::kNothing:
+      if (plans_[node].skipped) return;
+      break;
   }
   NodeStats& stats = element.stats[node];
   stats.dense_macs += static_cast<std::uint64_t>(program_.nodes[node].dense_macs);
@@ -327,44 +229,53 @@ void CpuSession<V>::take_input(Element<V>& element, std::int64_t step) {
   for (const std::uint32_t n : program_.inputs) events_slot(element, n, step).clear();
   const auto due = element.queue.take(step);
   element.taken += due.size();
-  for (std::size_t i = 0; i < due.size(); ++i) {
-    Events<V>& events = events_slot(element, program_.inputs[due[i].port], step);
-    events.index.push_back(static_cast<std::uint32_t>(i));  // for now: which queued event
+  if (due.empty()) return;
+  const auto before = [](const QueuedEvent& a, const QueuedEvent& b) {
+    return a.port != b.port ? a.port < b.port : a.index < b.index;
+  };
+  std::vector<std::uint32_t>& order = element.input_order;
+  order.clear();
+  if (!std::is_sorted(due.begin(), due.end(), before)) {
+    order.resize(due.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return before(due[a], due[b]); });
   }
-  for (const std::uint32_t n : program_.inputs) {
+  const auto at = [&](std::size_t i) -> const QueuedEvent& {
+    return order.empty() ? due[i] : due[order[i]];
+  };
+  for (std::size_t i = 0; i < due.size();) {
+    const std::uint32_t port = at(i).port;
+    const std::uint32_t n = program_.inputs[port];
     Events<V>& events = events_slot(element, n, step);
-    if (events.empty()) continue;
-    std::stable_sort(events.index.begin(), events.index.end(),
-                     [&](std::uint32_t a, std::uint32_t b) { return due[a].index < due[b].index; });
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < events.index.size();) {
-      const std::uint32_t index = due[events.index[i]].index;
+    double total = 0.0;
+    while (i < due.size() && at(i).port == port) {
+      const std::uint32_t index = at(i).index;
       // The sum is within the proven limit; on the way to it there may be more.
       std::conditional_t<std::is_integral_v<V>, std::int64_t, V> sum = 0;
-      for (; i < events.index.size() && due[events.index[i]].index == index; ++i) {
-        sum += static_cast<V>(due[events.index[i]].value);
+      for (; i < due.size() && at(i).port == port && at(i).index == index; ++i) {
+        sum += static_cast<V>(at(i).value);
       }
       const auto value = static_cast<V>(sum);
       if (value == V{0}) continue;
-      events.index[kept++] = index;
+      events.index.push_back(index);
       events.value.push_back(value);
+      total += static_cast<double>(value);
     }
-    events.index.resize(kept);
-    for (const V value : events.value) {
-      element.stats[n].value_sum += static_cast<double>(value);
-    }
-    element.stats[n].events_in += kept;
+    element.stats[n].value_sum += total;
+    element.stats[n].events_in += events.size();
     events.normalise();
   }
 }
 
 template <typename V>
 Status CpuSession<V>::read(Sink& sink) {
-  const auto start = Clock::now();
   std::vector<const Record*> all;
   for (const Element<V>& element : elements_) {
     for (const Record& record : element.records) all.push_back(&record);
   }
+  if (all.empty()) return {};  // most steps of a stream: not even the clock is read
+  const auto start = Clock::now();
   if (elements_.size() > 1) {
     std::stable_sort(all.begin(), all.end(),
                      [](const Record* a, const Record* b) { return a->step < b->step; });
@@ -389,7 +300,7 @@ Status CpuSession<V>::latest(std::uint32_t element, std::uint32_t node,
   const NodeState<V>& state = elements_[element].nodes[node];
   const auto unit = static_cast<float>(plan.unit);
   // The ring was cleared at the start, so what was before it is silence.
-  const std::size_t slot = static_cast<std::size_t>(step_ + plan.depth - 1) % plan.depth;
+  const std::size_t slot = ring_slot(step_ + plan.depth - 1, plan.depth);
   if (plan.dense) {
     const DenseArray<V>& dense = state.dense[slot];
     const Finish<V> finish{plan.scale.data(), plan.bias.data()};

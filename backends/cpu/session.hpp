@@ -20,28 +20,28 @@ struct Prehistory {
   bool empty() const { return events.empty() && dense.empty(); }
 };
 
-/// Sorts the spikes of a population by index, in time that grows with neurons / 64 + spikes.
+/// Sorts events by index, each of which is there once, in time that grows with size / 64 + events.
 template <typename V>
-class SpikeSort {
+class EventSort {
  public:
-  void sort(std::size_t neurons, Events<V>& events) {
-    set_.resize((neurons + 63) / 64);
+  void sort(const NeuronKernels<V>& kernels, std::size_t size, Events<V>& events) {
+    start(size);
     const bool valued = !events.value.empty();
-    if (valued) value_.resize(neurons);
+    if (valued) value_.resize(size);
     for (std::size_t i = 0; i < events.size(); ++i) {
-      const std::uint32_t index = events.index[i];
-      set_[index / 64] |= std::uint64_t{1} << (index % 64);
-      if (valued) value_[index] = events.value[i];
+      insert(events.index[i]);
+      if (valued) value_[events.index[i]] = events.value[i];
     }
-    std::size_t next = 0;
-    for (std::size_t w = 0; w < set_.size(); ++w) {
-      for (std::uint64_t bits = set_[w]; bits != 0; bits &= bits - 1) {
-        const std::size_t index = w * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-        if (valued) events.value[next] = value_[index];
-        events.index[next++] = static_cast<std::uint32_t>(index);
-      }
-      set_[w] = 0;
-    }
+    take(kernels, events.size(), events.index);
+    for (std::size_t i = 0; i < events.value.size(); ++i) events.value[i] = value_[events.index[i]];
+  }
+
+  /// The same in parts: indices below `size`, then all of them, of which there are `most` or less.
+  void start(std::size_t size) { set_.resize((size + 63) / 64); }
+  void insert(std::uint32_t index) { set_[index / 64] |= std::uint64_t{1} << (index % 64); }
+  void take(const NeuronKernels<V>& kernels, std::size_t most, std::vector<std::uint32_t>& index) {
+    index.resize(most + kListSlack);
+    index.resize(kernels.list(set_.data(), set_.size(), index.data()));
   }
 
  private:
@@ -92,6 +92,7 @@ struct NodeState {
   std::vector<Events<V>> events;          ///< ring of `depth` outputs, or
   std::vector<DenseArray<V>> dense;       ///< the same for a dense node
   std::vector<Prehistory<V>> prehistory;  ///< one per link
+  const Events<V>* direct = nullptr;      ///< the input, where it always lies in the same place
   // Neurons, physical order.
   AlignedBuffer<V> current, membrane, late, before;
   AlignedBuffer<std::int32_t> countdown;
@@ -103,7 +104,7 @@ struct NodeState {
   std::vector<NeuronSource<V>> sources;          ///< scratch
   std::vector<NeuronPart<V>> parts;              ///< scratch
   std::unique_ptr<RecurrentState<V>> recurrent;  ///< recurrent layers
-  SpikeSort<V> sort;
+  EventSort<V> sort;
   WayChooser way;
   Announced<V> announced = {};
   std::vector<DenseArray<V>> scattered;  ///< per link that has to be laid out first
@@ -125,6 +126,12 @@ void count_events(const Events<V>& events, NodeStats& stats) {
   }
 }
 
+/// Where a ring of `depth` outputs keeps this step; mostly there is one, and a division would be
+/// much of what a quiet node costs.
+inline std::size_t ring_slot(std::int64_t step, std::size_t depth) {
+  return depth == 1 ? 0 : static_cast<std::size_t>(step) % depth;
+}
+
 /// One recorded moment of one node.
 struct Record {
   std::uint32_t node = 0;
@@ -143,7 +150,8 @@ struct Element {
   InputQueue queue;
   std::vector<NodeStats> stats;
   std::vector<Record> records;
-  std::size_t taken = 0;  ///< events taken from the queue by the running advance()
+  std::size_t taken = 0;                   ///< events taken from the queue by the running advance()
+  std::vector<std::uint32_t> input_order;  ///< scratch
 };
 
 class Arena;
@@ -168,6 +176,8 @@ class CpuSession : public Session {
 
  private:
   void clear();
+  void make_nodes(Element<V>& element);
+  void find_direct(Element<V>& element) const;
   void clear_element(Element<V>& element);
   void seed_links(Element<V>& element);
   Status run_until(std::int64_t target, bool by_element);
@@ -218,11 +228,11 @@ class CpuSession : public Session {
 
   Events<V>& events_slot(Element<V>& element, std::uint32_t node, std::int64_t step) {
     auto& ring = element.nodes[node].events;
-    return ring[static_cast<std::size_t>(step) % ring.size()];
+    return ring[ring_slot(step, ring.size())];
   }
   DenseArray<V>& dense_slot(Element<V>& element, std::uint32_t node, std::int64_t step) {
     auto& ring = element.nodes[node].dense;
-    return ring[static_cast<std::size_t>(step) % ring.size()];
+    return ring[ring_slot(step, ring.size())];
   }
 
   std::shared_ptr<const CpuExecutable<V>> executable_;

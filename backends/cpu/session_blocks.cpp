@@ -24,11 +24,17 @@ void CpuSession<V>::advance_blocks(const NodePlan<V>& plan, BlockRun<V>& run,
   run.value = part.value.empty() ? nullptr : part.value.data();
   run.spikes = 0;
   plan.population->kernels.advance(plan.population->arrays, run);
-  const auto neurons = static_cast<std::uint32_t>(plan.population->neurons);
-  for (std::size_t i = 0; i < run.spikes && part.emits; ++i) {
-    if (run.index[i] >= neurons) break;
-    part.spikes.index.push_back(plan.order.logical(run.index[i]));
-    if (run.value != nullptr) part.spikes.value.push_back(run.value[i]);
+  if (part.emits && run.spikes != 0) {
+    const auto neurons = static_cast<std::uint32_t>(plan.population->neurons);
+    std::size_t count = run.spikes;
+    while (count > 0 && run.index[count - 1] >= neurons) --count;
+    std::vector<std::uint32_t>& index = part.spikes.index;
+    const std::size_t before = index.size();
+    index.resize(before + count);
+    for (std::size_t i = 0; i < count; ++i) index[before + i] = plan.order.logical(run.index[i]);
+    if (run.value != nullptr) {
+      part.spikes.value.insert(part.spikes.value.end(), run.value, run.value + count);
+    }
   }
   if (run.counted) {
     part.nonzero += run.tally.nonzero;
@@ -91,16 +97,18 @@ void CpuSession<V>::run_word(const NodePlan<V>& plan, NodeState<V>& state, std::
                              std::size_t word, NeuronPart<V>& part) const {
   const Population<V>& population = *plan.population;
   const std::uint64_t running = state.running.words()[word];
-  const std::size_t blocks = std::min<std::size_t>(64, state.running.blocks() - word * 64);
-  const bool whole = std::popcount(running) == static_cast<int>(blocks);
-  if (!whole || state.word_step[word] != step) {
-    for (std::uint64_t bits = running; bits != 0; bits &= bits - 1) {
-      const std::size_t block = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-      catch_up(population, state, block, step);
-      state.next_step[block] = step + 1;
+  if (!population.still) {
+    const std::size_t blocks = std::min<std::size_t>(64, state.running.blocks() - word * 64);
+    const bool whole = std::popcount(running) == static_cast<int>(blocks);
+    if (!whole || state.word_step[word] != step) {
+      for (std::uint64_t bits = running; bits != 0; bits &= bits - 1) {
+        const std::size_t block = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+        catch_up(population, state, block, step);
+        state.next_step[block] = step + 1;
+      }
     }
+    if (whole) state.word_step[word] = step + 1;
   }
-  if (whole) state.word_step[word] = step + 1;
   std::uint64_t heard = 0, mixed = 0;
   for (const NeuronSource<V>& source : state.sources) {
     const std::uint64_t speaks = speaking(source, word) & running;

@@ -14,17 +14,6 @@ constexpr std::size_t kWorthThreads = 512;
 /// The same for accumulates of ranged links.
 constexpr std::uint64_t kWorthThreadsDelivered = 40'000;
 
-/// The state before the first step, at `step`.
-template <typename V>
-void restart(const Population<V>& population, NodeState<V>& state, std::int64_t step) {
-  std::fill(state.membrane.begin(), state.membrane.end(), V{0});
-  std::copy(population.initial.begin(), population.initial.end(), state.membrane.data());
-  std::fill(state.current.begin(), state.current.end(), V{0});
-  std::fill(state.countdown.begin(), state.countdown.end(), 0);
-  std::fill(state.next_step.begin(), state.next_step.end(), step);
-  if (population.starts_awake) state.awake.fill();
-}
-
 /// Appends the neurons of `set`, with their spikes, to the events.
 template <typename V>
 void append_spikes(std::uint64_t set, const V* spikes, std::size_t first, const Order& order,
@@ -38,12 +27,13 @@ void append_spikes(std::uint64_t set, const V* spikes, std::size_t first, const 
 
 /// Ascending logical order, and the amplitude of a spike.
 template <typename V>
-void finish_spikes(std::size_t neurons, V amplitude, SpikeSort<V>& scratch, Events<V>& out) {
+void finish_spikes(const NeuronKernels<V>& kernels, std::size_t neurons, V amplitude,
+                   EventSort<V>& scratch, Events<V>& out) {
   if (amplitude != V{1}) {
     if (out.value.empty()) out.value.assign(out.index.size(), V{1});
     for (V& value : out.value) value *= amplitude;
   }
-  if (!std::is_sorted(out.index.begin(), out.index.end())) scratch.sort(neurons, out);
+  if (!std::is_sorted(out.index.begin(), out.index.end())) scratch.sort(kernels, neurons, out);
   out.normalise();
 }
 
@@ -60,7 +50,8 @@ void CpuSession<V>::publish_early(Element<V>& element, std::uint32_t node, std::
     Events<V>& due = state.calendar[static_cast<std::size_t>(step) % state.calendar.size()];
     std::swap(out, due);
     const auto size = static_cast<std::size_t>(program_.nodes[node].out_size);
-    finish_spikes(size, V{1}, state.sort, out);  // an element is due once a step
+    // An element is due once a step.
+    finish_spikes(executable_->kernels(), size, V{1}, state.sort, out);
     return;
   }
   const Population<V>& population = *plan.population;
@@ -73,8 +64,8 @@ void CpuSession<V>::publish_early(Element<V>& element, std::uint32_t node, std::
     if (block + 1 == blocks.blocks()) set &= population.last_block;
     append_spikes(set, neurons.late, block * kBlock, plan.order, out);
   });
-  finish_spikes(population.neurons, static_cast<V>(program_.discretisation.spike_amplitude()),
-                state.sort, out);
+  finish_spikes(population.kernels, population.neurons,
+                static_cast<V>(program_.discretisation.spike_amplitude()), state.sort, out);
 }
 
 template <typename V>
@@ -89,21 +80,26 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
 
   // Where each link's values are, and which blocks have any.
   std::vector<NeuronSource<V>>& sources = state.sources;
-  sources.clear();
+  sources.resize(plan.links.size());
   BlockSet& blocks = state.running;
   blocks = population.always;
   blocks |= state.awake;
   std::uint64_t pending = 0;  // accumulates of ranged links
   for (std::size_t l = 0; l < plan.links.size(); ++l) {
     const View<V> from = view(element, node, l, step);
+    const std::uint32_t source = plan.links[l].source;
+    NeuronSource<V>& heard = sources[l];
+    heard.node = source;
+    heard.dense = from.dense;
+    heard.finish = from.finish;
+    heard.owned = nullptr;
+    heard.ranged = nullptr;
     if (plan.links[l].same_order) {
-      const std::uint32_t source = plan.links[l].source;
-      DenseArray<V>* owned = plans_[source].fused ? &dense_slot(element, source, step) : nullptr;
-      sources.push_back({from.dense, from.finish, owned, source});
+      if (plans_[source].fused) heard.owned = &dense_slot(element, source, step);
       if (plans_[source].ranged) {
-        sources.back().ranged = plans_[source].projection.get();
-        sources.back().announced = element.nodes[source].announced;
-        pending += element.nodes[source].announced.executed;
+        heard.ranged = plans_[source].projection.get();
+        heard.announced = element.nodes[source].announced;
+        pending += heard.announced.executed;
       }
       blocks |= from.dense->touched;
       continue;
@@ -111,8 +107,6 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
     DenseArray<V>& laid_out = state.scattered[l];
     if (laid_out.data.empty()) laid_out.resize(state.membrane.size());
     laid_out.clear();
-    laid_out.nonzero = 0;
-    laid_out.sum = 0.0;
     const auto put = [&](std::uint32_t index, V value) {
       const std::size_t p = plan.order.physical(index);
       laid_out.data[p] = value;
@@ -129,7 +123,8 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
         put(from.order->logical(p), from.finish(p, from.dense->data[p]));
       }
     }
-    sources.push_back({&laid_out, {}, nullptr, plan.links[l].source});
+    heard.dense = &laid_out;
+    heard.finish = {};
     blocks |= laid_out.touched;
   }
   const bool emits = !plan.dense && !layer.early;
@@ -169,8 +164,11 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
       out.index.insert(out.index.end(), more.index.begin(), more.index.end());
       out.value.insert(out.value.end(), more.value.begin(), more.value.end());
     }
-    finish_spikes(population.neurons, static_cast<V>(program_.discretisation.spike_amplitude()),
-                  state.sort, out);
+    // Spikes of value 1 add up to the same in any order.
+    const auto amplitude = static_cast<V>(program_.discretisation.spike_amplitude());
+    if (!plan.any_order || amplitude != V{1} || !out.value.empty()) {
+      finish_spikes(population.kernels, population.neurons, amplitude, state.sort, out);
+    }
   }
   if (plan.dense) {
     DenseArray<V>& dense = dense_slot(element, node, step);

@@ -49,8 +49,8 @@ View<V> CpuSession<V>::view(const Element<V>& element, std::uint32_t node, std::
   const std::int64_t then = step - link.delay;
   View<V> view;
   view.order = &source.order;
-  const Prehistory<V>& before = element.nodes[node].prehistory[link_index];
-  if (then < base_ && !before.empty()) {
+  if (then < base_ && !element.nodes[node].prehistory[link_index].empty()) {
+    const Prehistory<V>& before = element.nodes[node].prehistory[link_index];
     const auto age = static_cast<std::size_t>(link.delay + then - base_);
     if (source.dense) {
       view.dense = &before.dense[age];
@@ -61,7 +61,7 @@ View<V> CpuSession<V>::view(const Element<V>& element, std::uint32_t node, std::
   }
   const NodeState<V>& state = element.nodes[link.source];
   // The ring was cleared at the start, so steps before it read as silence.
-  const auto slot = static_cast<std::size_t>(then + source.depth) % source.depth;
+  const std::size_t slot = ring_slot(then + source.depth, source.depth);
   if (source.dense) {
     view.dense = &state.dense[slot];
     if (then >= base_) view.finish = {source.scale.data(), source.bias.data()};
@@ -95,15 +95,17 @@ std::vector<V>& CpuSession<V>::gather_dense(Element<V>& element, std::uint32_t n
 template <typename V>
 const Events<V>& CpuSession<V>::gather_events(Element<V>& element, std::uint32_t node,
                                               std::int64_t step) {
+  const NodeState<V>& state = element.nodes[node];
+  if (state.direct != nullptr && !seeding_) return *state.direct;
   const NodePlan<V>& plan = plans_[node];
+  if (plan.only_events && !seeding_ && plan.links.size() == 1) {
+    return *view(element, node, 0, step).events;
+  }
   Events<V>& gathered = element.nodes[node].gathered;
-  bool all_events = !seeding_;
-  for (const LinkPlan& link : plan.links) all_events = all_events && !plans_[link.source].dense;
-  if (!all_events) {
+  if (!plan.only_events || seeding_) {
     collect(gather_dense(element, node, step), gathered);
     return gathered;
   }
-  if (plan.links.size() == 1) return *view(element, node, 0, step).events;
   gathered.clear();
   for (std::size_t l = 0; l < plan.links.size(); ++l) {
     const Events<V>& from = *view(element, node, l, step).events;
@@ -177,36 +179,47 @@ void CpuSession<V>::run_pool(const op::Pool& pool, Element<V>& element, std::uin
     state.extreme.assign(outputs, V{0});  // sum, or largest value so far
     state.members.assign(outputs, 0);     // active elements in the window
   }
-  const auto in_plane = static_cast<std::uint32_t>(pool.input.rows * pool.input.columns);
-  const auto in_columns = static_cast<std::uint32_t>(pool.input.columns);
-  const std::int64_t out_plane = pool.output.rows * pool.output.columns;
+  const auto out_plane = static_cast<std::uint32_t>(pool.output.rows * pool.output.columns);
+  state.sort.start(outputs);
+  const bool is_max = pool.kind == op::PoolKind::kMax;
+  V* const extremes = state.extreme.data();
+  std::uint32_t* const members = state.members.data();
+  const auto meet = [&](std::size_t o, V value) {
+    if (is_max) {
+      extremes[o] = members[o]++ == 0 ? value : std::max(extremes[o], value);
+    } else {
+      extremes[o] += value;
+    }
+    state.sort.insert(static_cast<std::uint32_t>(o));
+  };
+  const NodePlan<V>& plan = plans_[node];
+  const std::vector<std::uint32_t>& window = plan.pool_window;
   for (std::size_t i = 0; i < in.size(); ++i) {
-    const std::int64_t channel = in.index[i] / in_plane;
-    const std::uint32_t row = in.index[i] % in_plane / in_columns;
-    const std::uint32_t column = in.index[i] % in_plane % in_columns;
-    const TapRange rows = plans_[node].pool_rows.outputs[row];
-    const TapRange columns = plans_[node].pool_columns.outputs[column];
+    const std::uint32_t channel = plan.pool_plane.quotient(in.index[i]);
+    const std::uint32_t position = in.index[i] - channel * plan.pool_plane.value();
+    const std::size_t first_output = std::size_t{channel} * out_plane;
+    if (!window.empty()) {
+      if (window[position] != kNoWindow) meet(first_output + window[position], in.at(i));
+      continue;
+    }
+    const std::uint32_t row = plan.pool_line.quotient(position);
+    const TapRange rows = plan.pool_rows.outputs[row];
+    const TapRange columns = plan.pool_columns.outputs[position - row * plan.pool_line.value()];
     for (std::int64_t r = rows.first; r < rows.last; ++r) {
       for (std::int64_t c = columns.first; c < columns.last; ++c) {
-        const auto o = static_cast<std::size_t>(channel * out_plane + r * pool.output.columns + c);
-        if (state.members[o]++ == 0) {
-          out.index.push_back(static_cast<std::uint32_t>(o));
-          state.extreme[o] = in.at(i);
-        } else if (pool.kind == op::PoolKind::kMax) {
-          state.extreme[o] = std::max(state.extreme[o], in.at(i));
-        } else {
-          state.extreme[o] += in.at(i);
-        }
+        meet(first_output + static_cast<std::size_t>(r * pool.output.columns + c), in.at(i));
       }
     }
   }
-  state.sort.sort(outputs, out);
+  const std::size_t most = window.empty() ? outputs : std::min(outputs, in.size());
+  state.sort.take(executable_->kernels(), most, out.index);
   const auto area = static_cast<V>(pool.kernel.rows * pool.kernel.columns);
   std::size_t kept = 0;
+  out.value.resize(out.index.size());
   for (const std::uint32_t o : out.index) {
     V value = state.extreme[o];
     if (pool.kind == op::PoolKind::kAverage) value /= area;
-    if (pool.kind == op::PoolKind::kMax && value < V{0}) {
+    if (is_max && value < V{0}) {
       const std::int64_t r = o % out_plane / pool.output.columns;
       const std::int64_t c = o % pool.output.columns;
       const TapRange rows = taps_in_bounds(r, pool.input.rows, pool.kernel.rows, pool.stride.rows,
@@ -217,11 +230,13 @@ void CpuSession<V>::run_pool(const op::Pool& pool, Element<V>& element, std::uin
       if (state.members[o] < taps) value = 0;  // a silent element is larger
     }
     state.members[o] = 0;
-    if (value == V{0}) continue;
-    out.index[kept++] = o;
-    out.value.push_back(value);
+    state.extreme[o] = V{0};
+    out.index[kept] = o;
+    out.value[kept] = value;
+    kept += value != V{0} ? 1 : 0;
   }
   out.index.resize(kept);
+  out.value.resize(kept);
   out.normalise();
 }
 
@@ -248,8 +263,9 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
   count_events(in, stats);
   DenseArray<V>& out = dense_slot(element, node, step);
   if (!plan.fused) out.clear();
-  const Schedule way =
-      element.nodes[node].way.choose(*plan.projection, in, executable_->options().schedule);
+  const Schedule way = plan.has_choice ? element.nodes[node].way.choose(
+                                             *plan.projection, in, executable_->options().schedule)
+                                       : Schedule::kRows;
   DeliveryCount count;
   if (plan.ranged) {
     count = plan.projection->announce(in, way, out.touched);
@@ -261,9 +277,8 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
      : way == Schedule::kDense ? stats.steps_dense
                                : stats.steps_rows);
   stats.saturated += count.saturated;
-  const bool cheap = weight_class(program_.nodes[node].operation) != WeightClass::kGeneral;
-  stats.ac += count.unit + (cheap ? count.graded : 0);
-  stats.mac += cheap ? 0 : count.graded;
+  stats.ac += count.unit + (plan.cheap_weights ? count.graded : 0);
+  stats.mac += plan.cheap_weights ? 0 : count.graded;
   stats.executed_ac += count.executed - count.multiplied;
   stats.executed_mac += count.multiplied;
   stats.bytes.weights += count.weight_bytes;

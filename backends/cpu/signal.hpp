@@ -100,9 +100,13 @@ struct DenseArray {
   }
   /// Back to all zeros, at the cost of what was touched.
   void clear() {
-    touched.for_each(
-        [&](std::size_t block) { std::fill_n(data.data() + block * kBlock, kBlock, V{0}); });
+    if (!data.empty()) {
+      touched.for_each(
+          [&](std::size_t block) { std::fill_n(data.data() + block * kBlock, kBlock, V{0}); });
+    }
     touched.clear();
+    nonzero = 0;
+    sum = 0.0;
   }
 };
 

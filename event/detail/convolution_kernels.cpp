@@ -13,6 +13,7 @@ HWY_BEFORE_NAMESPACE();
 namespace spikeloom::HWY_NAMESPACE {
 
 using detail::ConvolutionCall;
+using detail::SourcePlace;
 using detail::StencilColumn;
 using detail::StencilRow;
 using detail::StencilView;
@@ -124,33 +125,26 @@ template <Product kProduct, bool kRuns, typename W, typename A>
 void walk(const ConvolutionCall<W, A>& call) {
   const StencilView<W>& s = call.stencil;
   const std::size_t row_pitch = std::size_t{s.output_columns} * s.out_channels;
-  // Sources ascend: the channel is followed, not divided for.
-  std::uint32_t channel = call.sources[0] / s.input_plane;
-  std::uint64_t plane = std::uint64_t{channel} * s.input_plane;
-  const W* channel_start = s.weights + channel * s.channel_weights;
+  const bool whole = call.first_row == 0 && call.last_row >= s.output_rows;
   Patch<W, A> patches[kBatch];
   for (std::size_t begin = 0; begin < call.count; begin += kBatch) {
     const std::size_t end = begin + kBatch < call.count ? begin + kBatch : call.count;
     std::size_t found = 0;
     for (std::size_t k = begin; k < end; ++k) {
-      const std::uint32_t source = call.sources[k];
-      while (source >= plane + s.input_plane) {
-        plane += s.input_plane;
-        channel_start += s.channel_weights;
-        ++channel;
-      }
-      const auto position = static_cast<std::uint32_t>(source - plane);
-      const std::uint32_t input_row = position / s.input_columns;
-      const StencilRow& row = s.rows[input_row];
-      const StencilColumn& column = s.columns[position % s.input_columns];
-      const ClippedRow clipped = clip(row, s.row_step, call.first_row, call.last_row);
+      const SourcePlace place = s.place(call.sources[k]);
+      const StencilRow& row = s.rows[place.row];
+      const StencilColumn& column = s.columns[place.column];
+      const ClippedRow clipped =
+          whole ? ClippedRow{0, row.count} : clip(row, s.row_step, call.first_row, call.last_row);
       Patch<W, A>& patch = patches[found];
-      patch.weights = channel_start + column.weights +
-                      s.row_weights[input_row * s.column_phases + column.phase] +
+      patch.weights = s.weights + place.channel * s.channel_weights + column.weights +
+                      s.row_weights[place.row * s.column_phases + column.phase] +
                       std::size_t{clipped.skipped} * column.pitch;
       patch.acc =
           call.acc + column.acc + (row.first_output + clipped.skipped * s.row_step) * row_pitch;
-      if constexpr (!kRuns) patch.acc += std::size_t{channel / s.group_inputs} * s.group_outputs;
+      if constexpr (!kRuns) {
+        patch.acc += std::size_t{place.channel / s.group_inputs} * s.group_outputs;
+      }
       patch.value = value_of<kProduct>(call, k);
       patch.run = column.count * s.group_outputs;
       patch.pitch = column.pitch;
