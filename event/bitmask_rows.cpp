@@ -8,7 +8,8 @@
 namespace spikeloom {
 
 template <typename A>
-Result<BitmaskRows<A>> BitmaskRows<A>::make(const SparseRows<A>& rows) {
+Result<BitmaskRows<A>> BitmaskRows<A>::set_bits(const SparseRows<A>& rows,
+                                                std::uint64_t& repeated) {
   if (rows.form() != SparseForm::kUniform) {
     return Error{ErrorCode::kUnsupported,
                  "synapses of one row differ in weight",
@@ -31,17 +32,53 @@ Result<BitmaskRows<A>> BitmaskRows<A>::make(const SparseRows<A>& rows) {
       std::uint64_t* const bits = made.bits_.data() + row * made.words_;
       for (const std::uint32_t target : targets) {
         const std::uint64_t bit = std::uint64_t{1} << (target % 64);
-        if ((bits[target / 64] & bit) != 0) {
-          return Error{ErrorCode::kUnsupported, "two synapses join one pair of neurons",
-                       "row " + std::to_string(row) + ", target " + std::to_string(target),
-                       "at most one"};
-        }
+        repeated += (bits[target / 64] & bit) != 0 ? 1 : 0;
         bits[target / 64] |= bit;
       }
     }
   } catch (const std::bad_alloc&) {
     return Error{ErrorCode::kResource, "no memory for the bits of the synapses"};
   }
+  return made;
+}
+
+template <typename A>
+Result<BitmaskRows<A>> BitmaskRows<A>::make(const SparseRows<A>& rows) {
+  std::uint64_t repeated = 0;
+  auto made = set_bits(rows, repeated);
+  if (made.ok() && repeated != 0) {
+    return Error{ErrorCode::kUnsupported,
+                 "several synapses join one pair of neurons",
+                 {},
+                 "at most one for each pair",
+                 std::to_string(repeated) + " more"};
+  }
+  return made;
+}
+
+template <typename A>
+Result<BitmaskRows<A>> BitmaskRows<A>::make(const SparseRows<A>& rows,
+                                            std::optional<SparseRows<A>>& repeats) {
+  repeats.reset();
+  std::uint64_t repeated = 0;
+  auto made = set_bits(rows, repeated);
+  if (!made.ok() || repeated == 0) return made;
+  auto rest = SparseRows<A>::make(rows.size(), [&rows](SynapseSink<A>& sink) {
+    const std::uint32_t sources = rows.size().sources;
+    std::vector<std::uint32_t> targets;
+    std::vector<A> weights;
+    for (std::uint32_t row = 0; row < rows.rows(); ++row) {
+      targets.clear();
+      weights.clear();
+      rows.read_row(row, targets, weights);
+      for (std::size_t i = 1; i < targets.size(); ++i) {  // ascending: repeats are neighbours
+        if (targets[i] != targets[i - 1]) continue;
+        sink.synapse(row % sources, targets[i], weights[i], row / sources);
+      }
+    }
+  });
+  if (!rest.ok()) return rest.error();
+  repeats = *std::move(rest);
   return made;
 }
 

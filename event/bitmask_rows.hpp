@@ -1,6 +1,7 @@
 #pragma once
 /// Connectivity with one bit per pair of source and target: for dense projections whose synapses
-/// share one weight per source and hold no multapses.
+/// share one weight per source. Of several synapses between one pair (multapses) the bits hold the
+/// first; the others stay rows.
 ///
 /// The bits of the active rows are counted per target, and the counts enter the accumulators once:
 ///
@@ -17,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,6 +35,9 @@ class BitmaskRows {
   /// Errors: rows that are not kUniform, or that hold a multapse (kUnsupported); no memory
   /// (kResource).
   static Result<BitmaskRows> make(const SparseRows<A>& rows);
+  /// The same, but multapses are allowed: `repeats` receives their second and further synapses, as
+  /// the same rows, or nothing where there are none.
+  static Result<BitmaskRows> make(const SparseRows<A>& rows, std::optional<SparseRows<A>>& repeats);
 
   std::uint32_t targets() const { return targets_; }
   std::uint64_t bytes() const { return bits_.bytes() + weights_.size() * sizeof(A); }
@@ -56,6 +61,8 @@ class BitmaskRows {
 
  private:
   BitmaskRows() = default;
+  /// `repeated` counts the synapses that found their bit set.
+  static Result<BitmaskRows> set_bits(const SparseRows<A>& rows, std::uint64_t& repeated);
 
   std::uint32_t targets_ = 0;
   std::size_t words_ = 0;  ///< of a row: whole cache lines

@@ -32,7 +32,7 @@ class SparseProjection : public Projection<V> {
     scattered_ = rows_are_scattered();
     const std::uint64_t bits = std::uint64_t{rows_.size().sources} * rows_.size().targets / 8;
     if (!bitmask && bits > rows_.synapses() * 4) return;
-    if (auto made = BitmaskRows<V>::make(rows_); made.ok()) bitmask_ = *std::move(made);
+    if (auto made = BitmaskRows<V>::make(rows_, repeats_); made.ok()) bitmask_ = *std::move(made);
   }
 
   bool offers(Schedule way, bool graded) const override {
@@ -41,11 +41,13 @@ class SparseProjection : public Projection<V> {
 
   double cost(Schedule way, double active) const override {
     const auto targets = static_cast<double>(rows_.size().targets);
-    if (way == Schedule::kBitmask) {
-      return active * targets / 512.0 * kBitmaskLine + targets * kBitmaskTarget;
-    }
     const double sources = std::max(1.0, static_cast<double>(rows_.size().sources));
-    return active * static_cast<double>(rows_.synapses()) / sources * kSparseSynapse;
+    const auto rows_cost = [&](const SparseRows<V>& rows) {
+      return active * static_cast<double>(rows.synapses()) / sources * kSparseSynapse;
+    };
+    if (way != Schedule::kBitmask) return rows_cost(rows_);
+    return active * targets / 512.0 * kBitmaskLine + targets * kBitmaskTarget +
+           (repeats_ ? rows_cost(*repeats_) : 0.0);
   }
 
   DeliveryCount deliver(const Events<V>& events, Schedule way, int threads,
@@ -60,6 +62,7 @@ class SparseProjection : public Projection<V> {
           const auto last = static_cast<std::uint32_t>(to);
           if (way == Schedule::kBitmask) {
             bitmask_->add(events.index, out, first, last);
+            if (repeats_) repeats_->add(events.index, out, first, last);
           } else if (events.value.empty()) {
             rows_.add(events.index, out, first, last);
           } else {
@@ -98,6 +101,11 @@ class SparseProjection : public Projection<V> {
       mark(touched, 0, rows_.size().targets);
       count.executed = events.size() * rows_.size().targets;
       count.weight_bytes = count.executed / 8;
+      for (const std::uint32_t row : events.index) {
+        if (!repeats_) break;
+        count.executed += repeats_->fan_out(row);
+        count.weight_bytes += repeats_->fan_out(row) * 2;
+      }
     } else if (scattered_ && count.executed >= 3 * touched.blocks()) {
       // Synapses thrown at random over the blocks leave few of them out: 5 % at three a block.
       touched.fill();
@@ -112,13 +120,14 @@ class SparseProjection : public Projection<V> {
     last = std::min(last, rows_.size().targets);
     if (way == Schedule::kBitmask) {
       bitmask_->add_range(events.index, first, last, acc);
+      if (repeats_) repeats_->add_range(events.index, {}, first, last, cursor, acc);
     } else {
       rows_.add_range(events.index, events.value, first, last, cursor, acc, product(events));
     }
   }
 
   std::uint64_t bytes() const override {
-    return rows_.bytes() + (bitmask_ ? bitmask_->bytes() : 0);
+    return rows_.bytes() + (bitmask_ ? bitmask_->bytes() : 0) + (repeats_ ? repeats_->bytes() : 0);
   }
 
  private:
@@ -163,6 +172,7 @@ class SparseProjection : public Projection<V> {
   bool shifts_ = false;  ///< weights are 0 or +-2^k, and few
   ShiftRange range_;
   std::optional<BitmaskRows<V>> bitmask_;
+  std::optional<SparseRows<V>> repeats_;  ///< synapses that the bitmask has no second bit for
 };
 
 template <typename V>

@@ -25,7 +25,7 @@ std::vector<float> small_integers(std::int64_t count, std::uint64_t stream, doub
 
 /// in -> dense -> first -> random connections of one weight -> second -> out. Large enough that
 /// threads share a step.
-Network network() {
+Network network(bool repeats = false) {
   NetworkBuilder builder;
   builder.add("in", input({kInputs}));
   builder.add("dense", linear(kNeurons, kInputs, small_integers(kNeurons * kInputs, 1, 9.0)));
@@ -36,7 +36,7 @@ Network network() {
   random.source_count = integers({kNeurons});
   random.degree = integers({200});
   random.weight = floats({1}, {2});
-  random.repeats = integers({0});
+  random.repeats = integers({repeats ? 1 : 0});
   random.seed = integers({5});
   builder.add("random", random);
   builder.add("second", relay(100.0F, kNeurons));
@@ -77,8 +77,11 @@ RunRequest request(Arithmetic arithmetic) {
           .record = {{"first", Variable::kSpikes}, {"random", Variable::kOutput}}};
 }
 
-TEST(ScheduleParity, EveryWayAndThreadCountEqualsTheReference) {
-  const Network net = network();
+class ScheduleParity : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(repeats, ScheduleParity, ::testing::Bool());
+
+TEST_P(ScheduleParity, EveryWayAndThreadCountEqualsTheReference) {
+  const Network net = network(GetParam());
   const CodedInput in = busy_input();
   const auto expected = run_network(net, in, request(Arithmetic::kDouble));
   ASSERT_TRUE(expected.ok()) << error_of(expected);
@@ -117,10 +120,10 @@ TEST(ScheduleParity, EveryWayAndThreadCountEqualsTheReference) {
 }
 
 /// The random connections are a tenth dense and busy: bitmasks win, and auto finds them.
-TEST(ScheduleParity, AutoPicksBitmasksWhereTheyAreCheaper) {
+TEST_P(ScheduleParity, AutoPicksBitmasksWhereTheyAreCheaper) {
   RunRequest wanted = request(Arithmetic::kInteger);
   wanted.backend = "cpu";
-  const auto run = run_network(network(), busy_input(), wanted);
+  const auto run = run_network(network(GetParam()), busy_input(), wanted);
   ASSERT_TRUE(run.ok()) << error_of(run);
   for (const NodeStats& node : run->stats.nodes) {
     if (node.name == "random") {

@@ -1,3 +1,4 @@
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -110,6 +111,53 @@ TEST(BitmaskRows, MultapsesAndUnequalWeightsAreRefused) {
   EXPECT_FALSE(refused(3, 1.0F));
   EXPECT_TRUE(refused(2, 1.0F));
   EXPECT_TRUE(refused(3, 2.0F));
+}
+
+/// Synapses drawn with repetition, added one by one.
+template <typename A>
+void check_repeats(std::uint32_t rows, std::uint32_t targets, std::uint32_t fan_out) {
+  std::mt19937 random(11);
+  std::vector<std::vector<std::uint32_t>> drawn(rows);
+  for (auto& row : drawn) {
+    for (std::uint32_t k = 0; k < fan_out; ++k) row.push_back(random() % targets);
+  }
+  const auto weight = [](std::uint32_t row) { return A(row % 3) - A{1} + A(row % 3 == 1) * A{4}; };
+  const SparseSize size{rows / 2, targets, 2};  // two delay slots
+  const auto sparse = SparseRows<A>::make(size, [&](SynapseSink<A>& sink) {
+    for (std::uint32_t row = 0; row < rows; ++row) {
+      for (const std::uint32_t t : drawn[row]) {
+        sink.synapse(row % size.sources, t, weight(row), row / size.sources);
+      }
+    }
+  });
+  ASSERT_TRUE(sparse.ok()) << sparse.error().message();
+  std::optional<SparseRows<A>> repeats;
+  const auto bits = BitmaskRows<A>::make(*sparse, repeats);
+  ASSERT_TRUE(bits.ok()) << bits.error().message();
+  ASSERT_TRUE(repeats.has_value());
+  EXPECT_LT(repeats->synapses(), sparse->synapses());
+  std::vector<std::uint32_t> list;
+  std::vector<A> expected(targets, A{7}), acc(targets, A{7});
+  for (std::uint32_t row = 0; row < rows; row += 2) {
+    list.push_back(row);
+    for (const std::uint32_t t : drawn[row]) expected[t] += weight(row);
+  }
+  bits->add(list, acc.data());
+  repeats->add(list, acc.data(), 0, targets);
+  EXPECT_EQ(acc, expected);
+}
+
+TEST(BitmaskRows, RepeatsStayRows) {
+  check_repeats<float>(40, 100, 60);
+  check_repeats<std::int32_t>(40, 700, 200);
+}
+
+TEST(BitmaskRows, WithoutMultapsesNothingRepeats) {
+  const Network<float> network(3, 20, 50, 1);
+  const auto rows = network.rows();
+  std::optional<SparseRows<float>> repeats;
+  EXPECT_TRUE(BitmaskRows<float>::make(*rows, repeats).ok());
+  EXPECT_FALSE(repeats.has_value());
 }
 
 }  // namespace
