@@ -19,6 +19,7 @@ matplotlib.use("svg")
 matplotlib.rcParams.update({"svg.hashsalt": "spikeloom", "svg.fonttype": "none", "font.size": 10,
                             "axes.spines.top": False, "axes.spines.right": False})
 import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.ticker  # noqa: E402
 
 INK, BAR = "#1f6f8b", "#c0504d"
 # Microseconds a step may take with so many active neurons (issue "Engine").
@@ -59,7 +60,8 @@ def draw_rate(axes, rows):
         axes.annotate(f"x{row['factor']:g}", (row["synaptic_operations_per_step"],
                                               row["us_per_step"]),
                       textcoords="offset points", xytext=(7, -11))
-    axes.set_ylim(bottom=-0.8)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
     axes.set_xlabel("synaptic operations per step")
     axes.set_ylabel("microseconds per step")
     axes.set_title("cnn_sinabs, events of the recordings x factor")
