@@ -4,8 +4,10 @@
 /// The model is a file, or random weights of given sizes and sparsity whose thresholds are set so
 /// that each layer's share of active units is the one asked for (a stand-in for time and
 /// operations, not for text). Measured: the recurrent stack with and without the table of input
-/// sums per word, with and without the decoder, in float32 and in integers; a minimal loop that
-/// walks the same rows; and time against synaptic operations as thresholds rise.
+/// sums per word, with and without the decoder, in float32 and in integers; the same stack with
+/// every weight stored, and a dense LSTM of its sizes; a minimal loop that walks the same rows; and
+/// time against executed operations as thresholds rise. With --sparsities: the stack of random
+/// weights at each of these sparsities, and nothing else.
 
 #include <algorithm>
 #include <chrono>
@@ -107,6 +109,56 @@ Result<Network> without_decoder(const Network& network) {
   return std::move(builder).build();
 }
 
+/// The same weights with every zero stored as a number too small to matter, in float32.
+Result<Network> with_every_weight(const Network& network) {
+  const auto fill = [](Tensor& matrix, std::optional<Tensor>& scale) {
+    std::vector<float> values(static_cast<std::size_t>(matrix.size()));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i);
+      const double w = matrix.at(at) * (scale ? scale->at(at / matrix.dim(1)) : 1.0);
+      values[i] = w == 0.0 ? 1e-30F : static_cast<float>(w);
+    }
+    matrix = Tensor::of<float>(matrix.shape(), values);
+    scale.reset();
+  };
+  NetworkBuilder builder;
+  std::optional<NodeId> last;
+  for (const Node& node : network.nodes()) {
+    NodeKind kind = node.kind;
+    if (auto* layer = std::get_if<node::Egru>(&kind)) {
+      fill(layer->kernel, layer->kernel_scale);
+      fill(layer->recurrent, layer->recurrent_scale);
+    }
+    const NodeId id = builder.add(node.name, std::move(kind));
+    if (last) builder.connect(*last, id);
+    last = id;
+  }
+  return std::move(builder).build();
+}
+
+/// Dense LSTM layers of the same sizes, random weights, in our own runtime.
+Result<Network> dense_lstm(const Network& network) {
+  NetworkBuilder builder;
+  std::optional<NodeId> last;
+  std::uint64_t stream = 200;
+  for (const Node& node : network.nodes()) {
+    NodeKind kind = node.kind;
+    if (const auto* egru = std::get_if<node::Egru>(&node.kind)) {
+      const std::int64_t in = egru->kernel.dim(1), units = egru->recurrent.dim(1);
+      node::Lstm layer;
+      layer.kernel = random_matrix(4 * units, in, ++stream, 0.05, 0.0);
+      layer.recurrent = random_matrix(4 * units, units, ++stream, 0.05, 0.0);
+      layer.bias = Tensor::full({4 * units}, 0.0F);
+      layer.recurrent_bias = Tensor::full({4 * units}, 0.0F);
+      kind = std::move(layer);
+    }
+    const NodeId id = builder.add(node.name, std::move(kind));
+    if (last) builder.connect(*last, id);
+    last = id;
+  }
+  return std::move(builder).build();
+}
+
 class Keeper : public Sink {
  public:
   explicit Keeper(std::size_t nodes) : steps(nodes) {}
@@ -126,7 +178,7 @@ class Keeper : public Sink {
 struct Run {
   double seconds = 0.0;  ///< processor time of a token
   std::vector<double> chunks;
-  double operations = 0.0, dense = 0.0;
+  double operations = 0.0, executed = 0.0, dense = 0.0;
   std::vector<double> active;
   double compile_seconds = 0.0;
 };
@@ -194,6 +246,9 @@ Result<Run> measure(const Network& network, const RunOptions& options,
   const auto steps = static_cast<double>(stats.steps);
   run.operations = static_cast<double>(stats.synaptic_operations()) / steps;
   run.dense = static_cast<double>(stats.total(&NodeStats::dense_macs)) / steps;
+  run.executed = static_cast<double>(stats.total(&NodeStats::executed_ac) +
+                                     stats.total(&NodeStats::executed_mac)) /
+                 steps;
   for (std::size_t n = 0; n < stats.nodes.size(); ++n) {
     if (!std::holds_alternative<op::Recurrent>(ready.program.nodes[n].operation)) continue;
     run.active.push_back(static_cast<double>(stats.nodes[n].events_out) /
@@ -209,7 +264,7 @@ Status set_thresholds(const Sizes& sizes, const node::Embedding& words,
     double low = 0.0, high = 1.0;
     const std::vector<node::Egru> before(layers.begin(),
                                          layers.begin() + static_cast<std::ptrdiff_t>(l));
-    for (int round = 0; round < 9; ++round) {
+    for (int round = 0; round < 7; ++round) {
       const double middle = (low + high) / 2.0;
       layers[l].threshold = Tensor::full({sizes.units[l + 1]}, static_cast<float>(middle));
       std::vector<node::Egru> upto = before;
@@ -295,9 +350,10 @@ std::string list_of(const std::vector<double>& values, double unit) {
 
 void print_run(const char* name, const Run& run, bool last = false) {
   fmt::print(
-      "  \"{}\": {{\"us\": {:.3f}, \"chunks_us\": {}, \"operations\": {:.1f}, \"dense\": {:.1f}, "
-      "\"active\": {}, \"compile_s\": {:.3f}}}{}\n",
-      name, 1e6 * run.seconds, list_of(run.chunks, 1e6), run.operations, run.dense,
+      "  \"{}\": {{\"us\": {:.3f}, \"chunks_us\": {}, \"operations\": {:.1f}, \"executed\": "
+      "{:.1f}, "
+      "\"dense\": {:.1f}, \"active\": {}, \"compile_s\": {:.3f}}}{}\n",
+      name, 1e6 * run.seconds, list_of(run.chunks, 1e6), run.operations, run.executed, run.dense,
       list_of(run.active, 1.0), run.compile_seconds, last ? "" : ",");
 }
 
@@ -305,6 +361,7 @@ struct Asked {
   std::string model, text;
   Sizes sizes;
   std::string stack = "int8";  ///< none, int8 or ternary
+  std::vector<double> sparsities;
   std::size_t tokens = 400, chunk = 40;
   bool quick = false;
 };
@@ -324,7 +381,25 @@ Result<Network> make_network(const Asked& asked, std::span<const std::uint32_t> 
   return chain(asked.sizes, words, layers, true);
 }
 
+/// A stack of random weights at each sparsity, its units as active as asked for.
+Status sparsity_curve(Asked asked) {
+  const auto tokens = random_tokens(asked.sizes.words, kWarm + asked.tokens);
+  fmt::print("{{\n");
+  for (std::size_t i = 0; i < asked.sparsities.size(); ++i) {
+    asked.sizes.sparsity = asked.sparsities[i];
+    SPIKELOOM_TRY(Network network, make_network(asked, tokens));
+    SPIKELOOM_TRY(network, quantize_language(network, RowRounding::kInt8));
+    SPIKELOOM_TRY(const Network stack, without_decoder(network));
+    SPIKELOOM_TRY(const Run run, measure(stack, {}, tokens, asked.chunk));
+    print_run(fmt::format("{}", asked.sparsities[i]).c_str(), run,
+              i + 1 == asked.sparsities.size());
+  }
+  fmt::print("}}\n");
+  return {};
+}
+
 Status bench(Asked asked) {
+  if (!asked.sparsities.empty()) return sparsity_curve(asked);
   const std::size_t count = kWarm + asked.tokens;
   std::vector<std::uint32_t> tokens = random_tokens(asked.sizes.words, count);
   SPIKELOOM_TRY(Network network, make_network(asked, tokens));
@@ -348,9 +423,9 @@ Status bench(Asked asked) {
   fmt::print("{{\n  \"model\": \"{}\", \"stack\": \"{}\", \"words\": {}, \"tokens\": {},\n",
              asked.model.empty() ? "random weights" : asked.model, asked.stack, words,
              asked.tokens);
-  RunOptions plain, table, whole, whole_table;
-  table.tabulate = whole_table.tabulate = true;
-  whole.arithmetic = whole_table.arithmetic = Arithmetic::kInteger;
+  RunOptions plain, table, whole, whole_table_options;
+  table.tabulate = whole_table_options.tabulate = true;
+  whole.arithmetic = whole_table_options.arithmetic = Arithmetic::kInteger;
   SPIKELOOM_TRY(const Run stack_run, measure(stack, plain, tokens, asked.chunk));
   print_run("stack", stack_run);
   SPIKELOOM_TRY(const Run all_run, measure(network, plain, tokens, asked.chunk));
@@ -360,8 +435,21 @@ Status bench(Asked asked) {
   if (asked.stack != "none") {
     SPIKELOOM_TRY(const Run whole_run, measure(stack, whole, tokens, asked.chunk));
     print_run("stack_integer", whole_run);
+    SPIKELOOM_TRY(const Run whole_table, measure(stack, whole_table_options, tokens, asked.chunk));
+    print_run("stack_table_integer", whole_table);
     SPIKELOOM_TRY(const Run whole_all, measure(network, whole, tokens, asked.chunk));
     print_run("all_integer", whole_all);
+    SPIKELOOM_TRY(const Run table_all, measure(network, whole_table_options, tokens, asked.chunk));
+    print_run("all_table_integer", table_all);
+  }
+  if (!asked.quick) {
+    const std::span<const std::uint32_t> few(tokens.data(), kWarm + 40);
+    SPIKELOOM_TRY(const Network filled, with_every_weight(stack));
+    SPIKELOOM_TRY(const Run filled_run, measure(filled, plain, few, 8));
+    print_run("stack_every_weight", filled_run);
+    SPIKELOOM_TRY(const Network lstm, dense_lstm(stack));
+    SPIKELOOM_TRY(const Run lstm_run, measure(lstm, plain, few, 8));
+    print_run("our_lstm", lstm_run);
   }
   const auto& first = std::get<node::Egru>(network.nodes()[2].kind);
   const double padded = std::ceil(static_cast<double>(first.recurrent.dim(1)) / 64.0) * 64.0;
@@ -373,14 +461,13 @@ Status bench(Asked asked) {
   SPIKELOOM_TRY(const double loop_table, minimal_loop(stack, some, false));
   fmt::print("  \"minimal_us\": {:.3f}, \"minimal_table_us\": {:.3f},\n", 1e6 * loop,
              1e6 * loop_table);
-  // Time against operations, as thresholds rise.
+  // Time against executed operations, as thresholds rise; without the table, which takes seconds.
   std::vector<double> x, y;
   for (const double sharpen : {0.0, 0.02, 0.05, 0.1, 0.2, 0.4}) {
-    RunOptions options = table;
+    RunOptions options = plain;
     options.sharpen = sharpen;
-    options.tabulate = asked.quick ? false : options.tabulate;
     SPIKELOOM_TRY(const Run run, measure(stack, options, tokens, asked.chunk));
-    x.push_back(run.operations);
+    x.push_back(run.executed);
     y.push_back(run.seconds);
   }
   const double n = static_cast<double>(x.size());
@@ -410,10 +497,11 @@ int main(int argc, char** argv) {
   app.add_option("--stack", asked.stack, "rounding of the recurrent layers")
       ->check(CLI::IsMember({"none", "int8", "ternary"}));
   app.add_option("--sparsity", asked.sizes.sparsity, "of random weights (0.95)");
+  app.add_option("--sparsities", asked.sparsities, "a curve over these sparsities");
   app.add_option("--active", asked.sizes.active, "share of active units per layer")->expected(3);
   app.add_option("--tokens", asked.tokens, "tokens to time (400)");
   app.add_option("--chunk", asked.chunk, "tokens between two looks at the clock (40)");
-  app.add_flag("--quick", asked.quick, "no table in the curve");
+  app.add_flag("--quick", asked.quick, "without the dense networks");
   CLI11_PARSE(app, argc, argv);
   const auto status = spikeloom::bench(asked);
   if (!status.ok()) std::fprintf(stderr, "language: %s\n", status.error().message().c_str());

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/io/file.hpp"
+#include "base/io/npy.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
@@ -87,6 +88,23 @@ std::string score_text_for_people(const Pipeline& pipeline, const TextScore& sco
   return text + table.text();
 }
 
+/// Memory that the logits of a text may take.
+constexpr std::uint64_t kMostLogitBytes = std::uint64_t{2} << 30;
+
+Status check_logits(const TextFlags& flags, std::uint64_t tokens, std::uint64_t words) {
+  if (flags.protocol == "both") {
+    return Error{.what = "--logits writes one file and both protocols would run",
+                 .next = "give --protocol carried or --protocol reset"};
+  }
+  const std::uint64_t bytes = tokens * words * sizeof(float);
+  if (bytes <= kMostLogitBytes) return {};
+  return Error{.code = ErrorCode::kResource,
+               .what = "the logits of this text take too much memory",
+               .expected = fmt::format("at most {} bytes", kMostLogitBytes),
+               .got = fmt::format("{} tokens x {} words x 4 bytes", tokens, words),
+               .next = "read less of it with --tokens"};
+}
+
 Result<int> score_command(const TextCommand& command, const LoadedModel& model,
                           const Vocabulary& vocabulary, Console& console) {
   SPIKELOOM_TRY(const auto bytes, io::read_file(command.text.text));
@@ -100,6 +118,9 @@ Result<int> score_command(const TextCommand& command, const LoadedModel& model,
     console.note(fmt::format("{} words are not in the vocabulary and read as <unk>, the first '{}'",
                              with_commas(text.unknown), text.first_unknown));
   }
+  if (!command.text.logits.empty()) {
+    SPIKELOOM_CHECK(check_logits(command.text, text.tokens.size(), vocabulary.size()));
+  }
   Value scores = Value::list();
   std::string said;
   for (const std::string protocol : {"carried", "reset"}) {
@@ -111,8 +132,16 @@ Result<int> score_command(const TextCommand& command, const LoadedModel& model,
       console.progress(protocol + ", tokens", done, total);
       return true;
     };
-    SPIKELOOM_TRY(TextScore score, score_text(pipeline, text.tokens, progress));
+    std::vector<float> logits;
+    const bool keeps = !command.text.logits.empty();
+    SPIKELOOM_TRY(TextScore score,
+                  score_text(pipeline, text.tokens, progress, keeps ? &logits : nullptr));
     console.end_progress();
+    if (keeps) {
+      const Shape shape = {static_cast<std::int64_t>(score.tokens),
+                           static_cast<std::int64_t>(vocabulary.size())};
+      SPIKELOOM_CHECK(io::write_npy(command.text.logits, Tensor::of<float>(shape, logits)));
+    }
     score.protocol = protocol;
     score.reset_every = every;
     said += (said.empty() ? "" : "\n") + score_text_for_people(pipeline, score);
@@ -202,6 +231,10 @@ void add_text_flags(CLI::App& command, TextFlags& flags) {
   command.add_option("--reset-window", flags.reset_every, "tokens in a window (70)")
       ->check(CLI::Range(1, 1000000))
       ->group("Text");
+  command
+      .add_option("--logits", flags.logits,
+                  "with --text: a .npy file for the scores of all words after every token")
+      ->group("Text");
   add_choice_flags(command, flags);
 }
 
@@ -252,7 +285,7 @@ Result<Pipeline> make_text_pipeline(const LoadedModel& model, const RunFlags& ru
 }
 
 Result<TextScore> score_text(const Pipeline& pipeline, std::span<const std::uint32_t> tokens,
-                             const ProgressSink& progress) {
+                             const ProgressSink& progress, std::vector<float>* every_logit) {
   if (tokens.size() < 2) {
     return Error{.what = "the text has no word to predict",
                  .expected = "two words or more",
@@ -268,6 +301,9 @@ Result<TextScore> score_text(const Pipeline& pipeline, std::span<const std::uint
     SPIKELOOM_CHECK(session.step(tokens[static_cast<std::size_t>(i)]));
     SPIKELOOM_TRY(const auto logits, session.logits());
     score.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    if (every_logit != nullptr) {
+      every_logit->insert(every_logit->end(), logits.begin(), logits.end());
+    }
     meter.add(log_likelihood(logits, tokens[static_cast<std::size_t>(i) + 1]));
     if (i % kTokensBetweenLooks != 0) continue;
     if (interrupted()) return interrupted_error();

@@ -30,6 +30,7 @@ struct TextFlags {
   std::int64_t among = 50;
   double sharpen = 0.0;
   bool tabulate = false;  ///< keep layer 1's input sums of every word
+  std::string logits;     ///< .npy file for the scores of every word after every token of --text
 
   bool given() const { return !text.empty() || prompt.has_value(); }
 };
@@ -75,8 +76,10 @@ struct TextScore {
   std::optional<double> joules;  ///< per token, by TokenEnergy
 };
 
+/// `every_logit`, where it is given, takes the scores of all words, token after token.
 Result<TextScore> score_text(const Pipeline& pipeline, std::span<const std::uint32_t> tokens,
-                             const ProgressSink& progress = {});
+                             const ProgressSink& progress = {},
+                             std::vector<float>* every_logit = nullptr);
 
 /// Recurrent layers of a run: share of active units, operations per token.
 struct LayerActivity {

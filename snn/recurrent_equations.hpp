@@ -45,20 +45,15 @@ SPIKELOOM_STEP double smooth_exp(double x) {
   const double shifted = x * kLog2E + kMagic;
   const double k = shifted - kMagic;
   const double s = (x - k * kLn2High) - k * kLn2Low;
-  double sum = 1.0 / 6227020800.0;
-  sum = sum * s + 1.0 / 479001600.0;
-  sum = sum * s + 1.0 / 39916800.0;
-  sum = sum * s + 1.0 / 3628800.0;
-  sum = sum * s + 1.0 / 362880.0;
-  sum = sum * s + 1.0 / 40320.0;
-  sum = sum * s + 1.0 / 5040.0;
-  sum = sum * s + 1.0 / 720.0;
-  sum = sum * s + 1.0 / 120.0;
-  sum = sum * s + 1.0 / 24.0;
-  sum = sum * s + 1.0 / 6.0;
-  sum = sum * s + 0.5;
-  sum = sum * s + 1.0;
-  sum = sum * s + 1.0;
+  // In pairs, pairs of pairs and so on (Estrin): a chain of 13 steps would wait for itself.
+  const double s2 = s * s;
+  const double s4 = s2 * s2;
+  const double low = ((1.0 + s) + (1.0 / 2.0 + 1.0 / 6.0 * s) * s2) +
+                     ((1.0 / 24.0 + 1.0 / 120.0 * s) + (1.0 / 720.0 + 1.0 / 5040.0 * s) * s2) * s4;
+  const double high =
+      ((1.0 / 40320.0 + 1.0 / 362880.0 * s) + (1.0 / 3628800.0 + 1.0 / 39916800.0 * s) * s2) +
+      (1.0 / 479001600.0 + 1.0 / 6227020800.0 * s) * s4;
+  const double sum = low + high * (s4 * s4);
   const auto bits = std::bit_cast<std::uint64_t>(shifted);
   return sum * std::bit_cast<double>((bits << 52) + (std::uint64_t{1023} << 52));
 }

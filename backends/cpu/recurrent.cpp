@@ -239,19 +239,25 @@ std::uint64_t EmbeddingPlan<V>::look_up(const Events<V>& words, Events<V>& out) 
   const auto size = static_cast<std::size_t>(embedding_.size);
   const Elements weights(embedding_.weight);
   std::vector<V> sum(size, V{0});
-  for (std::size_t k = 0; k < words.size(); ++k) {
-    const std::size_t word = words.index[k];
-    const V value = words.at(k);
+  const auto add = [&](std::size_t word, V value, const auto& weight_at) {
     for (std::size_t i = 0; i < size; ++i) {
       if constexpr (std::is_integral_v<V>) {
-        const auto weight = static_cast<V>(weights.at(word * size + i));
-        sum[i] += static_cast<V>(
-            equations::scaled(weight * value, scale_.multiplier[word], scale_.shift));
+        const V product = static_cast<V>(weight_at(i)) * value;
+        sum[i] += static_cast<V>(equations::scaled(product, scale_.multiplier[word], scale_.shift));
       } else {
-        V weight = weights.at(word * size + i);
-        if (!embedding_.scale.empty()) weight *= embedding_.scale[word];
-        sum[i] += weight * value;
+        const V scale = embedding_.scale.empty() ? V{1} : embedding_.scale[word];
+        sum[i] += static_cast<V>(weight_at(i)) * scale * value;
       }
+    }
+  };
+  for (std::size_t k = 0; k < words.size(); ++k) {
+    const std::size_t first = words.index[k] * size;
+    if (embedding_.weight.dtype() == DType::kInt8) {
+      const std::byte* const row = embedding_.weight.bytes().data() + first;
+      add(words.index[k], words.at(k),
+          [row](std::size_t i) { return static_cast<std::int8_t>(row[i]); });
+    } else {
+      add(words.index[k], words.at(k), [&](std::size_t i) { return weights.at(first + i); });
     }
   }
   out.clear();
@@ -372,6 +378,8 @@ RecurrentCount RecurrentPlan<V>::step(const Events<V>& in, std::optional<std::ui
   const V* w = s.w.data();
   if (has_table() && word) {
     w = table_.data() + *word * sums;
+    // Asked for before the recurrent rows are walked: a word's row lies anywhere in memory.
+    for (std::size_t i = 0; i < sums; i += 64 / sizeof(V)) __builtin_prefetch(w + i);
     count.weight_bytes += sums * sizeof(V);
   } else {
     input_sums(in, s.w.data());

@@ -44,6 +44,29 @@ class Stack(nn.Module):
         return (self.decoder(x) if self.decoder is not None else x), after
 
 
+class DenseEgru(nn.Module):
+    """One EGRU layer as the released code has it: dense products, events or not."""
+
+    def __init__(self, inputs, units):
+        super().__init__()
+        self.kernel = nn.Linear(inputs, 3 * units)
+        self.recurrent = nn.Linear(units, 3 * units)
+        self.threshold = nn.Parameter(torch.full((units,), 0.05))
+
+    def forward(self, x, state):
+        h, y = state
+        found = []
+        for w in self.kernel(x):
+            wz, wr, wg = w.chunk(3, -1)
+            rz, rr, rg = self.recurrent(y).chunk(3, -1)
+            z, r = torch.sigmoid(wz + rz), torch.sigmoid(wr + rr)
+            c = z * h + (1 - z) * torch.tanh(wg + r * rg)
+            o = (c > self.threshold).to(c.dtype)
+            h, y = c - o * self.threshold, o * c
+            found.append(y)
+        return torch.stack(found), (h, y)
+
+
 class Rival:
     def __init__(self, name, make, length):
         self.name, self.length, self.turns, self.failure = name, length, [], None
@@ -69,8 +92,9 @@ class Rival:
 
 
 def initial(kind, sizes, dtype):
-    zeros = [torch.zeros(1, 1, size, dtype=dtype) for size in sizes[1:]]
-    return [(z, z.clone()) for z in zeros] if kind is nn.LSTM else zeros
+    shape = (1,) if kind is DenseEgru else (1, 1)
+    zeros = [torch.zeros(*shape, size, dtype=dtype) for size in sizes[1:]]
+    return zeros if kind is nn.GRU else [(z, z.clone()) for z in zeros]
 
 
 def ways(sizes, words, kind, quick):
@@ -97,6 +121,8 @@ def ways(sizes, words, kind, quick):
              f"{name}, bfloat16": (lambda: eager(torch.bfloat16), 1),
              f"{name}, dynamic int8": (int8, 1),
              f"{name}, {WINDOW} tokens at once, float32": (lambda: eager(length=WINDOW), WINDOW)}
+    if kind is DenseEgru:
+        return {name: way for name, way in found.items() if "float32" in name or "int8" in name}
     if not quick:
         found[f"{name}, torch.compile"] = (compiled, 1)
     return found
@@ -108,6 +134,8 @@ def ours(binary, arguments):
                "--active", *map(str, arguments.active)]
     if arguments.model:
         command += ["--model", arguments.model]
+    if arguments.text:
+        command += ["--text", arguments.text]
     if arguments.quick:
         command.append("--quick")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -119,6 +147,7 @@ def ours(binary, arguments):
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench language", description=__doc__)
     parser.add_argument("--model", default="", help="language model; random weights without one")
+    parser.add_argument("--text", default="", help="words for ours; random ones without it")
     parser.add_argument("--stack", default="int8", choices=["none", "int8", "ternary"])
     parser.add_argument("--sparsity", type=float, default=0.95)
     parser.add_argument("--active", type=float, nargs=3, default=[0.20, 0.27, 0.46])
@@ -136,7 +165,7 @@ def main():
     with torch.inference_mode():
         rivals = []
         for words in (0, arguments.words):
-            for kind in (nn.LSTM, nn.GRU):
+            for kind in (nn.LSTM, nn.GRU) + ((DenseEgru,) if not words else ()):
                 for name, (make, length) in ways(arguments.sizes, words, kind,
                                                  arguments.quick).items():
                     rivals.append(Rival(name, make, length))
@@ -151,19 +180,24 @@ def main():
         return [t[key]["us"] * 1e-6 for t in turns if key in t]
 
     names = {"stack_table": "ours, stack, table per word", "stack": "ours, stack",
-             "stack_integer": "ours, stack, integer", "all": "ours, with decoder",
-             "all_integer": "ours, with decoder, integer"}
+             "stack_integer": "ours, stack, integer",
+             "stack_table_integer": "ours, stack, table, integer", "all": "ours, with decoder",
+             "all_integer": "ours, with decoder, integer",
+             "all_table_integer": "ours, with decoder, table, integer",
+             "stack_every_weight": "ours, stack, every weight stored, float32",
+             "our_lstm": "ours, dense LSTM, float32"}
     print(f"\n{turns[0]['model']}, {arguments.stack}, sparsity {arguments.sparsity}; active "
           f"{turns[0]['stack']['active']}; torch {torch.__version__}; batch 1, one thread\n")
-    print("| way | us a token | | |\n|---|---|---|---|")
+    print("| way | us a token | | | |\n|---|---|---|---|---|")
     for key, name in names.items():
         if times(key):
-            print(f"| {name} | {1e6 * statistics.median(times(key)):.1f} | | |")
+            print(f"| {name} | {1e6 * statistics.median(times(key)):.1f} | | | |")
     for rival in rivals:
         if rival.failure:
-            print(f"| {rival.name} | did not run: {rival.failure} | | |")
+            print(f"| {rival.name} | did not run: {rival.failure} | | | |")
             continue
-        keys = ["all", "all_integer"] if "decoder" in rival.name else ["stack", "stack_table"]
+        keys = (["all", "all_integer", "all_table_integer"] if "decoder" in rival.name else
+                ["stack", "stack_table", "stack_integer"])
         cells = []
         for key in keys:
             ratios = [a / b for a, b in zip(rival.turns, times(key))]
@@ -179,8 +213,10 @@ def main():
                    key=lambda r: statistics.median(r.turns))
 
     bars = []
-    for key, decoder, bar in (("stack_table", False, 10.0), ("stack", False, 6.0),
-                              ("all", True, 8.0), ("all_integer", True, 8.0)):
+    for key, decoder, bar in (("stack_table", False, 10.0), ("stack_table_integer", False, 10.0),
+                              ("stack", False, 6.0), ("stack_integer", False, 6.0),
+                              ("all", True, 8.0), ("all_integer", True, 8.0),
+                              ("all_table_integer", True, 8.0)):
         if times(key):
             rival = fastest(decoder)
             ratio = statistics.median(a / b for a, b in zip(rival.turns, times(key)))
@@ -193,7 +229,7 @@ def main():
         print(f"{names[key]}: {ratio:.2f} times the minimal loop over the same rows, bar 1.5: "
               f"{'reached' if ratio <= 1.5 else 'MISSED'}")
     line = turns[-1]["line"]
-    print(f"time against operations: {line['ns_per_operation']:.3f} ns each + "
+    print(f"time against executed operations: {line['ns_per_operation']:.3f} ns each + "
           f"{line['intercept_us']:.1f} us")
     print(f"table: {turns[-1]['table_bytes'] / 1e6:.0f} MB, {turns[-1]['table_s']:.1f} s to fill")
     if arguments.json:

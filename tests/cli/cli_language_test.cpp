@@ -1,10 +1,14 @@
 /// `demo language`, `run --text`, `run --prompt`, as processes.
 
+#include <array>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <sstream>
 
+#include "base/io/npy.hpp"
 #include "cli/exit_codes.hpp"
+#include "models/language/vocabulary.hpp"
 #include "tests/cli/cli_process.hpp"
 #include "tests/support/shared_data.hpp"
 
@@ -112,6 +116,36 @@ TEST_F(CliLanguage, ATextIsScoredInBothProtocols) {
   EXPECT_NE(said.err.find("zyzzyva"), std::string::npos) << said.err;
 }
 
+TEST_F(CliLanguage, LogitsOfATextAreKept) {
+  write_whole(folder() / "t.txt", "it is a truth\n");
+  const std::vector<std::string> command = {"run",      model(),   "--text", "t.txt",
+                                            "--logits", "out.npy", "--json"};
+  EXPECT_EQ(run(command).code, cli::kExitUsage);  // of which protocol?
+  std::vector<std::string> one = command;
+  one.insert(one.end(), {"--protocol", "carried"});
+  const auto scored = run(one);
+  ASSERT_EQ(scored.code, cli::kExitOk) << scored.err;
+  const auto logits = io::read_npy((folder() / "out.npy").string());
+  ASSERT_TRUE(logits.ok()) << logits.error().message();
+  ASSERT_EQ(logits->shape(), (Shape{4, 6000}));  // five words, <eos> among them
+  // The loss is that of the softmax over them.
+  const auto words = Vocabulary::parse(
+      read_whole(source_dir() / "models/language/weights/demo-small/demo-small.vocabulary.txt"),
+      "words");
+  ASSERT_TRUE(words.ok());
+  double loss = 0.0;
+  const std::array<const char*, 4> next = {"is", "a", "truth", "<eos>"};
+  for (std::int64_t t = 0; t < 4; ++t) {
+    double sum = 0.0;
+    for (std::int64_t w = 0; w < 6000; ++w) sum += std::exp(logits->at(t * 6000 + w));
+    const auto word = words->find(next[static_cast<std::size_t>(t)]);
+    ASSERT_TRUE(word.has_value());
+    loss += std::log(sum) - logits->at(t * 6000 + *word);
+  }
+  const Value report = scored.json();
+  EXPECT_NEAR((*report.find("scores")->as_list())[0].find("loss")->number(), loss / 4.0, 1e-5);
+}
+
 TEST_F(CliLanguage, APromptGoesOnAndASeedRepeatsIt) {
   const std::vector<std::string> command = {"run", model(),  "--prompt", "my dear", "--tokens",
                                             "5",   "--json", "--seed",   "3"};
@@ -125,11 +159,25 @@ TEST_F(CliLanguage, WhatCannotBeReadIsRefused) {
   write_whole(folder() / "empty.txt", "\n\n");
   EXPECT_EQ(run({"run", model(), "--text", "empty.txt"}).code, cli::kExitUsage);
   EXPECT_EQ(run({"run", model(), "--text", "missing.txt"}).code, cli::kExitFile);
+  write_whole(folder() / "line.txt", "it is\n" + std::string(100'000'000, 'a'));
+  const auto line = run({"run", model(), "--text", "line.txt"});
+  EXPECT_EQ(line.code, cli::kExitResource) << line.err;
+  EXPECT_NE(line.err.find("line 2"), std::string::npos) << line.err;
   const std::string weights = read_whole(model());
   write_whole(folder() / "cut.safetensors", weights.substr(0, weights.size() / 2));
   write_whole(folder() / "cut.vocabulary.txt", "the\n");
   const auto cut = run({"run", "cut.safetensors", "--prompt", "x"});
   EXPECT_EQ(cut.code, cli::kExitFormat) << cut.err;
+  // float16 infinity in the place of the last weights.
+  std::string broken = weights;
+  broken.replace(broken.size() - 4, 4, std::string("\x00\x7c\x00\x7e", 4));
+  write_whole(folder() / "broken.safetensors", broken);
+  std::filesystem::copy_file(
+      source_dir() / "models/language/weights/demo-small/demo-small.vocabulary.txt",
+      folder() / "broken.vocabulary.txt");
+  const auto infinite = run({"run", "broken.safetensors", "--prompt", "x"});
+  EXPECT_EQ(infinite.code, cli::kExitUsage) << infinite.err;
+  EXPECT_NE(infinite.err.find("not a number"), std::string::npos) << infinite.err;
   write_whole(folder() / "other.safetensors", weights);
   write_whole(folder() / "other.vocabulary.txt", "the\ncat\n");
   const auto other = run({"run", "other.safetensors", "--prompt", "x"});

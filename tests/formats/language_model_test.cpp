@@ -8,8 +8,11 @@
 
 #include "models/load.hpp"
 #include "models/model_file/model_file.hpp"
+#include "models/nir/nir_reader.hpp"
+#include "models/nir/nir_writer.hpp"
 #include "models/tensors/safetensors.hpp"
 #include "tests/formats/bytes_support.hpp"
+#include "tests/formats/python_support.hpp"
 #include "tests/support/word_networks.hpp"
 
 namespace spikeloom {
@@ -132,6 +135,54 @@ TEST_F(LanguageModelFile, AnEmbeddingIsTakenFromTheFileThatHasIt) {
       parse_language_model(std::as_bytes(std::span(borrower)), kSmallVocabulary, "memory");
   ASSERT_FALSE(in_memory.ok());
   EXPECT_EQ(in_memory.error().code, ErrorCode::kUnsupported);
+}
+
+/// docs/formats/nir.md, extension nodes.
+TEST_F(LanguageModelFile, GoesThroughNirAsExtensionNodes) {
+  const auto model = load_model(write(small_file()));
+  ASSERT_TRUE(model.ok()) << model.error().message();
+  const std::string path = (folder_ / "m.nir").string();
+  const Status plain = write_nir(model->network, path);
+  ASSERT_FALSE(plain.ok());
+  EXPECT_NE(plain.error().message().find("--extensions"), std::string::npos);
+  NirWriteOptions options;
+  options.extensions = true;
+  const Status written = write_nir(model->network, path, options);
+  ASSERT_TRUE(written.ok()) << written.error().message();
+  const auto again = read_nir(path);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  const auto kind_of = [](const LoadedModel& loaded, const char* name) -> const NodeKind& {
+    return loaded.network[*loaded.network.find(name)].kind;
+  };
+  const auto& egru = std::get<node::Egru>(kind_of(*model, "layer1"));
+  const auto& kept = std::get<node::Egru>(kind_of(*again, "layer1"));
+  EXPECT_EQ(kept.kernel, egru.kernel);
+  EXPECT_EQ(kept.recurrent, egru.recurrent);
+  EXPECT_EQ(*kept.recurrent_scale, *egru.recurrent_scale);
+  EXPECT_EQ(kept.threshold, egru.threshold);
+  EXPECT_EQ(std::get<node::Embedding>(kind_of(*again, "embedding")).weight,
+            std::get<node::Embedding>(kind_of(*model, "embedding")).weight);
+  EXPECT_EQ(std::get<node::Decoder>(kind_of(*again, "decoder")).bias,
+            std::get<node::Decoder>(kind_of(*model, "decoder")).bias);
+  EXPECT_TRUE(language_vocabulary(again->network).ok());
+}
+
+TEST_F(LanguageModelFile, PythonsNirRefusesTheExtensionNodes) {
+  if (test::run(test::quoted(test::python()) + " -c 'import nir'").status != 0) {
+    GTEST_SKIP() << "Python has no nir (SPIKELOOM_PYTHON names an interpreter that has it)";
+  }
+  const auto model = load_model(write(small_file()));
+  ASSERT_TRUE(model.ok()) << model.error().message();
+  const std::string path = (folder_ / "m.nir").string();
+  NirWriteOptions options;
+  options.extensions = true;
+  ASSERT_TRUE(write_nir(model->network, path, options).ok());
+  const test::Ran ran =
+      test::run(test::quoted(test::python()) + " -c \"import nir; nir.read('" + path + "')\"");
+  EXPECT_NE(ran.status, 0);
+  EXPECT_NE(ran.output.find("Error"), std::string::npos) << ran.output;
+  // It is what the file holds, not the file: without those nodes it is read.
+  EXPECT_EQ(ran.output.find("No such file"), std::string::npos) << ran.output;
 }
 
 TEST_F(LanguageModelFile, DamageIsRefusedByName) {
