@@ -233,7 +233,7 @@ void add_text_flags(CLI::App& command, TextFlags& flags) {
       ->group("Text");
   command
       .add_option("--logits", flags.logits,
-                  "with --text: a .npy file for the scores of all words after every token")
+                  "a .npy file for the scores of all words after every token read")
       ->group("Text");
   add_choice_flags(command, flags);
 }
