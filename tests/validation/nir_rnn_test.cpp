@@ -12,7 +12,6 @@ namespace {
 
 const std::string kZero = "braille_noDelay_bias_zero.nir";
 const std::string kSubtract = "braille_noDelay_noBias_subtract.nir";
-constexpr std::int64_t kSteps = 256;
 
 using Spikes = std::set<std::pair<std::int64_t, std::int64_t>>;  // step, neuron
 
