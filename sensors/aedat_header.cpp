@@ -95,6 +95,12 @@ Result<std::optional<AedatHeader>> parse_aedat_header(std::span<const std::byte>
     header.lines.push_back(line.substr(1));
     if (header.lines.back() == end) return std::optional(std::move(header));
   }
+  if (header.lines.empty()) {
+    return Error{.code = ErrorCode::kFormat,
+                 .what = "the first line of the header does not end as text",
+                 .where = "byte 0",
+                 .expected = fmt::format("\"{}\" and the end of the line", magic)};
+  }
   // The next line might begin with the next byte.
   if (header.bytes == text.size() && !whole) return std::optional<AedatHeader>();
   return std::optional(std::move(header));

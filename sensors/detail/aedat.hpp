@@ -32,8 +32,9 @@ struct AedatHeader {
   std::vector<std::string_view> lines;  ///< without '#' and the line's end; views into the file
 };
 
-/// The lines up to the first that is no text behind a '#', or up to one of `ends`. Nothing while
-/// the header may go on. kFormat when the first line is not `magic`.
+/// The lines up to the first that is no text behind a '#', or up to `end`: at least one. Nothing
+/// while the header may go on. kFormat when the first line does not begin with `magic` or is no
+/// text.
 Result<std::optional<AedatHeader>> parse_aedat_header(std::span<const std::byte> head, bool whole,
                                                       std::string_view magic, std::string_view end);
 

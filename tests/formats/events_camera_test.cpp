@@ -318,6 +318,24 @@ void check_damaged(const EventCodec& codec, std::span<const std::byte> damaged,
       << strict.error().message();
 }
 
+/// Found by fuzzing: a header whose first line is no text has no lines at all.
+TEST(EventsCamera, AnAedatHeaderHasAFirstLine) {
+  for (const std::string version : {"2.0", "3.1"}) {
+    const auto codec = find_event_codec("aedat" + version.substr(0, 1));
+    ASSERT_TRUE(codec.ok());
+    for (const std::string rest : {"", "\r", "\r\x04vent\r\n# #!\n", "\x01\n#!END-HEADER\r\n"}) {
+      SCOPED_TRACE(version + rest);
+      const auto bytes = ByteWriter().text("#!AER-DAT" + version + rest).bytes();
+      const auto read = read_as(**codec, bytes);
+      ASSERT_FALSE(read.ok());
+      EXPECT_EQ(read.error().code, ErrorCode::kFormat);
+      EXPECT_NE(read.error().message().find("first line"), std::string::npos)
+          << read.error().message();
+      check_damaged(**codec, bytes, {});
+    }
+  }
+}
+
 void damage(const EventCodec& codec, std::span<const std::byte> bytes, std::size_t flips,
             std::size_t cuts) {
   const auto whole = read_as(codec, bytes);
