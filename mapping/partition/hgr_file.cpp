@@ -1,7 +1,7 @@
 #include "mapping/partition/hgr_file.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <limits>
 
 #include <fmt/format.h>
 
@@ -57,6 +57,9 @@ class Lines {
   int number_ = 0;
 };
 
+/// Vertices that any file may have, even if no line is about them.
+constexpr std::size_t kMostUnseen = 1'000'000;
+
 struct Header {
   std::uint32_t nets = 0, vertices = 0, format = 0;
 };
@@ -72,13 +75,15 @@ Result<Header> read_header(Lines& lines) {
     return lines.bad("fmt is none of 0, 1, 10 and 11", fmt::format("{}", header.format));
   }
   // Every net and every weighted vertex takes a line; a vertex of no net takes nothing.
-  constexpr std::uint32_t kMaxVertices = 100'000'000;
-  if (header.nets > lines.left() + 1 || header.vertices > kMaxVertices ||
-      (header.format >= 10 && header.vertices > lines.left() + 1)) {
+  const std::size_t lines_left = lines.left() + 1;
+  const bool weighted = header.format >= 10;
+  if (header.nets > lines_left ||
+      header.vertices > (weighted ? lines_left : std::max(lines_left, kMostUnseen))) {
     return Error{.code = ErrorCode::kResource,
                  .what = fmt::format("{} nets over {} vertices are more than the file can hold",
                                      header.nets, header.vertices),
-                 .where = lines.bad("").where};
+                 .where = lines.bad("").where,
+                 .next = weighted ? "" : "leave out vertices of no net, or give all a weight"};
   }
   return header;
 }

@@ -4,6 +4,10 @@
 /// when fmt is 10 or 11 a line of one weight for each vertex. Lines that start with % are comments.
 /// The first vertex of a net is taken for its source.
 ///
+/// Memory grows with the file, not with what its first line claims: more than 1,000,000 vertices
+/// are read only if the file has as many bytes, which it does when fmt gives each its weight or
+/// each is in a net.
+///
 /// Errors: kFormat naming the line; kResource (counts that the file is too short for).
 
 #include <string>

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -35,6 +36,24 @@ TEST(Hypergraphs, WrongFilesAreNamed) {
   EXPECT_NE(message("2 2\n1 2\n").find("line 3"), std::string::npos);
   EXPECT_NE(message("1 2\nx\n").find("number"), std::string::npos);
   EXPECT_NE(message("4000000000 2\n1 2\n").find("more than the file can hold"), std::string::npos);
+}
+
+/// Found by fuzzing: 16 bytes that claimed 90 million vertices took more than 2 GiB.
+TEST(Hypergraphs, AShortFileHasNoMillionsOfVertices) {
+  for (const char* text : {"0 00090005658 1 ", "1 1000001\n1 2\n", "0 4294967295", "0 20 10\n"}) {
+    const auto graph = parse_hgr(text, "file");
+    ASSERT_FALSE(graph.ok()) << text;
+    EXPECT_EQ(graph.error().code, ErrorCode::kResource) << text;
+  }
+  const auto lonely = parse_hgr("1 1000000\n1 1000000\n", "file");
+  ASSERT_TRUE(lonely.ok()) << lonely.error().message();
+  EXPECT_EQ(lonely->vertices, 1'000'000U);
+  EXPECT_TRUE(lonely->nets_of(500).empty());
+  std::string weights;
+  for (int v = 0; v < 1'200'000; ++v) weights += "1\n";
+  const auto weighted = parse_hgr("1 1200000 10\n1 1200000\n" + weights, "file");
+  ASSERT_TRUE(weighted.ok()) << weighted.error().message();
+  EXPECT_EQ(weighted->weight.size(), 1'200'000U);
 }
 
 /// `groups` rings of `size` neurons; each neuron sends to the next three of its ring.
