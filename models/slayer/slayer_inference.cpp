@@ -22,12 +22,19 @@ Files arrange(std::span<const SlayerWeightCount> files, bool pools_first) {
     const int second = (file.kind == SlayerKind::kPool) == pools_first ? 0 : 1;
     return std::tuple(dense, file.number, second);
   };
-  std::sort(order.begin(), order.end(),
-            [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
   for (std::size_t i = 1; i < order.size(); ++i) {
     if (order[i - 1].kind == SlayerKind::kPool && order[i].kind == SlayerKind::kPool) return {};
   }
   return order;
+}
+
+/// Two orders of the same files with the same kinds are the same order; with other kinds they have
+/// no layout in common.
+bool same_kinds(const Files& a, const Files& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x.kind == y.kind; });
 }
 
 class Search {
@@ -47,9 +54,7 @@ class Search {
     if (++visits_ > kMostVisits) return;
     const std::size_t i = topology_.layers.size();
     if (i == files_.size()) {
-      if (std::find(found_.begin(), found_.end(), topology_) == found_.end()) {
-        found_.push_back(topology_);
-      }
+      found_.push_back(topology_);  // no other path leads to it
       return;
     }
     const std::int64_t count = files_[i].count;
@@ -106,9 +111,10 @@ Result<SlayerTopology> infer_slayer_topology(std::span<const SlayerWeightCount> 
                                              const Shape& input) {
   std::vector<SlayerTopology> found;
   bool complete = true;
-  for (const bool pools_first : {true, false}) {
-    const Files order = arrange(files, pools_first);
-    if (!order.empty()) complete = Search(order, input, found).run() && complete;
+  const Files pools_first = arrange(files, true), pools_last = arrange(files, false);
+  for (const Files* order : {&pools_first, &pools_last}) {
+    const bool again = order == &pools_last && same_kinds(pools_first, pools_last);
+    if (!order->empty() && !again) complete = Search(*order, input, found).run() && complete;
   }
   if (found.size() == 1 && complete) return found[0];
   Error error{.where = fmt::format("weights of {}", counts_text(files)),

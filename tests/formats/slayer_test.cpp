@@ -1,6 +1,7 @@
 /// SLAYER's files: layers as text, layers from weight counts, weights, the description.
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -92,6 +93,28 @@ TEST(SlayerInference, RefusesWhatCouldBeSeveralNetworks) {
   EXPECT_EQ(found.error().code, ErrorCode::kAmbiguous);
   EXPECT_NE(found.error().got.find("'2x32x32 8c3z 2a 10'"), std::string::npos);
   EXPECT_NE(found.error().got.find("'2x32x32 2a 8c3z 10'"), std::string::npos);
+  EXPECT_NE(found.error().next.find("--layers"), std::string::npos);
+}
+
+TEST(SlayerInference, CountsEveryLayoutOnce) {
+  // 72 = 9 x 2x2x2 = 4 x 2x3x3 (padded or not) = 1 x 2x6x6; without pools both orders are one.
+  const std::vector<SlayerWeightCount> files = {{kConvolution, 1, 72}};
+  const auto found = infer_slayer_topology(files, {2, 8, 8});
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().what.find("4 layouts"), 0U) << found.error().what;
+  for (const char* text : {"'2x8x8 9c2'", "'2x8x8 4c3z'", "'2x8x8 4c3'", "'2x8x8 1c6'"}) {
+    EXPECT_NE(found.error().got.find(text), std::string::npos) << found.error().got;
+  }
+}
+
+/// Found by fuzzing: comparing every layout with all before it took most of a minute here.
+TEST(SlayerInference, GivesUpSoonOnFilesThatCouldBeAnything) {
+  const std::vector<SlayerWeightCount> files(100, {kConvolution, 80, 238 * 238});
+  const std::clock_t start = std::clock();
+  const auto found = infer_slayer_topology(files, {2, 64, 64});
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 5.0);
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().code, ErrorCode::kAmbiguous);
   EXPECT_NE(found.error().next.find("--layers"), std::string::npos);
 }
 
