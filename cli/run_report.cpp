@@ -289,6 +289,14 @@ std::string layer_table(const RunStats& stats) {
                         100.0 * static_cast<double>(done) / static_cast<double>(dense),
                         with_commas(dense));
   }
+  for (const NodeStats& node : stats.nodes) {
+    const std::uint64_t other = node.steps_bitmask + node.steps_dense;
+    if (other == 0) continue;
+    text += fmt::format(
+        "{} was added up by rows in {} steps, by bitmasks in {}, by dense products in {}\n",
+        node.name, with_commas(node.steps_rows), with_commas(node.steps_bitmask),
+        with_commas(node.steps_dense));
+  }
   return text;
 }
 

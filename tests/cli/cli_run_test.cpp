@@ -58,6 +58,16 @@ TEST_F(CliRun, TheScheduleIsForcedAndReported) {
   EXPECT_EQ(steps("rows", "rows"), 8);
   EXPECT_EQ(steps("dense", "dense"), 8);
   EXPECT_EQ(steps("bitmask", "rows"), 8) << "a dense layer has no bitmask";
+  // People are told where it was not rows.
+  const auto said = [&](const std::string& schedule) {
+    return run({"run", "net.nir", "--input", "ones.npy", "--schedule", schedule}).out;
+  };
+  EXPECT_EQ(said("rows").find("was added up by"), std::string::npos);
+  EXPECT_NE(
+      said("dense").find(
+          "weights was added up by rows in 0 steps, by bitmasks in 0, by dense products in 8"),
+      std::string::npos)
+      << said("dense");
   EXPECT_EQ(run({"run", "net.nir", "--schedule", "fast"}).code, 2);
 }
 
