@@ -314,7 +314,13 @@ void settle(const Program& program, std::vector<NodePlan<V>>& plans) {
     plan.any_order = plan.population != nullptr && plan.records.empty() && plan.depth == 1;
   }
   for (std::size_t n = 0; n < plans.size(); ++n) {
-    plans[n].work = work_of(program.nodes[n], plans[n]);
+    const ProgramNode& node = program.nodes[n];
+    plans[n].work = work_of(node, plans[n]);
+    plans[n].early = node.early;
+    const auto* neurons = std::get_if<op::Neuron>(&node.operation);
+    plans[n].restarts = neurons != nullptr && neurons->reset_period > 0;
+    plans[n].dense_macs = static_cast<std::uint64_t>(node.dense_macs);
+    plans[n].out_size = static_cast<std::uint64_t>(node.out_size);
     for (const LinkPlan& link : plans[n].links) {
       plans[n].only_events &= !plans[link.source].dense;
       const bool alone = plans[n].links.size() == 1;

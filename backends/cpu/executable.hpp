@@ -72,7 +72,12 @@ inline constexpr std::uint32_t kNoWindow = ~std::uint32_t{0};
 /// Everything about one node that does not change in a run.
 template <typename V>
 struct NodePlan {
+  // Copies of what the program says and every step asks: its nodes are large and far apart.
   NodeWork work = NodeWork::kNothing;
+  bool early = false;
+  bool restarts = false;  ///< neurons go back to the start now and then
+  std::uint64_t dense_macs = 0;
+  std::uint64_t out_size = 0;
   bool dense = false;       ///< form of the output
   bool only_events = true;  ///< form of every input
   /// A population whose spikes only pools read, in the same step: they need not ascend.

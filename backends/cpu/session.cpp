@@ -166,7 +166,7 @@ void CpuSession<V>::run_step(std::uint32_t element_index, std::int64_t step) {
   Element<V>& element = elements_[element_index];
   take_input(element, step);
   for (std::uint32_t n = 0; n < plans_.size(); ++n) {
-    if (program_.nodes[n].early) publish_early(element, n, step);
+    if (plans_[n].early) publish_early(element, n, step);
   }
   for (std::uint32_t n = 0; n < plans_.size(); ++n) {
     run_node(element, n, step);
@@ -215,7 +215,7 @@ void CpuSession<V>::run_node(Element<V>& element, std::uint32_t node, std::int64
       break;
   }
   NodeStats& stats = element.stats[node];
-  stats.dense_macs += static_cast<std::uint64_t>(program_.nodes[node].dense_macs);
+  stats.dense_macs += plans_[node].dense_macs;
   if (!plans_[node].dense) {
     const std::size_t out = events_slot(element, node, step).size();
     stats.events_out += out;

@@ -72,11 +72,12 @@ template <typename V>
 void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::int64_t step) {
   const NodePlan<V>& plan = plans_[node];
   const Population<V>& population = *plan.population;
-  const ProgramNode& layer = program_.nodes[node];
   NodeState<V>& state = element.nodes[node];
   NodeStats& stats = element.stats[node];
 
-  if (std::get<op::Neuron>(layer.operation).restarts_at(step)) restart(population, state, step);
+  if (plan.restarts && std::get<op::Neuron>(program_.nodes[node].operation).restarts_at(step)) {
+    restart(population, state, step);
+  }
 
   // Where each link's values are, and which blocks have any.
   std::vector<NeuronSource<V>>& sources = state.sources;
@@ -119,7 +120,7 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
         put(from.events->index[i], from.events->at(i));
       }
     } else {
-      for (std::size_t p = 0; p < static_cast<std::size_t>(layer.in_size); ++p) {
+      for (std::size_t p = 0; p < plan.out_size; ++p) {
         put(from.order->logical(p), from.finish(p, from.dense->data[p]));
       }
     }
@@ -127,7 +128,7 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
     heard.finish = {};
     blocks |= laid_out.touched;
   }
-  const bool emits = !plan.dense && !layer.early;
+  const bool emits = !plan.dense && !plan.early;
   const std::size_t updated = blocks.size();
   const bool worth = updated >= kWorthThreads || pending >= kWorthThreadsDelivered;
   const int threads = worth ? step_threads_ : 1;
@@ -184,7 +185,7 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
     stats.events_out += dense.nonzero;
     stats.bytes.events += dense.nonzero * (sizeof(std::uint32_t) + sizeof(V));
   }
-  const auto neurons = static_cast<std::uint64_t>(layer.out_size);
+  const std::uint64_t neurons = plan.out_size;
   stats.neuron_updates += neurons;
   stats.executed_updates += std::min<std::uint64_t>(updated * kBlock, neurons);
   stats.bytes.state += std::min<std::uint64_t>(updated * kBlock, neurons) * 2 * sizeof(V) *

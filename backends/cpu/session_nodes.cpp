@@ -174,7 +174,7 @@ void CpuSession<V>::run_pool(const op::Pool& pool, Element<V>& element, std::uin
   out.clear();
   if (in.empty()) return;
   NodeState<V>& state = element.nodes[node];
-  const auto outputs = static_cast<std::size_t>(program_.nodes[node].out_size);
+  const std::size_t outputs = plans_[node].out_size;
   if (state.extreme.size() != outputs) {
     state.extreme.assign(outputs, V{0});  // sum, or largest value so far
     state.members.assign(outputs, 0);     // active elements in the window
@@ -252,7 +252,7 @@ void CpuSession<V>::run_delay(const op::Delay& delay, Element<V>& element, std::
     slot.index.push_back(in.index[i]);
     slot.value.push_back(in.at(i));
   }
-  if (!program_.nodes[node].early) publish_early(element, node, step);
+  if (!plans_[node].early) publish_early(element, node, step);
 }
 
 template <typename V>
