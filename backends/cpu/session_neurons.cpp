@@ -83,8 +83,7 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
   std::vector<NeuronSource<V>>& sources = state.sources;
   sources.resize(plan.links.size());
   BlockSet& blocks = state.running;
-  blocks = population.always;
-  blocks |= state.awake;
+  blocks.unite(population.always, state.awake);
   std::uint64_t pending = 0;  // accumulates of ranged links
   for (std::size_t l = 0; l < plan.links.size(); ++l) {
     const View<V> from = view(element, node, l, step);

@@ -33,6 +33,12 @@ class BlockSet {
     std::fill(words_.begin(), words_.end(), ~std::uint64_t{0});
     if (blocks_ % 64 != 0) words_.back() = (std::uint64_t{1} << (blocks_ % 64)) - 1;
   }
+  /// Becomes the union of two sets of one size.
+  void unite(const BlockSet& a, const BlockSet& b) {
+    if (words_.size() != a.words_.size()) words_.resize(a.words_.size());
+    blocks_ = a.blocks_;
+    for (std::size_t w = 0; w < words_.size(); ++w) words_[w] = a.words_[w] | b.words_[w];
+  }
   BlockSet& operator|=(const BlockSet& other) {
     for (std::size_t w = 0; w < words_.size(); ++w) words_[w] |= other.words_[w];
     return *this;
