@@ -391,22 +391,41 @@ HWY_ATTR std::uint64_t due(const NeuronArrays<V>& a, std::size_t first,
   return nonzero_set(block.late);
 }
 
+/// Whether it holds for a neuron of the block; without a branch for each.
+template <typename V, typename Holds>
+HWY_INLINE bool any_neuron(Holds holds) {
+  V any = 0;
+  for (std::size_t j = 0; j < kNeurons; ++j) any = holds(j) ? V{1} : any;
+  return any != V{0};
+}
+
 template <typename V>
 HWY_ATTR bool awake(const NeuronArrays<V>& a, std::size_t first, const NeuronBlock<V>& block) {
-  bool any = false;
+  const V* membrane = block.membrane;
+  const V* current = block.current;
   if (a.options.sigma_delta) {
-    for (std::size_t j = 0; j < kNeurons; ++j) {
+    return any_neuron<V>([&](std::size_t j) {
       const Coefficients<V> c = coefficients(a, a.options, a.uniform ? 0 : first + j);
-      any |= equations::sigma_delta_waits({block.current[j], block.membrane[j]}, c, a.options);
-    }
-    return any;
+      return equations::sigma_delta_waits({current[j], membrane[j]}, c, a.options);
+    });
   }
+  // A current is what mostly keeps a block awake.
+  if (current != nullptr && any_neuron<V>([=](std::size_t j) { return current[j] != V{0}; })) {
+    return true;
+  }
+  if (a.options.spiking) {
+    const V* threshold = a.threshold + (a.uniform ? 0 : first);
+    const V common = threshold[0];
+    const bool reached =
+        a.uniform ? any_neuron<V>([=](std::size_t j) { return membrane[j] >= common; })
+                  : any_neuron<V>([=](std::size_t j) { return membrane[j] >= threshold[j]; });
+    if (reached) return true;
+  }
+  if (block.countdown == nullptr) return false;
   for (std::size_t j = 0; j < kNeurons; ++j) {
-    if (a.options.spiking) any |= block.membrane[j] >= a.threshold[a.uniform ? 0 : first + j];
-    if (block.current != nullptr) any |= block.current[j] != V{0};
-    if (block.countdown != nullptr) any |= block.countdown[j] > 0;
+    if (block.countdown[j] > 0) return true;
   }
-  return any;
+  return false;
 }
 
 template <typename V>

@@ -362,14 +362,17 @@ void damage(const EventCodec& codec, std::span<const std::byte> bytes, std::size
   }
 }
 
+/// 200 cuts and 1,000 flips of every recording take minutes: with SPIKELOOM_FULL set.
+bool damages_in_full() { return std::getenv("SPIKELOOM_FULL") != nullptr; }
+
 TEST(EventsCamera, DamagedFilesOfEveryFormat) {
+  const bool full = damages_in_full();
   for (const EventCodec* codec : written_formats()) {
     SCOPED_TRACE(codec->name);
-    damage(*codec, written(recording_for(*codec, 600), *codec), 200, 50);
+    damage(*codec, written(recording_for(*codec, 600), *codec), full ? 1000 : 200, full ? 200 : 50);
   }
 }
 
-/// 200 cuts and 1,000 flips of every recording take minutes: with SPIKELOOM_FULL set.
 TEST(EventsCamera, DamagedRecordings) {
   REQUIRE_SHARED("acceptance/events/README.md");
   std::vector<std::pair<std::string, std::string>> files = {
@@ -378,12 +381,33 @@ TEST(EventsCamera, DamagedRecordings) {
       {"text/slider_depth_events_chunk.txt", "text"},
       {"prophesee/evt3_sample.npy", "npy"}};
   for (const Golden& golden : kGolden) files.emplace_back(golden.path, golden.format);
-  const bool full = std::getenv("SPIKELOOM_FULL") != nullptr;
+  const bool full = damages_in_full();
   for (const auto& [path, format] : files) {
     SCOPED_TRACE(path);
     const auto codec = find_event_codec(format);
     ASSERT_TRUE(codec.ok());
     damage(**codec, slurp(shared(path)), full ? 1000 : 4, full ? 200 : 4);
+  }
+}
+
+/// What is refused whole is refused, or read as what it became, when damaged.
+TEST(EventsCamera, DamagedFilesThatAreRefused) {
+  REQUIRE_SHARED("acceptance/events/README.md");
+  std::mt19937_64 random(2);
+  for (const char* name : {"es/generic.es", "slayer/Out_0.bsn"}) {
+    const auto bytes = slurp(shared(name));
+    ASSERT_FALSE(read_recording_bytes(bytes, name).ok());
+    for (std::size_t k = 0; k < 200; ++k) {
+      const auto cut = std::span(bytes).first(bytes.size() * k / 200);
+      if (cut.empty()) continue;
+      EXPECT_FALSE(read_recording_bytes(cut, name).ok()) << k;
+    }
+    for (std::size_t k = 0; k < 1000; ++k) {
+      auto copy = bytes;
+      copy[random() % copy.size()] ^= static_cast<std::byte>(1 + random() % 255);
+      const auto read = read_recording_bytes(copy, name);
+      EXPECT_TRUE(read.ok() || !read.error().message().empty());
+    }
   }
 }
 
