@@ -1,5 +1,7 @@
 /// Events over loopback UDP at a given rate for a given time: what comes, what is lost, and how
-/// much memory the receiver takes. Sender and receiver are two processes.
+/// much memory the receiver takes. Sender and receiver are two processes. With `--work` the
+/// receiver is overloaded: what its queue cannot hold is dropped, newest first, and has to be
+/// counted.
 
 #include "sensors/udp.hpp"
 
@@ -22,6 +24,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kPart = 8192;
 
+std::size_t parts_of(double rate, double seconds) {
+  return static_cast<std::size_t>(rate * seconds / kPart);
+}
+
 int send_events(std::uint16_t port, double rate, double seconds, std::size_t datagram) {
   auto sender = UdpEventSender::open(port, datagram);
   if (!sender.ok()) return 1;
@@ -31,7 +37,7 @@ int send_events(std::uint16_t port, double rate, double seconds, std::size_t dat
                      static_cast<std::uint8_t>(i % 2));
   }
   const auto start = Clock::now();
-  const auto parts = static_cast<std::size_t>(rate * seconds / kPart);
+  const std::size_t parts = parts_of(rate, seconds);
   for (std::size_t part = 0; part < parts; ++part) {
     const double due = static_cast<double>(part * kPart) / rate;
     std::this_thread::sleep_until(start + std::chrono::duration<double>(due));
@@ -64,8 +70,12 @@ int main(int argc, char** argv) {
   app.add_option("--rate", rate, "events per second (5e6)");
   app.add_option("--seconds", seconds, "how long (60)");
   app.add_option("--datagram", datagram, "bytes (1472)");
+  std::size_t queue = std::size_t{64} << 20;
+  double work_us = 0.0;
+  app.add_option("--queue", queue, "bytes of the socket's queue to ask for (64 MiB)");
+  app.add_option("--work", work_us, "us of other work after every packet received (0)");
   CLI11_PARSE(app, argc, argv);
-  auto receiver = UdpEventReceiver::open(0);
+  auto receiver = UdpEventReceiver::open(0, queue);
   if (!receiver.ok()) {
     fmt::print(stderr, "{}\n", receiver.error().message());
     return 1;
@@ -81,15 +91,18 @@ int main(int argc, char** argv) {
     const auto received = receiver->receive(packet, kSecond);
     if (!received.ok()) return 1;
     more = *received;
+    const auto until = Clock::now() + std::chrono::duration<double, std::micro>(work_us);
+    while (Clock::now() < until) {
+    }
     if (early == 0 && Clock::now() - start > std::chrono::seconds(2)) early = resident_bytes();
   }
   const std::chrono::duration<double> passed = Clock::now() - start;
   const UdpStats& stats = receiver->stats();
   fmt::print(
-      "{{\"events\": {}, \"lost\": {}, \"seconds\": {:.2f}, \"processor_s\": {:.2f}, "
+      "{{\"sent\": {}, \"events\": {}, \"lost\": {}, \"seconds\": {:.2f}, \"processor_s\": {:.2f}, "
       "\"queue_bytes\": {}, \"resident_after_2s\": {}, \"resident\": {}}}\n",
-      stats.events, stats.lost, passed.count(), processor_seconds() - processor, stats.queue_bytes,
-      early, resident_bytes());
+      parts_of(rate, seconds) * kPart, stats.events, stats.lost, passed.count(),
+      processor_seconds() - processor, stats.queue_bytes, early, resident_bytes());
   waitpid(child, nullptr, 0);
   return 0;
 }

@@ -226,9 +226,10 @@ Status LiveFeed::run_step() {
   SPIKELOOM_CHECK(session_->read(*output_));
   ++step_;
   SPIKELOOM_CHECK(report_(output_->decide(step_)));
+  const auto passed = Clock::now() - start;
+  busy_ += passed;
   if (has_events) {
-    latency_.add(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+    latency_.add(std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count());
   }
   return {};
 }
@@ -239,7 +240,7 @@ RunOutcome LiveFeed::outcome() const {
   outcome.outputs = output_results(pipeline_->program(), output_->read_outs(), step_);
   outcome.stats = session_->stats();
   outcome.stats.input = counts_;
-  outcome.wall_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  outcome.wall_seconds = std::chrono::duration<double>(busy_).count();
   return outcome;
 }
 

@@ -98,7 +98,7 @@ class LiveFeed {
   std::vector<std::uint32_t> index_;
   std::vector<double> value_;
 
-  Clock::time_point started_ = Clock::now();
+  Clock::duration busy_{};  ///< computing, not waiting for input
   LatencyHistogram latency_;
 };
 

@@ -21,6 +21,9 @@ using detail::load_little;
 
 /// Datagrams of one system call.
 constexpr std::size_t kBatch = 64;
+/// The end of a stream goes out so often: the queue of a receiver that is behind may be full.
+constexpr int kEnds = 10;
+constexpr timespec kBetweenEnds = {0, 50'000'000};
 /// Of one receive(), so that a consumer gets its turn.
 constexpr std::size_t kMostBatches = 8;
 
@@ -279,11 +282,18 @@ Status UdpEventSender::send(const EventPacket& events) {
 
 Status UdpEventSender::finish() {
   State& state = *state_;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < kEnds; ++i) {
+    state.bytes.clear();
     state.encoder.put_end(state.bytes);
-    state.ends.push_back(state.bytes.size());
+    const auto sent = ::send(state.socket.get(), state.bytes.data(), state.bytes.size(), 0);
+    if (sent < 0 && errno == ECONNREFUSED) break;
+    if (sent < 0 && errno != EINTR) return system_error("cannot send datagrams");
+    // Woken at once where the system says that nobody listens any more.
+    pollfd socket = {state.socket.get(), 0, 0};
+    if (ppoll(&socket, 1, &kBetweenEnds, nullptr) > 0) break;
   }
-  return state.flush();
+  state.bytes.clear();
+  return {};
 }
 
 }  // namespace spikeloom

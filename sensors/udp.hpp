@@ -106,7 +106,8 @@ class UdpEventSender {
 
   /// kIo, kUnsupported. Blocks while the system cannot take more.
   Status send(const EventPacket& events);
-  /// Sends what is left and the end of the stream (three times, as one may be lost).
+  /// Sends the end of the stream: every 50 ms until nobody listens any more, at most ten times, as
+  /// any of them may be lost. kIo.
   Status finish();
 
  private:

@@ -1,5 +1,6 @@
 /// Events over UDP: the bytes, what is counted, and a socket on the loopback interface.
 
+#include <chrono>
 #include <span>
 #include <thread>
 
@@ -111,6 +112,32 @@ TEST(UdpEvents, EventsThroughASocket) {
     EXPECT_EQ(all.time, events.time);
     EXPECT_EQ(all.x, events.x);
   }
+}
+
+TEST(UdpEvents, AReceiverThatIsBehindCountsWhatItLostAndSeesTheEnd) {
+  auto receiver = UdpEventReceiver::open(0, 10'000);
+  ASSERT_TRUE(receiver.ok()) << receiver.error().message();
+  EventPacket events;
+  for (int i = 0; i < 100'000; ++i) events.push_back(i * kMicrosecond, 1, 2, 0);
+  std::thread sending([port = receiver->port(), &events] {
+    auto sender = UdpEventSender::open(port);
+    ASSERT_TRUE(sender.ok());
+    EXPECT_TRUE(sender->send(events).ok());
+    EXPECT_TRUE(sender->finish().ok());
+  });
+  // By now the queue is full of events, and the first end was dropped with the others.
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  EventPacket packet;
+  bool more = true;
+  for (int turns = 0; more && turns < 100; ++turns) {
+    const auto received = receiver->receive(packet, 100 * kMillisecond);
+    ASSERT_TRUE(received.ok()) << received.error().message();
+    more = *received;
+  }
+  sending.join();
+  EXPECT_FALSE(more) << "the sender's end came";
+  EXPECT_GT(receiver->stats().lost, 0U);
+  EXPECT_EQ(receiver->stats().events + receiver->stats().lost, events.size());
 }
 
 TEST(UdpEvents, APortIsTakenOnce) {
