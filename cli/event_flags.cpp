@@ -56,6 +56,12 @@ Result<ReadOptions> read_options(const EventFlags& flags) {
   return options;
 }
 
+bool npy_holds_fields(std::span<const std::byte> start) {
+  const std::string_view text(reinterpret_cast<const char*>(start.data()), start.size());
+  const std::size_t descr = text.find("'descr'");
+  return descr != text.npos && text.substr(descr + 7, 3).find('[') != text.npos;
+}
+
 Result<bool> hdf5_holds_events(const std::string& path) {
   SPIKELOOM_TRY(const auto file, io::Hdf5File::open(path));
   const io::Hdf5Group root = file.root();

@@ -1,8 +1,10 @@
 #pragma once
 /// The flags with which every command reads a recording.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/result.hpp"
@@ -27,6 +29,9 @@ void add_event_flags(CLI::App& command, EventFlags& flags, const char* group = n
 
 /// kInvalidArgument: a unit or a size that is none.
 Result<ReadOptions> read_options(const EventFlags& flags);
+
+/// Whether a .npy file that begins so is a structured array, as recordings are and tensors are not.
+bool npy_holds_fields(std::span<const std::byte> start);
 
 /// Whether an HDF5 file has a layout of events, and is not a network.
 Result<bool> hdf5_holds_events(const std::string& path);

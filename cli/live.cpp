@@ -233,6 +233,7 @@ void add_live_flags(CLI::App& command, LiveFlags& flags) {
                             "--lenient", "--unsorted", "--record", "--out"}) {
     live->excludes(command.get_option(other));
   }
+  for (const std::string& filter : filter_flag_names()) live->excludes(command.get_option(filter));
 }
 
 Result<int> run_live(const LiveRequest& request, Console& console) {

@@ -10,6 +10,7 @@
 
 #include "backends/backend.hpp"
 #include "base/result.hpp"
+#include "cli/filter_flags.hpp"
 #include "snn/input_coding.hpp"
 #include "snn/read_out.hpp"
 
@@ -47,6 +48,7 @@ struct InputFlags {
   std::string event_time_unit = "auto";
   bool lenient = false;
   bool unsorted = false;
+  FilterFlags filters;
 };
 
 void add_run_flags(CLI::App& command, RunFlags& flags);

@@ -220,6 +220,16 @@ Status check_size(const Recording& recording, const Shape& shape) {
                .next = "give a recording of the size the network was trained with"};
 }
 
+/// Where the file does not say it and no filter changes it, the sensor's size is the input's.
+Status filter(const FilterFlags& filters, const Shape& shape, Recording& recording) {
+  const bool keeps_size = filters.region.empty() && filters.downsample <= 1;
+  if (filters.any() && recording.width == 0 && keeps_size && shape.size() >= 2) {
+    recording.height = static_cast<std::uint32_t>(shape[shape.size() - 2]);
+    recording.width = static_cast<std::uint32_t>(shape[shape.size() - 1]);
+  }
+  return filter_recording(filters, recording);
+}
+
 Result<CodedSample> code_events(const SampleRef& sample, const InputFlags& flags,
                                 const CodingContext& context) {
   ReadOptions options;
@@ -228,9 +238,10 @@ Result<CodedSample> code_events(const SampleRef& sample, const InputFlags& flags
   options.unsorted = flags.unsorted;
   options.columns = flags.columns;
   SPIKELOOM_TRY(options.time_unit, parse_event_time_unit(flags.event_time_unit));
-  SPIKELOOM_TRY(const ReadRecording read, read_recording(sample.path, options));
+  SPIKELOOM_TRY(ReadRecording read, read_recording(sample.path, options));
   CodedSample coded;
   coded.notes = read.report.warnings();
+  SPIKELOOM_CHECK(filter(flags.filters, context.shape, read.recording));
   SPIKELOOM_CHECK(check_size(read.recording, context.shape));
   const EventPacket& events = read.recording.events;
   if (events.size() == 0 && !context.steps) return holds_nothing("the recording holds no events");
@@ -251,7 +262,8 @@ Result<std::vector<SampleRef>> list_samples(const InputFlags& flags, std::int64_
     const bool table =
         kind == FileKind::kText &&
         (flags.format == "array" || (automatic && is_text_table(flags, head, elements)));
-    const bool event_array = kind == FileKind::kNpy && automatic && is_event_columns(flags.columns);
+    const bool event_array = kind == FileKind::kNpy && automatic &&
+                             (is_event_columns(flags.columns) || npy_holds_fields(start));
     if (table) {
       SPIKELOOM_TRY(Tensor values, read_table(path, flags.columns));
       SPIKELOOM_CHECK(add_array(path, flags, {std::move(values), std::nullopt}, samples));

@@ -115,6 +115,11 @@ Result<const EventCodec*> detect_event_codec(std::span<const std::byte> head,
     }
     if (fitting == 1) return best;
   }
+  if (extension == "bsn") {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "a .bsn file of SLAYER holds numbers of spikes, not events",
+                 .expected = "its .bs1, .bs2 or .bs3 files"};
+  }
   return Error{.code = ErrorCode::kAmbiguous,
                .what = "neither the content nor the extension tells the event format",
                .got = extension.empty() ? "no extension" : fmt::format("extension .{}", extension),

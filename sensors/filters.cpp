@@ -148,26 +148,36 @@ void HotPixelFilter::apply(EventPacket& events) {
   });
 }
 
-Result<std::vector<Pixel>> find_hot_pixels(const EventPacket& events, std::uint32_t width,
-                                           std::uint32_t height, double factor) {
+Result<PixelCounts> PixelCounts::make(std::uint32_t width, std::uint32_t height) {
   SPIKELOOM_CHECK(check_map(width, height));
-  std::vector<std::uint64_t> counts(std::size_t{width} * height);
+  PixelCounts counts;
+  counts.width_ = width;
+  counts.height_ = height;
+  counts.counts_.resize(std::size_t{width} * height);
+  return counts;
+}
+
+void PixelCounts::add(const EventPacket& events) {
   for (std::size_t i = 0; i < events.size(); ++i) {
-    if (events.x[i] < width && events.y[i] < height) {
-      ++counts[std::size_t{events.y[i]} * width + events.x[i]];
+    if (events.x[i] < width_ && events.y[i] < height_) {
+      ++counts_[std::size_t{events.y[i]} * width_ + events.x[i]];
     }
   }
+}
+
+std::vector<Pixel> PixelCounts::hot(double factor) const {
   std::vector<std::uint64_t> active;
-  std::copy_if(counts.begin(), counts.end(), std::back_inserter(active),
+  std::copy_if(counts_.begin(), counts_.end(), std::back_inserter(active),
                [](std::uint64_t count) { return count > 0; });
   std::vector<Pixel> hot;
   if (active.empty()) return hot;
   const auto middle = active.begin() + static_cast<std::ptrdiff_t>(active.size() / 2);
   std::nth_element(active.begin(), middle, active.end());
   const double most = factor * static_cast<double>(*middle);
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    if (static_cast<double>(counts[i]) > most) {
-      hot.push_back({static_cast<std::uint16_t>(i % width), static_cast<std::uint16_t>(i / width)});
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    if (static_cast<double>(counts_[i]) > most) {
+      hot.push_back(
+          {static_cast<std::uint16_t>(i % width_), static_cast<std::uint16_t>(i / width_)});
     }
   }
   return hot;

@@ -155,10 +155,20 @@ class HotPixelFilter final : public EventFilter {
   std::vector<bool> is_hot_;  ///< row-major
 };
 
-/// The pixels with more than `factor` times as many events as the median of the pixels that have
-/// any, row by row. Errors as for make().
-Result<std::vector<Pixel>> find_hot_pixels(const EventPacket& events, std::uint32_t width,
-                                           std::uint32_t height, double factor = 10.0);
+/// Events of every pixel, counted packet by packet, to find those that fire without reason.
+class PixelCounts {
+ public:
+  static Result<PixelCounts> make(std::uint32_t width, std::uint32_t height);
+  /// Events outside of the map count nowhere.
+  void add(const EventPacket& events);
+  /// The pixels with more than `factor` times as many events as the median of the pixels that have
+  /// any, row by row.
+  std::vector<Pixel> hot(double factor = 10.0) const;
+
+ private:
+  std::uint32_t width_ = 0, height_ = 0;
+  std::vector<std::uint64_t> counts_;  ///< row-major
+};
 
 /// Puts events in order of time; those of one time stay as they are. Returns how many moved.
 std::size_t sort_by_time(EventPacket& events);

@@ -10,6 +10,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/event_flags.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/filter_flags.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network_file.hpp"
 #include "cli/run_flags.hpp"
@@ -35,6 +36,7 @@ struct ConvertCommand {
   bool ignore_unused = false, keep_unmatched = false;
   bool dequantise = false, extensions = false;
   EventFlags events;
+  FilterFlags filters;
   bool sort = false;
   RunFlags run;
   CommonOptions common;
@@ -44,6 +46,7 @@ struct ConvertCommand {
 struct Written {
   std::string kind, format;
   std::uint64_t count = 0;          ///< nodes, events or tensors
+  std::optional<std::uint64_t> of;  ///< events before the filters
   std::vector<std::string> losses;  ///< what the format could not hold
 };
 
@@ -108,7 +111,7 @@ Result<Written> convert_model(const ConvertCommand& command, const std::string& 
   SPIKELOOM_TRY(const LoadedModel model,
                 load_network_file(command.in, {command.weights, command.layers}));
   SPIKELOOM_TRY(const Network network, with_weights(command, model.network));
-  Written written{"model", to, network.nodes().size(), {}};
+  Written written{"model", to, network.nodes().size(), {}, {}};
   if (to == "sloom") {
     ModelFileWriteOptions options;
     SPIKELOOM_TRY(options.run_settings, run_settings(command, model));
@@ -133,7 +136,7 @@ Result<Written> convert_model(const ConvertCommand& command, const std::string& 
 
 Result<Written> convert_tensors(const ConvertCommand& command, const std::string& to) {
   SPIKELOOM_TRY(const TensorFile file, read_tensor_file(command.in));
-  Written written{"tensors", to, file.tensors.size(), {}};
+  Written written{"tensors", to, file.tensors.size(), {}, {}};
   if (to == "safetensors") {
     SPIKELOOM_CHECK(write_safetensors(command.out, file));
     return written;
@@ -175,28 +178,58 @@ Result<Written> convert_sorted(const ConvertCommand& command, const std::string&
   options.unsorted = true;
   SPIKELOOM_TRY(ReadRecording read, read_recording(command.in, options));
   const std::size_t moved = sort_by_time(read.recording.events);
+  SPIKELOOM_CHECK(filter_recording(command.filters, read.recording));
   SPIKELOOM_TRY(auto losses, write_recording(read.recording, command.out, to));
   if (moved > 0) losses.push_back(fmt::format("the order: {} events moved", with_commas(moved)));
-  return Written{"recording", to, read.report.events, not_kept(std::move(losses), read.report)};
+  return Written{"recording", to, read.recording.events.size(), read.report.events,
+                 not_kept(std::move(losses), read.report)};
+}
+
+/// Events of every pixel of a file; nothing where its size is unknown.
+Result<std::optional<PixelCounts>> count_pixels(const std::string& path,
+                                                const ReadOptions& options) {
+  SPIKELOOM_TRY(auto stream, RecordingStream::open(path, options));
+  std::optional<PixelCounts> counts;
+  EventPacket packet;
+  while (true) {
+    if (interrupted()) return interrupted_error();
+    SPIKELOOM_TRY(const bool more, stream.next(packet));
+    const StreamFacts& facts = stream.report().facts;
+    if (!more || facts.width == 0) return counts;
+    if (!counts) {
+      SPIKELOOM_TRY(counts, PixelCounts::make(facts.width, facts.height));
+    }
+    counts->add(packet);
+  }
 }
 
 Result<Written> convert_recording(const ConvertCommand& command, const std::string& to) {
   SPIKELOOM_TRY(const ReadOptions options, read_options(command.events));
   if (command.sort) return convert_sorted(command, to, options);
+  std::optional<PixelCounts> counts;
+  if (command.filters.hot_pixels) {
+    SPIKELOOM_TRY(counts, count_pixels(command.in, options));
+  }
   SPIKELOOM_TRY(auto stream, RecordingStream::open(command.in, options));
   EventPacket packet;
   // The first packet comes before the writer: the size may stand at the head of the file.
   SPIKELOOM_TRY(bool more, stream.next(packet));
   const StreamFacts& facts = stream.report().facts;
-  SPIKELOOM_TRY(auto writer, RecordingWriter::create(command.out, to, {facts.width, facts.height}));
-  Written written{"recording", to, 0, {}};
+  SPIKELOOM_TRY(auto filters, RecordingFilters::make(command.filters, facts.width, facts.height,
+                                                     packet.empty() ? 0 : packet.time.front(),
+                                                     counts ? &*counts : nullptr));
+  SPIKELOOM_TRY(auto writer,
+                RecordingWriter::create(command.out, to, {filters.width(), filters.height()}));
+  Written written{"recording", to, 0, {}, {}};
   while (more) {
     if (interrupted()) return interrupted_error();
+    filters.apply(packet);
     SPIKELOOM_CHECK(writer.write(packet));
     written.count += packet.size();
     SPIKELOOM_TRY(more, stream.next(packet));
   }
   SPIKELOOM_TRY(auto losses, writer.commit());
+  written.of = stream.report().events;
   written.losses = not_kept(std::move(losses), stream.report());
   return written;
 }
@@ -222,14 +255,19 @@ Result<std::string> event_format(const std::string& name) {
 Result<bool> holds_tensors(const std::string& path) {
   SPIKELOOM_TRY(const auto start, detail::read_start(path));
   const auto kind = detail::identify(start);
-  return kind == detail::FileKind::kNpy || kind == detail::FileKind::kNpz ||
-         kind == detail::FileKind::kTorchZip || kind == detail::FileKind::kTorchPickle ||
-         kind == detail::FileKind::kSafetensors;
+  return (kind == detail::FileKind::kNpy && !npy_holds_fields(start)) ||
+         kind == detail::FileKind::kNpz || kind == detail::FileKind::kTorchZip ||
+         kind == detail::FileKind::kTorchPickle || kind == detail::FileKind::kSafetensors;
 }
 
 Result<Written> convert_any(const ConvertCommand& command) {
   const std::string to = command.to.empty() ? ending(command.out) : command.to;
   const bool is_model = to == "nir" || to == "sloom";
+  if (is_model && command.filters.any()) {
+    return Error{.what = "filters are for recordings",
+                 .where = command.out,
+                 .expected = "an output that is a recording"};
+  }
   if (!is_model && (!command.weights.empty() || command.dequantise)) {
     return Error{.what = "--weights and --dequantise are for networks",
                  .where = command.out,
@@ -268,13 +306,17 @@ Result<int> convert(const ConvertCommand& command, Console& console) {
     Value value = Value::map();
     value.set("kind", written.kind).set("in", command.in).set("out", command.out);
     value.set("format", written.format).set(unit, written.count);
+    if (written.of) value.set("events_read", *written.of);
     Value losses = Value::list();
     for (const std::string& loss : written.losses) losses.push(loss);
     value.set("not_kept", std::move(losses));
     SPIKELOOM_CHECK(printed(console.print_json(value)));
   } else {
-    SPIKELOOM_CHECK(printed(console.print(fmt::format(
-        "{}: {} {}, format {}\n", command.out, with_commas(written.count), unit, written.format))));
+    const bool fewer = written.of && *written.of != written.count;
+    SPIKELOOM_CHECK(printed(console.print(
+        fmt::format("{}: {}{} {}, format {}\n", command.out, with_commas(written.count),
+                    fewer ? fmt::format(" of {}", with_commas(*written.of)) : std::string(), unit,
+                    written.format))));
   }
   return kExitOk;
 }
@@ -305,6 +347,7 @@ void add_convert(CLI::App& app, Chosen& chosen) {
   constexpr const char* kRecordings = "Recordings";
   add_event_flags(*sub, command->events, kRecordings);
   sub->add_flag("--sort", command->sort, "put the events in order of time")->group(kRecordings);
+  add_filter_flags(*sub, command->filters);
   add_run_flags(*sub, command->run);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {

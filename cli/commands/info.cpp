@@ -143,7 +143,8 @@ Result<std::string> what_it_is(const InfoCommand& command) {
       return std::string(events.ok() && *events ? "recording" : "model");
     }
     case FileKind::kNpy:
-      return std::string(command.events.columns.empty() ? "tensors" : "recording");
+      return std::string(command.events.columns.empty() && !npy_holds_fields(start) ? "tensors"
+                                                                                    : "recording");
     case FileKind::kIdx:
     case FileKind::kNpz:
     case FileKind::kTorchZip:

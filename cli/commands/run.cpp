@@ -7,6 +7,7 @@
 
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/filter_flags.hpp"
 #include "cli/live.hpp"
 #include "cli/mapped_run.hpp"
 #include "cli/run_batch.hpp"
@@ -105,6 +106,7 @@ void add_run(CLI::App& app, Chosen& chosen) {
       ->required();
   add_model_flags(*sub, command->model_flags);
   add_input_flags(*sub, command->input);
+  add_filter_flags(*sub, command->input.filters);
   sub->add_option("--record", command->record,
                   "NODE[:spikes|y|v|u]: kept in the run folder, or shown with --json")
       ->group("Output");

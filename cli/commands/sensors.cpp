@@ -58,7 +58,7 @@ EventPacket part_of(const EventPacket& events, std::size_t begin, std::size_t en
   return part;
 }
 
-/// Sends one packet: in small parts, each when its time has come.
+/// Sends one packet: in parts of at most a millisecond, each when its time has come.
 struct Sending {
   UdpEventSender& sender;
   const SendCommand& command;
@@ -67,10 +67,9 @@ struct Sending {
   std::optional<Time> first = {};
 
   Status send(const EventPacket& events, Time shift) {
-    constexpr std::size_t kPart = 4096;
-    for (std::size_t begin = 0; begin < events.size(); begin += kPart) {
+    for (std::size_t begin = 0, end = 0; begin < events.size(); begin = end) {
       if (interrupted()) return interrupted_error();
-      const std::size_t end = std::min(events.size(), begin + kPart);
+      end = end_of_part(events, begin);
       const EventPacket part = part_of(events, begin, end, shift);
       if (!first) first = part.time.front();
       pace.until(command.rate > 0 ? static_cast<double>(sent) / command.rate
@@ -79,6 +78,19 @@ struct Sending {
       sent += part.size();
     }
     return {};
+  }
+
+ private:
+  std::size_t end_of_part(const EventPacket& events, std::size_t begin) const {
+    constexpr std::size_t kMost = 4096;
+    const std::size_t most = std::min(events.size(), begin + kMost);
+    if (command.rate > 0) {
+      const auto count = static_cast<std::size_t>(std::min(command.rate * 1e-3, 4096.0));
+      return std::min(most, begin + std::max<std::size_t>(count, 1));
+    }
+    std::size_t end = begin + 1;
+    while (end < most && events.time[end] - events.time[begin] < kMillisecond) ++end;
+    return end;
   }
 };
 
@@ -108,8 +120,8 @@ Result<int> send(const SendCommand& command, Console& console) {
   SPIKELOOM_TRY(auto sender, UdpEventSender::open(command.port, command.datagram));
   Sending sending{sender, command};
   SPIKELOOM_CHECK(send_file(options, sending));
-  SPIKELOOM_CHECK(sender.finish());
   const double seconds = sending.pace.elapsed();
+  SPIKELOOM_CHECK(sender.finish());
   const double rate = seconds > 0 ? static_cast<double>(sending.sent) / seconds : 0.0;
   if (command.common.json) {
     Value value = Value::map();

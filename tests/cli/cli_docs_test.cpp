@@ -156,8 +156,8 @@ class CliDocs : public CliTest {
     if (shared_missing_reason("acceptance/nir/02_cnn").empty()) link_shared_data();
   }
 
-  /// Every file of acceptance/nir and every folder with networks of SLAYER and Lava, under its own
-  /// name.
+  /// Every file of acceptance/nir, every folder with networks of SLAYER and Lava, and MNIST, under
+  /// its own name.
   void link_shared_data() {
     for (const std::string part : {"01_lif", "02_cnn", "03_rnn"}) {
       for (const auto& entry :
@@ -170,8 +170,10 @@ class CliDocs : public CliTest {
       std::filesystem::create_symlink(
           std::filesystem::absolute(shared_path("acceptance/emulator/" + name)), folder() / name);
     }
-    for (const std::string part : {"gesture", "lava/pilotnet_lif", "lava/pilotnet_sdnn"}) {
-      const auto from = std::filesystem::absolute(shared_path("acceptance/" + part));
+    for (const std::string part :
+         {"acceptance/gesture", "acceptance/lava/pilotnet_lif", "acceptance/lava/pilotnet_sdnn",
+          "acceptance/lava/mnist_bootstrap", "data/mnist"}) {
+      const auto from = std::filesystem::absolute(shared_path(part));
       std::filesystem::create_symlink(from, folder() / from.filename());
     }
   }

@@ -65,6 +65,102 @@ TEST_F(CliSensors, PlotsAFrame) {
   EXPECT_EQ(read_whole(path("a.png")).substr(1, 3), "PNG");
 }
 
+TEST_F(CliSensors, ConvertFilters) {
+  // Two events a pixel and time, on a sensor of 4 x 2; (3, 1) fires all the time.
+  std::string text = "t_us,x,y,p\n";
+  for (int i = 0; i < 8; ++i) {
+    const std::string time = std::to_string(5000 + 1000 * i) + ",";
+    text += time + std::to_string(i % 4) + "," + std::to_string(i / 4) + ",1\n";
+    for (int k = 0; k < 3; ++k) text += time + "3,1," + (k == 0 ? "0" : "1") + "\n";
+  }
+  write_whole(path("a.csv"), text);
+  const auto filtered = [&](std::vector<std::string> flags) {
+    std::vector<std::string> words = {"convert", "a.csv", "b.csv", "--size", "4x2"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const ProcessResult result = run(words);
+    EXPECT_EQ(result.code, 0) << result.err;
+    const std::string csv = read_whole(path("b.csv"));
+    return csv.substr(csv.find('\n') + 1);
+  };
+  EXPECT_EQ(filtered({"--hot-pixels", "10"}),
+            "5000,0,0,1\n6000,1,0,1\n7000,2,0,1\n8000,3,0,1\n9000,0,1,1\n10000,1,1,1\n"
+            "11000,2,1,1\n");
+  EXPECT_EQ(filtered({"--from", "1", "--length", "2", "--polarity", "on", "--region", "0,0,4,1"}),
+            "6000,1,0,1\n7000,2,0,1\n");
+  EXPECT_EQ(filtered({"--hot-pixels", "10", "--region", "1,1,2,1"}), "10000,0,0,1\n11000,1,0,1\n");
+  EXPECT_EQ(filtered({"--polarity", "off", "--refractory", "3"}),
+            "5000,3,1,0\n8000,3,1,0\n11000,3,1,0\n");
+  EXPECT_EQ(filtered({"--hot-pixels", "10", "--background", "1.5"}),
+            "6000,1,0,1\n7000,2,0,1\n8000,3,0,1\n10000,1,1,1\n11000,2,1,1\n");
+  EXPECT_EQ(filtered({"--hot-pixels", "10", "--length", "3", "--downsample", "2"}),
+            "5000,0,0,1\n6000,0,0,1\n7000,1,0,1\n");
+  EXPECT_EQ(filtered({"--hot-pixels", "10", "--length", "2", "--mirror", "xy"}),
+            "5000,3,1,1\n6000,2,1,1\n");
+  const ProcessResult counted = run({"convert", "a.csv", "b.csv", "--polarity", "off"});
+  EXPECT_NE(counted.out.find("8 of 32 events"), std::string::npos) << counted.out;
+  // Sizes: what is cut out, and divided, is what the file says.
+  ASSERT_EQ(run({"convert", "a.csv", "b.aedat4", "--size", "4x2", "--region", "1,0,3,2",
+                 "--downsample", "2"})
+                .code,
+            0);
+  const ProcessResult info = run({"info", "b.aedat4", "--json"});
+  EXPECT_EQ(*info.json().find("width")->as_integer(), 2) << info.out;
+  EXPECT_EQ(*info.json().find("height")->as_integer(), 1) << info.out;
+}
+
+TEST_F(CliSensors, FiltersThatMakeNoSenseAreRefused) {
+  write_whole(path("a.csv"), "t_us,x,y,p\n1,2,1,1\n");
+  const auto refused = [&](std::vector<std::string> flags) {
+    std::vector<std::string> words = {"convert", "a.csv", "b.csv"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const ProcessResult result = run(words);
+    EXPECT_EQ(result.code, 2) << result.err;
+    return result.err;
+  };
+  EXPECT_NE(refused({"--refractory", "1"}).find("--size"), std::string::npos);
+  EXPECT_NE(refused({"--mirror", "x"}).find("--size"), std::string::npos);
+  EXPECT_NE(refused({"--hot-pixels", "10"}).find("--size"), std::string::npos);
+  EXPECT_NE(refused({"--region", "1,2,3"}).find("X,Y,WIDTH,HEIGHT"), std::string::npos);
+  EXPECT_NE(refused({"--size", "4x2", "--region", "2,0,3,2"}).find("4x2"), std::string::npos);
+  refused({"--polarity", "maybe"});
+  refused({"--refractory", "-1"});
+}
+
+TEST_F(CliSensors, RunFiltersItsRecordings) {
+  save(polarity_network(), path("polarity.nir"));
+  std::string text = "t_us,x,y,p\n";
+  for (int i = 0; i < 2000; ++i)
+    text += std::to_string(10 * i) + ",0,0," + (i % 3 == 0 ? "0" : "1") + "\n";
+  write_whole(path("a.csv"), text);
+  ASSERT_EQ(run({"convert", "a.csv", "off.csv", "--polarity", "off"}).code, 0);
+  const ProcessResult expected =
+      run({"run", "polarity.nir", "--dt", "1e-3", "--json", "--input", "off.csv"});
+  const ProcessResult filtered = run(
+      {"run", "polarity.nir", "--dt", "1e-3", "--json", "--input", "a.csv", "--polarity", "off"});
+  ASSERT_EQ(filtered.code, 0) << filtered.err;
+  EXPECT_EQ(io::to_json(*filtered.json().find("output_counts")),
+            io::to_json(*expected.json().find("output_counts")));
+  const ProcessResult all =
+      run({"run", "polarity.nir", "--dt", "1e-3", "--json", "--input", "a.csv"});
+  EXPECT_NE(io::to_json(*all.json().find("output_counts")),
+            io::to_json(*expected.json().find("output_counts")));
+}
+
+TEST_F(CliSensors, StructuredArraysAreRecordings) {
+  write_whole(path("a.csv"), "t_us,x,y,p\n5,1,2,1\n7,3,0,0\n");
+  ASSERT_EQ(run({"convert", "a.csv", "a.npy"}).code, 0);
+  const ProcessResult info = run({"info", "a.npy", "--json"});
+  EXPECT_EQ(*info.json().find("kind")->as_string(), "recording") << info.err;
+  EXPECT_EQ(*info.json().find("events")->as_integer(), 2);
+  ASSERT_EQ(run({"convert", "a.npy", "b.npy"}).code, 0);
+  ASSERT_EQ(run({"convert", "b.npy", "b.csv"}).code, 0);
+  EXPECT_EQ(read_whole(path("b.csv")), read_whole(path("a.csv")));
+  save(polarity_network(), path("polarity.nir"));
+  write_whole(path("c.csv"), "t_us,x,y,p\n5,0,0,1\n2000,0,0,0\n");
+  ASSERT_EQ(run({"convert", "c.csv", "c.npy"}).code, 0);
+  EXPECT_EQ(run({"run", "polarity.nir", "--dt", "1e-3", "--input", "c.npy"}).code, 0);
+}
+
 TEST_F(CliSensors, FormatsAreListed) {
   const ProcessResult result = run({"sensors", "formats"});
   EXPECT_EQ(result.code, 0);

@@ -128,7 +128,10 @@ TEST(EventsCamera, OtherFilesAreRefusedByName) {
   ASSERT_FALSE(generic.ok());
   EXPECT_EQ(generic.error().code, ErrorCode::kUnsupported);
   EXPECT_NE(generic.error().message().find("generic"), std::string::npos);
-  EXPECT_FALSE(read_recording(shared("slayer/Out_0.bsn")).ok());
+  const auto numbers = read_recording(shared("slayer/Out_0.bsn"));
+  ASSERT_FALSE(numbers.ok());
+  EXPECT_EQ(numbers.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(numbers.error().message().find("bsn"), std::string::npos);
 }
 
 /// What every format can hold: pixels of a small sensor, whole microseconds, ordered, with runs in

@@ -90,11 +90,13 @@ TEST(Filters, HotPixelsAreFoundAndRemoved) {
     events.push_back(i * kMicrosecond, 3, 2, 1);
   }
   // Ten pixels with ten events, one with 200: more than ten times the median.
-  const auto hot = find_hot_pixels(events, 16, 4);
-  ASSERT_TRUE(hot.ok());
-  EXPECT_EQ(*hot, (std::vector<Pixel>{{3, 2}}));
-  EXPECT_TRUE(find_hot_pixels(events, 16, 4, 20.0)->empty());
-  auto filter = HotPixelFilter::make(16, 4, *hot);
+  auto counts = PixelCounts::make(16, 4);
+  ASSERT_TRUE(counts.ok());
+  counts->add(events);
+  const auto hot = counts->hot();
+  EXPECT_EQ(hot, (std::vector<Pixel>{{3, 2}}));
+  EXPECT_TRUE(counts->hot(20.0).empty());
+  auto filter = HotPixelFilter::make(16, 4, hot);
   ASSERT_TRUE(filter.ok());
   filter->apply(events);
   EXPECT_EQ(events.size(), 100U);
