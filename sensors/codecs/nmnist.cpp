@@ -6,13 +6,11 @@
 /// No header, no sensor size. The counter wraps after 8.39 s: a step back by more than half its
 /// range is a wrap, a smaller one is time running backwards.
 
-#include <algorithm>
-#include <array>
-
 #include <fmt/format.h>
 
 #include "sensors/detail/codecs.hpp"
-#include "sensors/detail/event_rules.hpp"
+#include "sensors/detail/load.hpp"
+#include "sensors/detail/record_decoder.hpp"
 #include "sensors/detail/write_rules.hpp"
 
 namespace spikeloom::detail {
@@ -21,64 +19,40 @@ namespace {
 constexpr std::size_t kRecord = 5;
 constexpr std::int64_t kTimeRange = std::int64_t{1} << 23;
 
-class NmnistDecoder final : public EventDecoder {
+class Nmnist {
  public:
-  explicit NmnistDecoder(const ReadOptions& options) : rules_(options), unwrap_(!options.unsorted) {
-    facts_.width = options.width;
-    facts_.height = options.height;
-  }
+  static constexpr std::size_t kLongest = kRecord;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
 
-  Status feed(std::span<const std::byte> bytes, EventPacket& out) override {
-    if (held_count_ > 0) {
-      const std::size_t taken = std::min(kRecord - held_count_, bytes.size());
-      std::copy_n(bytes.begin(), taken, held_.begin() + held_count_);
-      held_count_ += taken;
-      bytes = bytes.subspan(taken);
-      if (held_count_ < kRecord) return {};
-      held_count_ = 0;
-      SPIKELOOM_CHECK(record(held_.data(), out));
-    }
-    if (out.empty()) out.reserve(bytes.size() / kRecord);
-    for (; bytes.size() >= kRecord; bytes = bytes.subspan(kRecord)) {
-      SPIKELOOM_CHECK(record(bytes.data(), out));
-    }
-    std::copy(bytes.begin(), bytes.end(), held_.begin());
-    held_count_ = bytes.size();
-    return {};
+  explicit Nmnist(const ReadOptions& options) : unwraps_(!options.unsorted) {}
+  Result<std::optional<std::size_t>> header(std::span<const std::byte>, bool) {
+    return std::optional<std::size_t>(0);
   }
-
-  Status finish(EventPacket&) override {
-    if (held_count_ == 0) return {};
-    return Error{.code = ErrorCode::kFormat,
-                 .what = "the last record is cut short",
-                 .where = fmt::format("byte {}", facts_.valid_bytes),
-                 .expected = "5 bytes",
-                 .got = fmt::format("{}", held_count_)};
+  Decoded decode(const std::byte* data, std::size_t bytes, EventBlock& block) {
+    return decode_same_size(*this, data, bytes, block);
   }
+  std::size_t decode_records(const std::byte* data, std::size_t count, EventBlock& block) {
+    std::size_t i = 0;
+    for (; i < count && !block.full(); ++i, data += kRecord) {
+      const std::uint32_t place = load_big<std::uint32_t>(data);  // x, y and the next 16 bits
+      const std::uint32_t rest = (place & 0xFFFFU) << 8 | std::to_integer<std::uint32_t>(data[4]);
+      const std::int64_t counter = rest & (kTimeRange - 1);
+      if (unwraps_ && last_counter_ - counter > kTimeRange / 2) epoch_ += kTimeRange;
+      last_counter_ = counter;
+      block.push((epoch_ + counter) * kMicrosecond, place >> 24, place >> 16 & 0xFFU, rest >> 23);
+    }
+    return i;
+  }
+  Error wrong(const std::byte*) const { return {}; }  // every record means something
+  bool may_end() const { return true; }
+  void report(StreamFacts&) const {}
+  void count(const std::byte*, std::size_t) {}
 
  private:
-  Status record(const std::byte* bytes, EventPacket& out) {
-    const auto at = [bytes](int i) { return std::to_integer<std::uint32_t>(bytes[i]); };
-    const std::int64_t counter = (at(2) & 0x7FU) << 16 | at(3) << 8 | at(4);
-    if (unwrap_ && last_counter_ - counter > kTimeRange / 2) epoch_ += kTimeRange;
-    const Time time = (epoch_ + counter) * kMicrosecond;
-    if (!rules_.allows(time, at(0), at(1))) {
-      return rules_.explain(time, at(0), at(1), fmt::format("byte {}", facts_.valid_bytes));
-    }
-    rules_.accept(time);
-    last_counter_ = counter;
-    facts_.valid_bytes += kRecord;
-    out.push_back(time, static_cast<std::uint16_t>(at(0)), static_cast<std::uint16_t>(at(1)),
-                  static_cast<std::uint8_t>(at(2) >> 7));
-    return {};
-  }
-
-  EventRules rules_;
-  bool unwrap_;
+  bool unwraps_;
   std::int64_t last_counter_ = 0;
   std::int64_t epoch_ = 0;
-  std::array<std::byte, kRecord> held_{};
-  std::size_t held_count_ = 0;
 };
 
 class NmnistEncoder final : public EventEncoder {
@@ -140,9 +114,7 @@ EventCodec nmnist_codec() {
   codec.name = "nmnist";
   codec.description = "N-MNIST .bin and SLAYER .bs2: 5 bytes an event";
   codec.extensions = {"bin", "bs2"};
-  codec.make_decoder = [](const ReadOptions& options) -> Result<std::unique_ptr<EventDecoder>> {
-    return std::unique_ptr<EventDecoder>(std::make_unique<NmnistDecoder>(options));
-  };
+  codec.make_decoder = make_record_decoder<Nmnist>;
   codec.make_encoder = [](const WriteOptions& options) -> Result<std::unique_ptr<EventEncoder>> {
     return std::unique_ptr<EventEncoder>(std::make_unique<NmnistEncoder>(options));
   };
