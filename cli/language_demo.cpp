@@ -85,7 +85,7 @@ Result<std::vector<WordStep>> write_words(const LanguageDemo& demo, const TextFl
   SPIKELOOM_CHECK(demo.vocabulary.encode_line(text.prompt.value_or(""), prompt));
   if (prompt.tokens.empty()) prompt.tokens.push_back(0);
   const RandomStream random{seed, kWordStream};
-  const WordChoice choice{text.temperature, static_cast<std::size_t>(text.among)};
+  const WordChoice choice = word_choice(text, demo.vocabulary);
   for (std::size_t i = 0; i + 1 < prompt.tokens.size(); ++i) {
     SPIKELOOM_CHECK(session.step(prompt.tokens[i]));
   }

@@ -171,7 +171,7 @@ Result<int> write_command(const TextCommand& command, const LoadedModel& model,
   }
   for (const std::uint32_t token : prompt.tokens) SPIKELOOM_CHECK(session.step(token));
   const RandomStream random{command.common.seed, kWordStream};
-  const WordChoice choice{command.text.temperature, static_cast<std::size_t>(command.text.among)};
+  const WordChoice choice = word_choice(command.text, vocabulary);
   const std::int64_t count = command.text.tokens > 0 ? command.text.tokens : kDefaultWords;
   std::vector<std::string> words;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -236,6 +236,10 @@ void add_text_flags(CLI::App& command, TextFlags& flags) {
                   "a .npy file for the scores of all words after every token read")
       ->group("Text");
   add_choice_flags(command, flags);
+}
+
+WordChoice word_choice(const TextFlags& flags, const Vocabulary& vocabulary) {
+  return {flags.temperature, static_cast<std::size_t>(flags.among), vocabulary.unknown()};
 }
 
 Result<TokenSession> TokenSession::open(const Pipeline& pipeline) {

@@ -39,6 +39,9 @@ void add_text_flags(CLI::App& command, TextFlags& flags);
 /// The flags of a text that is written word by word.
 void add_choice_flags(CLI::App& command, TextFlags& flags);
 
+/// As the flags have it, <unk> never.
+WordChoice word_choice(const TextFlags& flags, const Vocabulary& vocabulary);
+
 /// RandomStream::stream of the words that are chosen.
 inline constexpr std::uint64_t kWordStream = 0x6c616e67;
 

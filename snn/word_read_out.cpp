@@ -42,7 +42,11 @@ std::vector<ScoredWord> best_words(std::span<const float> logits, std::size_t co
 std::uint32_t choose_word(std::span<const float> logits, const WordChoice& choice,
                           const RandomStream& random, std::uint64_t index) {
   const std::size_t among = choice.temperature > 0.0 ? std::max<std::size_t>(choice.among, 1) : 1;
-  const std::vector<ScoredWord> best = best_words(logits, among);
+  std::vector<ScoredWord> best = best_words(logits, among + (choice.never ? 1 : 0));
+  if (choice.never) {
+    std::erase_if(best, [&](const ScoredWord& scored) { return scored.word == *choice.never; });
+    if (best.size() > among) best.pop_back();
+  }
   if (best.size() <= 1) return best.empty() ? 0 : best.front().word;
   std::vector<double> cumulative;
   double sum = 0.0;

@@ -4,9 +4,10 @@
 ///     log-likelihood of word t:  l_t - log sum_w exp(l_w)     (sum in double, largest taken out)
 ///     perplexity of T words:     exp(- 1/T sum of their log-likelihoods)
 ///     choice at temperature K:   word w with probability proportional to exp(l_w / K) among the
-///                                `among` best; K = 0: the best word. Ties: the lower index.
+///                                `among` best but `never`; K = 0: the best. Ties: the lower index.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,6 +45,8 @@ std::vector<ScoredWord> best_words(std::span<const float> logits, std::size_t co
 struct WordChoice {
   double temperature = 1.0;
   std::size_t among = 50;
+  /// A word that is never chosen: texts are written without <unk>.
+  std::optional<std::uint32_t> never = {};
 };
 
 /// Word number `index` of a text: a function of logits, options, random.seed and index.

@@ -13,7 +13,7 @@ namespace {
 
 /// Share of weights from which dense rows are walked faster than compressed ones: they take 4
 /// bytes and no index, and are added up by vectors (docs/performance.md).
-constexpr double kDenseFrom = 0.25;
+constexpr double kDenseFrom = 0.4;
 
 /// Lays out one value per gate and unit, padding with `padding`.
 template <typename V>

@@ -123,6 +123,17 @@ TEST(WordReadOut, ChoiceFollowsTheTemperature) {
   EXPECT_NEAR(second / 4000.0, 0.75, 0.03);
 }
 
+TEST(WordReadOut, AWordCanBeRuledOut) {
+  const std::vector<float> logits = {0.0F, 5.0F, std::log(3.0F), -50.0F};
+  const RandomStream random{1, 2};
+  int third = 0;
+  for (std::uint64_t i = 0; i < 4000; ++i) {
+    EXPECT_EQ(choose_word(logits, {0.0, 1, 1U}, random, i), 2U);
+    third += choose_word(logits, {1.0, 2, 1U}, random, i) == 2 ? 1 : 0;
+  }
+  EXPECT_NEAR(third / 4000.0, 0.75, 0.03);  // of the two best that are left, 3 to 1
+}
+
 TEST(ReadOutTrace, IsALowPass) {
   ReadOutAccumulator trace(ReadOut::kTrace, 2, 1.0);
   double expected = 0.0;
