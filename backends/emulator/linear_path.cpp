@@ -1,0 +1,171 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "backends/emulator/linear_path_private.hpp"
+
+namespace spikeloom::emulator {
+namespace {
+
+using Terms = std::vector<Term>;
+
+std::uint32_t narrow(std::int64_t value) { return static_cast<std::uint32_t>(value); }
+
+void dense(const op::Dense& dense, const IntegerNode& integer, const Term& term, Terms& out) {
+  const std::int64_t row = term.index / dense.inputs;
+  const std::int64_t column = term.index % dense.inputs;
+  for (std::int64_t o = 0; o < dense.outputs; ++o) {
+    const std::int64_t weight = integer.weight[static_cast<std::size_t>(o * dense.inputs + column)];
+    out.push_back({narrow(row * dense.outputs + o), term.delay, term.weight * weight});
+  }
+}
+
+/// Output position that tap `k` of a window leads to from input position `at`; -1: none.
+std::int64_t output_position(std::int64_t at, std::int64_t k, std::int64_t stride,
+                             std::int64_t dilation, std::int64_t pad, std::int64_t outputs) {
+  const std::int64_t from = at + pad - k * dilation;
+  if (from < 0 || from % stride != 0 || from / stride >= outputs) return -1;
+  return from / stride;
+}
+
+void convolution(const op::Convolution& c, const IntegerNode& integer, const Term& term,
+                 Terms& out) {
+  const std::int64_t area = c.input.rows * c.input.columns;
+  const std::int64_t channel = term.index / area;
+  const std::int64_t row = term.index % area / c.input.columns;
+  const std::int64_t column = term.index % c.input.columns;
+  const std::int64_t per_group = c.in_channels / c.groups;
+  const std::int64_t outputs = c.out_channels / c.groups;
+  const std::int64_t group = channel / per_group;
+  for (std::int64_t o = group * outputs; o < (group + 1) * outputs; ++o) {
+    for (std::int64_t kr = 0; kr < c.kernel.rows; ++kr) {
+      const std::int64_t r = output_position(row, kr, c.stride.rows, c.dilation.rows,
+                                             c.pad_before.rows, c.output.rows);
+      if (r < 0) continue;
+      for (std::int64_t kc = 0; kc < c.kernel.columns; ++kc) {
+        const std::int64_t q = output_position(column, kc, c.stride.columns, c.dilation.columns,
+                                               c.pad_before.columns, c.output.columns);
+        if (q < 0) continue;
+        const std::int64_t at =
+            ((o * per_group + channel % per_group) * c.kernel.rows + kr) * c.kernel.columns + kc;
+        out.push_back({narrow((o * c.output.rows + r) * c.output.columns + q), term.delay,
+                       term.weight * integer.weight[static_cast<std::size_t>(at)]});
+      }
+    }
+  }
+}
+
+void sum_pool(const op::Pool& p, const Term& term, Terms& out) {
+  const std::int64_t area = p.input.rows * p.input.columns;
+  const std::int64_t channel = term.index / area;
+  const std::int64_t row = term.index % area / p.input.columns;
+  const std::int64_t column = term.index % p.input.columns;
+  for (std::int64_t kr = 0; kr < p.kernel.rows; ++kr) {
+    const std::int64_t r =
+        output_position(row, kr, p.stride.rows, 1, p.pad_before.rows, p.output.rows);
+    if (r < 0) continue;
+    for (std::int64_t kc = 0; kc < p.kernel.columns; ++kc) {
+      const std::int64_t q =
+          output_position(column, kc, p.stride.columns, 1, p.pad_before.columns, p.output.columns);
+      if (q < 0) continue;
+      out.push_back(
+          {narrow((channel * p.output.rows + r) * p.output.columns + q), term.delay, term.weight});
+    }
+  }
+}
+
+}  // namespace
+
+const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::Sparse& sparse) {
+  const auto [place, is_new] = columns_.try_emplace(node);
+  Columns& made = place->second;
+  if (!is_new) return made;
+  made.start.assign(static_cast<std::size_t>(sparse.inputs) + 1, 0);
+  for (const std::int64_t column : sparse.column)
+    ++made.start[static_cast<std::size_t>(column) + 1];
+  for (std::size_t i = 1; i < made.start.size(); ++i) made.start[i] += made.start[i - 1];
+  made.target.resize(sparse.column.size());
+  made.weight.resize(sparse.column.size());
+  std::vector<std::int64_t> next(made.start.begin(), made.start.end() - 1);
+  for (std::size_t o = 0; o + 1 < sparse.row_start.size(); ++o) {
+    for (std::int64_t k = sparse.row_start[o]; k < sparse.row_start[o + 1]; ++k) {
+      const auto from = static_cast<std::size_t>(k);
+      const auto to =
+          static_cast<std::size_t>(next[static_cast<std::size_t>(sparse.column[from])]++);
+      made.target[to] = static_cast<std::uint32_t>(o);
+      made.weight[to] = integer_.nodes[node].weight[from];
+    }
+  }
+  return made;
+}
+
+Status LinearNodes::apply(std::uint32_t node, Terms& terms) {
+  const ProgramNode& layer = program_.nodes[node];
+  const IntegerNode& integer = integer_.nodes[node];
+  const Operation& operation = layer.operation;
+  if (std::holds_alternative<op::Identity>(operation)) return {};
+  if (const auto* delay = std::get_if<op::Delay>(&operation)) {
+    for (Term& term : terms) term.delay += delay->steps[term.index];
+    return {};
+  }
+  if (std::holds_alternative<op::Scale>(operation)) {
+    for (Term& term : terms) term.weight *= integer.factor[term.index];
+    return {};
+  }
+  Terms out;
+  for (const Term& term : terms) {
+    if (const auto* o = std::get_if<op::Dense>(&operation)) {
+      dense(*o, integer, term, out);
+    } else if (const auto* c = std::get_if<op::Convolution>(&operation)) {
+      convolution(*c, integer, term, out);
+    } else if (const auto* p = std::get_if<op::Pool>(&operation);
+               p != nullptr && p->kind == op::PoolKind::kSum) {
+      sum_pool(*p, term, out);
+    } else if (const auto* sparse = std::get_if<op::Sparse>(&operation)) {
+      const Columns& rows = columns(node, *sparse);
+      for (std::int64_t k = rows.start[term.index]; k < rows.start[term.index + 1]; ++k) {
+        const auto at = static_cast<std::size_t>(k);
+        out.push_back({rows.target[at], term.delay, term.weight * rows.weight[at]});
+      }
+    } else {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .what = fmt::format("the emulator does not place a {}", layer.kind),
+                   .where = layer.name};
+    }
+  }
+  terms = std::move(out);
+  return {};
+}
+
+std::vector<std::int32_t> LinearNodes::bias(std::uint32_t node) const {
+  const std::vector<std::int32_t>& bias = integer_.nodes[node].bias;
+  const ProgramNode& layer = program_.nodes[node];
+  std::vector<std::int32_t> values;
+  if (bias.empty() || !is_weight_operation(layer.operation)) return values;
+  const auto size = static_cast<std::size_t>(layer.out_size);
+  values.resize(size);
+  // One per output of a dense row, or per channel.
+  const auto* c = std::get_if<op::Convolution>(&layer.operation);
+  const std::size_t area =
+      c == nullptr ? 1 : static_cast<std::size_t>(c->output.rows * c->output.columns);
+  for (std::size_t i = 0; i < size; ++i) values[i] = bias[i / area % bias.size()];
+  return values;
+}
+
+void collect(Terms& terms) {
+  std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) {
+    return a.delay != b.delay ? a.delay < b.delay : a.index < b.index;
+  });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    if (kept > 0 && terms[kept - 1].index == terms[i].index &&
+        terms[kept - 1].delay == terms[i].delay) {
+      terms[kept - 1].weight += terms[i].weight;
+    } else {
+      terms[kept++] = terms[i];
+    }
+  }
+  terms.resize(kept);
+}
+
+}  // namespace spikeloom::emulator

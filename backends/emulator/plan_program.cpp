@@ -1,0 +1,326 @@
+#include "backends/emulator/plan_program.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "backends/emulator/linear_path_private.hpp"
+
+namespace spikeloom::emulator {
+namespace {
+
+constexpr std::uint64_t kMostSynapses = std::uint64_t{1} << 27;
+constexpr std::uint32_t kLongestDelay = 255;
+
+Error unsupported_node(const ProgramNode& node, std::string what) {
+  return Error{.code = ErrorCode::kUnsupported, .what = std::move(what), .where = node.name};
+}
+
+class Placer {
+ public:
+  Placer(const Program& program, const IntegerProgram& integer, const mapping::Plan& plan)
+      : program_(program), plan_(plan), nodes_(program, integer) {}
+
+  Result<PlanProgram> run() {
+    population_of_.assign(program_.nodes.size(), -1);
+    made_.cores.resize(plan_.cores.size());
+    for (const mapping::PlanPopulation& population : plan_.populations) {
+      SPIKELOOM_CHECK(add_population(population));
+    }
+    for (PlacedCore& core : made_.cores) core.constant.assign(core.neurons, 0);
+    for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) {
+      if (population_of_[n] < 0) continue;
+      hops_.assign(1, {n, nullptr});
+      SPIKELOOM_CHECK(follow_inputs(n));
+    }
+    finish();
+    return std::move(made_);
+  }
+
+ private:
+  /// A node on the way to a target, and the link that leads into it.
+  struct Hop {
+    std::uint32_t node = 0;
+    const Link* link = nullptr;
+  };
+
+  // --- populations ------------------------------------------------------------------------------
+
+  Status add_population(const mapping::PlanPopulation& planned) {
+    const auto number = static_cast<std::uint32_t>(made_.populations.size());
+    if (planned.node < 0 || planned.node >= static_cast<std::int64_t>(program_.nodes.size())) {
+      return other_program(planned);
+    }
+    const auto node = static_cast<std::uint32_t>(planned.node);
+    const ProgramNode& layer = program_.nodes[node];
+    const std::uint64_t size =
+        std::uint64_t{planned.shape[0]} * planned.shape[1] * planned.shape[2];
+    const bool is_output = std::holds_alternative<op::Output>(layer.operation);
+    if (layer.name != planned.name ||
+        size != static_cast<std::uint64_t>(is_output ? layer.in_size : layer.out_size) ||
+        (!planned.order.empty() && planned.order.size() != size)) {
+      return other_program(planned);
+    }
+    PlacedPopulation made;
+    made.node = node;
+    SPIKELOOM_TRY(made.kind, kind_of(layer));
+    made.slice.resize(size);
+    made.within.resize(size);
+    for (std::uint32_t s = planned.first_slice; s < planned.first_slice + planned.slices; ++s) {
+      if (s >= plan_.slices.size() || s != made_.slices.size() ||
+          plan_.slices[s].core >= plan_.cores.size() ||
+          std::uint64_t{plan_.slices[s].first} + plan_.slices[s].count > size) {
+        return other_program(planned);
+      }
+      add_slice(planned, plan_.slices[s], s, number, made);
+    }
+    population_of_[node] = number;
+    made_.populations.push_back(std::move(made));
+    return {};
+  }
+
+  static Error other_program(const mapping::PlanPopulation& population) {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "the plan was made for another network",
+                 .where = fmt::format("population \"{}\"", population.name),
+                 .next = "map this network anew"};
+  }
+
+  void add_slice(const mapping::PlanPopulation& planned, const mapping::PlanSlice& slice,
+                 std::uint32_t number, std::uint32_t population, PlacedPopulation& made) {
+    PlacedCore& core = made_.cores[slice.core];
+    PlacedSlice placed;
+    placed.population = population;
+    placed.core = slice.core;
+    placed.first = core.neurons;
+    for (std::uint32_t i = 0; i < slice.count; ++i) {
+      const std::uint32_t neuron =
+          planned.order.empty() ? slice.first + i : planned.order[slice.first + i];
+      made.slice[neuron] = number;
+      made.within[neuron] = i;
+      placed.neurons.push_back(neuron);
+    }
+    core.neurons += slice.count;
+    core.slices.push_back(number);
+    made_.slices.push_back(std::move(placed));
+  }
+
+  static Result<PlacedKind> kind_of(const ProgramNode& layer) {
+    if (std::holds_alternative<op::Input>(layer.operation)) return PlacedKind::kInput;
+    if (std::holds_alternative<op::Threshold>(layer.operation)) return PlacedKind::kThreshold;
+    if (std::holds_alternative<op::Output>(layer.operation)) return PlacedKind::kSum;
+    const auto* neuron = std::get_if<op::Neuron>(&layer.operation);
+    if (neuron == nullptr) {
+      return unsupported_node(layer, fmt::format("the emulator does not place a {}", layer.kind));
+    }
+    if (layer.early) {
+      return unsupported_node(layer, "spikes that leave a step late are not emulated");
+    }
+    if (!neuron->coefficients.refractory.empty()) {
+      return unsupported_node(layer, "refractory steps are not emulated");
+    }
+    if (neuron->reset_period > 0) {
+      return unsupported_node(layer, "neurons that start afresh are not emulated");
+    }
+    return PlacedKind::kNeuron;
+  }
+
+  // --- ways between populations -----------------------------------------------------------------
+
+  Status follow_inputs(std::uint32_t at) {
+    for (const Link& link : program_.nodes[at].inputs) {
+      hops_.back().link = &link;
+      if (population_of_[link.source] >= 0 &&
+          !std::holds_alternative<op::Output>(program_.nodes[link.source].operation)) {
+        SPIKELOOM_CHECK(add_way(link.source));
+        continue;
+      }
+      SPIKELOOM_CHECK(add_bias(link.source));
+      hops_.push_back({link.source, nullptr});
+      SPIKELOOM_CHECK(follow_inputs(link.source));
+      hops_.pop_back();
+    }
+    return {};
+  }
+
+  /// Terms at the target, from terms at the output of the node before the last hop.
+  Status carry(std::vector<Term>& terms, bool is_bias) {
+    // A link may hold at the start what its cycle's biases give: then they do not wait for it.
+    bool is_seeded = is_bias;
+    for (std::size_t h = hops_.size(); h-- > 0;) {
+      const Link& link = *hops_[h].link;
+      if (!is_seeded || !link.bias_at_start) {
+        for (Term& term : terms) term.delay += link.delay;
+      }
+      is_seeded = is_seeded && link.in_cycle;
+      if (h > 0) SPIKELOOM_CHECK(nodes_.apply(hops_[h].node, terms));
+    }
+    return {};
+  }
+
+  Status add_bias(std::uint32_t node) {
+    const std::vector<std::int32_t> bias = nodes_.bias(node);
+    if (bias.empty()) return {};
+    std::vector<Term> terms;
+    for (std::uint32_t i = 0; i < bias.size(); ++i) {
+      if (bias[i] != 0) terms.push_back({i, 0, bias[i]});
+    }
+    SPIKELOOM_CHECK(carry(terms, true));
+    const PlacedPopulation& target = target_population();
+    for (const Term& term : terms) {
+      const PlacedSlice& slice = made_.slices[target.slice[term.index]];
+      PlacedCore& core = made_.cores[slice.core];
+      const std::uint32_t neuron = slice.first + target.within[term.index];
+      const auto value = static_cast<std::int32_t>(term.weight);
+      if (term.delay == 0) {
+        core.constant[neuron] += value;
+      } else {
+        core.late_constants.push_back({neuron, term.delay, value});
+      }
+    }
+    return {};
+  }
+
+  const PlacedPopulation& target_population() const {
+    return made_.populations[static_cast<std::size_t>(population_of_[hops_.front().node])];
+  }
+
+  Status add_way(std::uint32_t source) {
+    const auto number = static_cast<std::size_t>(population_of_[source]);
+    const PlacedPopulation& from = made_.populations[number];
+    const PlacedPopulation& to = target_population();
+    const Joined join = joined(number, static_cast<std::size_t>(population_of_[hops_[0].node]));
+    if (!join.at_all) {
+      return unsupported_node(
+          program_.nodes[hops_[0].node],
+          fmt::format("the plan does not lead from \"{}\" to here", program_.nodes[source].name));
+    }
+    rows_.resize(std::max(rows_.size(), made_.slices.size()));
+    std::vector<Term> terms;
+    for (std::uint32_t neuron = 0; neuron < from.slice.size(); ++neuron) {
+      terms.assign(1, {neuron, 0, 1});
+      SPIKELOOM_CHECK(carry(terms, false));
+      collect(terms);
+      if (!join.with_zeros) std::erase_if(terms, [](const Term& term) { return term.weight == 0; });
+      SPIKELOOM_CHECK(keep(source, from, neuron, to, terms));
+    }
+    return {};
+  }
+
+  /// Whether the plan joins two populations, and whether memory holds weights that are 0 as well.
+  struct Joined {
+    bool at_all = false, with_zeros = false;
+  };
+  Joined joined(std::size_t source, std::size_t target) const {
+    Joined found;
+    for (const mapping::PlanProjection& projection : plan_.projections) {
+      if (projection.source != source || projection.target != target) continue;
+      found.at_all = true;
+      found.with_zeros |= projection.pattern != mapping::Pattern::kList;
+    }
+    return found;
+  }
+
+  /// Adds terms to the row of a source neuron.
+  Status keep(std::uint32_t source, const PlacedPopulation& from, std::uint32_t neuron,
+              const PlacedPopulation& to, const std::vector<Term>& terms) {
+    const ProgramNode& layer = program_.nodes[source];
+    made_.synapses += terms.size();
+    if (made_.synapses > kMostSynapses) {
+      return Error{.code = ErrorCode::kResource,
+                   .what = "more synapses than the emulator holds",
+                   .where = layer.name,
+                   .expected = fmt::format("up to {}", kMostSynapses)};
+    }
+    auto& rows = rows_[from.slice[neuron]];
+    rows.resize(made_.slices[from.slice[neuron]].neurons.size());
+    auto& row = rows[from.within[neuron]];
+    for (const Term& term : terms) {
+      if (term.delay == 0 && from.kind != PlacedKind::kInput) {
+        return unsupported_node(layer,
+                                "a link without delay out of a population: give "
+                                "--link-delay 1");
+      }
+      if (term.delay > kLongestDelay || term.weight > std::numeric_limits<std::int32_t>::max() ||
+          term.weight < std::numeric_limits<std::int32_t>::min()) {
+        return unsupported_node(layer,
+                                "a delay of more than 255 ticks, or a weight beyond 32 bits");
+      }
+      made_.longest_delay = std::max(made_.longest_delay, term.delay);
+      const PlacedSlice& slice = made_.slices[to.slice[term.index]];
+      row.push_back({slice.core, slice.first + to.within[term.index], term.delay,
+                     static_cast<std::int32_t>(term.weight)});
+    }
+    return {};
+  }
+
+  /// Sorts every row by core and hands its parts to the cores.
+  void finish() {
+    rows_.resize(made_.slices.size());
+    for (std::uint32_t s = 0; s < rows_.size(); ++s) {
+      std::vector<std::uint32_t>& listeners = made_.slices[s].listeners;
+      for (auto& row : rows_[s]) {
+        std::stable_sort(row.begin(), row.end(),
+                         [](const RowTerm& a, const RowTerm& b) { return a.core < b.core; });
+        for (const RowTerm& term : row) {
+          if (listeners.empty() || listeners.back() != term.core) listeners.push_back(term.core);
+        }
+      }
+      std::sort(listeners.begin(), listeners.end());
+      listeners.erase(std::unique(listeners.begin(), listeners.end()), listeners.end());
+      for (const std::uint32_t core : listeners) made_.cores[core].blocks.push_back({s, {0}, {}});
+      for (const auto& row : rows_[s]) add_row(row, listeners);
+      rows_[s] = {};
+    }
+  }
+
+  struct RowTerm {
+    std::uint32_t core = 0, neuron = 0, delay = 0;
+    std::int32_t weight = 0;
+  };
+
+  void add_row(const std::vector<RowTerm>& row, const std::vector<std::uint32_t>& listeners) {
+    auto term = row.begin();
+    for (const std::uint32_t core : listeners) {
+      RowBlock& block = made_.cores[core].blocks.back();
+      for (; term != row.end() && term->core == core; ++term) {
+        PlacedSynapse synapse;
+        synapse.neuron = term->neuron & 0xFFFFFFU;
+        synapse.delay = term->delay & 0xFFU;
+        synapse.weight = term->weight;
+        block.synapses.push_back(synapse);
+      }
+      block.start.push_back(static_cast<std::uint32_t>(block.synapses.size()));
+    }
+  }
+
+  const Program& program_;
+  const mapping::Plan& plan_;
+  LinearNodes nodes_;
+  PlanProgram made_;
+  std::vector<std::int64_t> population_of_;              ///< by node
+  std::vector<Hop> hops_;                                ///< from the target up
+  std::vector<std::vector<std::vector<RowTerm>>> rows_;  ///< by slice and place
+};
+
+}  // namespace
+
+bool RowBlock::has_effect(std::uint32_t neuron) const {
+  return std::any_of(synapses.begin() + start[neuron], synapses.begin() + start[neuron + 1],
+                     [](const PlacedSynapse& synapse) { return synapse.weight != 0; });
+}
+
+const RowBlock* PlacedCore::find(std::uint32_t slice) const {
+  const auto at =
+      std::lower_bound(blocks.begin(), blocks.end(), slice,
+                       [](const RowBlock& block, std::uint32_t s) { return block.slice < s; });
+  return at != blocks.end() && at->slice == slice ? &*at : nullptr;
+}
+
+Result<PlanProgram> place_program(const Program& program, const IntegerProgram& integer,
+                                  const mapping::Plan& plan) {
+  return Placer(program, integer, plan).run();
+}
+
+}  // namespace spikeloom::emulator
