@@ -292,6 +292,32 @@ TEST(EventsCamera, PiecesOfAnySizeGiveTheSameEvents) {
   }
 }
 
+/// Where a piece ends decides which frames of AEDAT 4.0 are unpacked together, and which words of
+/// EVT 3.0 a register holds.
+TEST(EventsCamera, PiecesOfRecordingsGiveTheSameEvents) {
+  REQUIRE_SHARED("acceptance/events/README.md");
+  for (const char* name : {"aedat/sample.aedat4", "prophesee/evt3_sample.raw"}) {
+    SCOPED_TRACE(name);
+    const auto bytes = slurp(shared(name));
+    const auto whole = read_recording(shared(name));
+    ASSERT_TRUE(whole.ok());
+    const auto codec = find_event_codec(whole->report.format);
+    ASSERT_TRUE(codec.ok());
+    for (const std::size_t piece : {100, 8333, 16399, 50021, 999983}) {
+      auto decoder = (*codec)->make_decoder({});
+      ASSERT_TRUE(decoder.ok());
+      EventPacket events;
+      for (std::size_t at = 0; at < bytes.size(); at += piece) {
+        const auto part = std::span(bytes).subspan(at, std::min(piece, bytes.size() - at));
+        ASSERT_TRUE((*decoder)->feed(part, events).ok());
+      }
+      ASSERT_TRUE((*decoder)->finish(events).ok());
+      EXPECT_TRUE(events == whole->recording.events) << "pieces of " << piece;
+      EXPECT_EQ((*decoder)->facts().skipped, whole->report.facts.skipped);
+    }
+  }
+}
+
 bool begins_with(const EventPacket& events, const EventPacket& start) {
   return start.size() <= events.size() &&
          std::equal(start.time.begin(), start.time.end(), events.time.begin()) &&

@@ -118,5 +118,49 @@ TEST(EventsForeign, Evt21AsDescribed) {
   }
 }
 
+/// docs.inivation.com, AEDAT file formats, 3.1: packets with a header of 28 bytes; of a polarity
+/// event valid (1), polarity (1), y (15), x (15) and 31 bits of microseconds, which the header's
+/// overflows go on counting.
+TEST(EventsForeign, Aedat31AsDescribed) {
+  test::ByteWriter bytes;
+  bytes.text("#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n");
+  const auto packet = [&bytes](std::uint64_t type, std::uint64_t source, std::uint64_t size,
+                               std::uint64_t overflows, std::uint64_t events, std::uint64_t valid) {
+    bytes.put(type, 2).put(source, 2).put(size, 4).put(size == 8 ? 4 : 8, 4).put(overflows, 4);
+    bytes.put(events + 3, 4).put(events, 4).put(valid, 4);
+  };
+  const auto event = [&bytes](std::uint64_t valid, std::uint64_t polarity, std::uint64_t x,
+                              std::uint64_t y, std::uint64_t us) {
+    bytes.put(valid | polarity << 1 | y << 2 | x << 17, 4).put(us, 4);
+  };
+  packet(0, 1, 8, 0, 1, 1);  // special: skipped
+  bytes.put(0, 8);
+  packet(1, 1, 8, 0, 3, 2);
+  event(1, 1, 127, 3, 1000);
+  event(0, 1, 5, 5, 1001);  // not valid
+  event(1, 0, 0, 127, 0x7FFF'FFFF);
+  packet(3, 1, 36, 0, 2, 2);  // imu6: skipped
+  for (int i = 0; i < 2; ++i) bytes.put(0, 36);
+  packet(1, 2, 8, 0, 1, 1);  // another source
+  event(1, 1, 9, 9, 2000);
+  packet(1, 1, 8, 1, 1, 1);
+  event(1, 1, 64, 32, 5);
+  const auto read = read_recording_bytes(bytes.bytes(), "described.aedat");
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  EXPECT_EQ(read->report.format, "aedat3");
+  EXPECT_EQ(read->recording.width, 128U);
+  EventPacket expected;
+  expected.push_back(1000 * kMicrosecond, 127, 3, 1);
+  expected.push_back(Time{0x7FFF'FFFF} * kMicrosecond, 0, 127, 0);
+  expected.push_back(Time{0x8000'0005} * kMicrosecond, 64, 32, 1);
+  EXPECT_EQ(read->recording.events, expected);
+  const std::map<std::string, std::uint64_t> skipped(read->report.facts.skipped.begin(),
+                                                     read->report.facts.skipped.end());
+  EXPECT_EQ(skipped.at("special_packets"), 1U);
+  EXPECT_EQ(skipped.at("imu6_packets"), 1U);
+  EXPECT_EQ(skipped.at("invalid_events"), 1U);
+  EXPECT_EQ(skipped.at("packets_of_other_sources"), 1U);
+}
+
 }  // namespace
 }  // namespace spikeloom
