@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <string_view>
 
@@ -11,7 +12,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "checkpoints are little endian");
 
-constexpr std::string_view kMagic = "SLCKPT02";
+constexpr std::string_view kMagic = "SLCKPT03";
+constexpr std::string_view kBefore = "SLCKPT02";  ///< without ways and the later counts
 
 class Writer {
  public:
@@ -84,6 +86,9 @@ constexpr std::array kCounts = {
     &NodeStats::events_in,   &NodeStats::events_out,   &NodeStats::ac,
     &NodeStats::mac,         &NodeStats::dense_macs,   &NodeStats::neuron_updates,
     &NodeStats::executed_ac, &NodeStats::executed_mac, &NodeStats::executed_updates};
+constexpr std::array kLaterCounts = {&NodeStats::steps_rows, &NodeStats::steps_bitmask,
+                                     &NodeStats::steps_dense, &NodeStats::saturated};
+constexpr std::array kBytes = {&TrafficBytes::weights, &TrafficBytes::state, &TrafficBytes::events};
 
 /// Sizes of a node's state, from the program alone.
 struct StateSizes {
@@ -106,7 +111,16 @@ StateSizes state_sizes(const ProgramNode& node) {
   return sizes;
 }
 
-CheckpointNode read_node(Reader& reader, const ProgramNode& node) {
+void read_way(Reader& reader, CheckpointNode& state) {
+  const auto way = reader.get<std::uint64_t>();
+  state.active = reader.get<double>();
+  const bool known = way >= static_cast<std::uint64_t>(Schedule::kRows) &&
+                     way <= static_cast<std::uint64_t>(Schedule::kDense);
+  reader.ok = reader.ok && known && std::isfinite(state.active) && state.active >= 0.0;
+  if (reader.ok) state.way = static_cast<Schedule>(way);
+}
+
+CheckpointNode read_node(Reader& reader, const ProgramNode& node, bool before) {
   CheckpointNode state;
   const StateSizes sizes = state_sizes(node);
   const auto width = static_cast<std::size_t>(node.in_size);
@@ -126,6 +140,7 @@ CheckpointNode read_node(Reader& reader, const ProgramNode& node) {
     }
     state.links.push_back(std::move(slots));
   }
+  if (!before) read_way(reader, state);
   return state;
 }
 
@@ -177,6 +192,8 @@ Checkpoint write_checkpoint(const CheckpointState& state, const Program& program
         writer.put_size(link.size());
         for (const auto& slot : link) writer.put_all(slot);
       }
+      writer.put_size(static_cast<std::size_t>(node.way));
+      writer.put(node.active);
     }
     writer.put_all(element.latest);
     writer.put_size(element.pending.size());
@@ -191,6 +208,8 @@ Checkpoint write_checkpoint(const CheckpointState& state, const Program& program
   for (const NodeStats& node : state.stats.nodes) {
     for (const auto count : kCounts) writer.put(node.*count);
     writer.put(node.value_sum);
+    for (const auto count : kLaterCounts) writer.put(node.*count);
+    for (const auto bytes : kBytes) writer.put(node.bytes.*bytes);
   }
   writer.put(state.stats.input.late);
   writer.put(state.stats.input.out_of_order);
@@ -203,7 +222,8 @@ Result<CheckpointState> read_checkpoint(std::span<const std::byte> bytes, const 
   Reader reader(bytes);
   std::string magic(kMagic.size(), '\0');
   for (char& c : magic) c = reader.get<char>();
-  if (magic != kMagic) return damaged("this is not a checkpoint");
+  const bool before = magic == kBefore;
+  if (magic != kMagic && !before) return damaged("this is not a checkpoint");
   const auto mismatch = [](const char* what) {
     return Error{.what = what,
                  .where = "checkpoint",
@@ -222,7 +242,9 @@ Result<CheckpointState> read_checkpoint(std::span<const std::byte> bytes, const 
   }
   for (std::size_t e = 0; e < batch && reader.ok; ++e) {
     CheckpointElement element;
-    for (const ProgramNode& node : program.nodes) element.nodes.push_back(read_node(reader, node));
+    for (const ProgramNode& node : program.nodes) {
+      element.nodes.push_back(read_node(reader, node, before));
+    }
     element.latest = reader.get_all<Time>(program.inputs.size());
     const auto pending = reader.get<std::uint64_t>();
     if (pending > reader.left()) reader.ok = false;
@@ -246,6 +268,10 @@ Result<CheckpointState> read_checkpoint(std::span<const std::byte> bytes, const 
     stats.kind = node.kind;
     for (const auto count : kCounts) stats.*count = reader.get<std::uint64_t>();
     stats.value_sum = reader.get<double>();
+    if (!before) {
+      for (const auto count : kLaterCounts) stats.*count = reader.get<std::uint64_t>();
+      for (const auto bytes : kBytes) stats.bytes.*bytes = reader.get<std::uint64_t>();
+    }
     state.stats.nodes.push_back(std::move(stats));
   }
   state.stats.input.late = reader.get<std::uint64_t>();

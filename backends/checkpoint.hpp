@@ -1,10 +1,10 @@
 #pragma once
 /// Checkpoints: the state of a session in a form that every backend of one arithmetic can load.
 ///
-/// Layout (docs/formats.md): "SLCKPT02", program fingerprint, arithmetic, then everything below in
+/// Layout (docs/formats.md): "SLCKPT03", program fingerprint, arithmetic, then everything below in
 /// order, integers as 64-bit and reals as IEEE double, little endian, vectors with their length in
 /// front (event ports and indices and refractory steps are 32-bit). Values of float32 runs are
-/// exact in double.
+/// exact in double. "SLCKPT02", which lacks what is marked "since 03", is read too.
 
 #include <cstdint>
 #include <span>
@@ -28,6 +28,10 @@ struct CheckpointNode {
   std::vector<std::vector<double>> delay;  ///< a Delay's past inputs, oldest first
   /// Per incoming link, values on their way, oldest first (as many as its delay).
   std::vector<std::vector<std::vector<double>>> links;
+  /// Since 03. Weight nodes on cpu: how they were added up last, and how many sources were active
+  /// lately. Both decide how they are added up next, and so the order of the sums.
+  Schedule way = Schedule::kRows;
+  double active = 0.0;
 };
 
 struct CheckpointElement {
@@ -39,7 +43,7 @@ struct CheckpointElement {
 struct CheckpointState {
   std::int64_t step = 0;
   std::vector<CheckpointElement> elements;
-  RunStats stats;  ///< counts only; seconds start again
+  RunStats stats;  ///< counts only; steps of each way, saturated and bytes since 03
 };
 
 /// Identifies a program: names, sizes, delays and discretisation. Another value, another program.

@@ -114,6 +114,14 @@ class WayChooser {
     return projection.offers(way_, graded) ? way_ : Schedule::kRows;
   }
 
+  // What a checkpoint holds: a run that goes on from there chooses as if it had not stopped.
+  Schedule way() const { return way_; }
+  double active() const { return active_; }
+  void restore(Schedule way, double active) {
+    way_ = way;
+    active_ = active;
+  }
+
  private:
   static constexpr double kForget = 1.0 / 16.0;
   static constexpr double kHysteresis = 0.8;

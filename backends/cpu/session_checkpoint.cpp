@@ -88,6 +88,8 @@ Result<Checkpoint> CpuSession<V>::save() const {
       const auto size = static_cast<std::size_t>(program_.nodes[n].out_size);
       NodeState<V>& state = element.nodes[n];
       CheckpointNode node;
+      node.way = state.way.way();
+      node.active = state.way.active();
       if (plan.population != nullptr) {
         wake_all(element, n, step_);
         node.membrane = logical(state.membrane, plan.order, size);
@@ -162,6 +164,7 @@ Status CpuSession<V>::load(std::span<const std::byte> checkpoint) {
       const NodePlan<V>& plan = plans_[n];
       const CheckpointNode& node = saved.elements[e].nodes[n];
       NodeState<V>& state = element.nodes[n];
+      state.way.restore(node.way, node.active);
       if (plan.population != nullptr) {
         physical(node.membrane, plan.order, state.membrane);
         physical(node.current, plan.order, state.current);

@@ -135,5 +135,40 @@ TEST_P(ScheduleParity, AutoPicksBitmasksWhereTheyAreCheaper) {
   }
 }
 
+/// A session that goes on from a checkpoint adds up in the ways of one that never stopped: another
+/// way is another order of the sums, which float32 shows.
+TEST_P(ScheduleParity, ACheckpointCarriesTheWay) {
+  RunRequest wanted = request(Arithmetic::kFloat32);
+  wanted.backend = "cpu";
+  const auto executable = compile_network(network(GetParam()), wanted);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto open = [&executable] { return *(*executable)->open(1); };
+  const auto run_to = [](Session& session, std::int64_t step) {
+    EXPECT_TRUE(session.advance(step * session.step_time()).ok());
+  };
+  const auto whole = open();
+  ASSERT_TRUE(push_coded(*whole, 0, busy_input()).ok());
+  run_to(*whole, kSteps);
+  const RunStats expected = whole->stats();
+  EXPECT_GT(expected.total(&NodeStats::steps_bitmask), 0U);
+  for (const std::int64_t middle : {1, 6, 11}) {
+    const auto first = open(), second = open();
+    ASSERT_TRUE(push_coded(*first, 0, busy_input()).ok());
+    run_to(*first, middle);
+    const auto saved = first->save();
+    ASSERT_TRUE(saved.ok()) << error_of(saved);
+    ASSERT_TRUE(second->load(*saved).ok());
+    run_to(*second, kSteps);
+    const RunStats got = second->stats();
+    for (std::size_t n = 0; n < expected.nodes.size(); ++n) {
+      SCOPED_TRACE(expected.nodes[n].name + ", saved after step " + std::to_string(middle));
+      EXPECT_EQ(got.nodes[n].steps_rows, expected.nodes[n].steps_rows);
+      EXPECT_EQ(got.nodes[n].steps_bitmask, expected.nodes[n].steps_bitmask);
+      EXPECT_EQ(got.nodes[n].steps_dense, expected.nodes[n].steps_dense);
+      EXPECT_EQ(got.nodes[n].bytes.weights, expected.nodes[n].bytes.weights);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace spikeloom::test
