@@ -1,12 +1,12 @@
 #include "mapping/fit.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
 #include "mapping/machine.hpp"
 #include "mapping/slices.hpp"
+#include "mapping/sweep.hpp"
 
 namespace spikeloom::mapping {
 namespace {
@@ -56,12 +56,9 @@ void suggest_sizes(const Target& target, std::uint64_t cores_needed,
     }
   }
   const std::uint64_t chips = (cores_needed + per_chip - 1) / per_chip;
-  const auto side = static_cast<std::uint64_t>(std::ceil(std::sqrt(static_cast<double>(chips))));
-  const std::uint64_t other = (chips + side - 1) / side;
-  const std::string size = fmt::format("{}x{}", side, other);
+  const std::string size = torus_size(chips);
   if (load_target(target.name + ":" + size).ok()) {
-    changes.push_back(
-        fmt::format("--target {}:{} ({} cores)", target.name, size, side * other * per_chip));
+    changes.push_back(fmt::format("--target {}:{}", target.name, size));
   }
 }
 
@@ -108,17 +105,6 @@ Result<FitReport> fit(const PopulationGraph& graph, const Target& target,
     MapOptions slower = options;
     slower.resources.real_time = false;
     helps(slower, "a slower tick than real time (without --real-time)");
-  }
-  if (limits.out_axons > 0) {
-    for (std::uint32_t neurons =
-             static_cast<std::uint32_t>(std::max<std::uint64_t>(2, limits.neurons)) / 2;
-         neurons >= 1; neurons /= 2) {
-      MapOptions smaller = options;
-      smaller.resources.neurons_per_core = neurons;
-      const std::size_t before = report.changes.size();
-      helps(smaller, fmt::format("--neurons-per-core {}", neurons));
-      if (report.changes.size() > before || neurons == 1) break;
-    }
   }
   return report;
 }

@@ -240,8 +240,10 @@ class Builder {
     for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) SPIKELOOM_CHECK(add_node(n));
     for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) {
       const bool output = std::holds_alternative<op::Output>(program_.nodes[n].operation);
-      if (population_[n] >= 0 || output) SPIKELOOM_CHECK(add_inputs(n));
+      const bool words = std::holds_alternative<op::Embedding>(program_.nodes[n].operation);
+      if ((population_[n] >= 0 || output) && !words) SPIKELOOM_CHECK(add_inputs(n));
     }
+    drop_silent_sources();
     shapes();
     if (graph_.populations.empty()) {
       return Error{.code = ErrorCode::kUnsupported, .what = "the network has no neurons to map"};
@@ -403,6 +405,24 @@ class Builder {
     made.nodes = std::move(nodes);
     graph_.projections.push_back(std::move(made));
     return {};
+  }
+
+  /// Sources that nothing on the chip listens to: words that only an Embedding reads.
+  void drop_silent_sources() {
+    std::vector<char> heard(graph_.populations.size(), 0);
+    for (const Projection& projection : graph_.projections) heard[projection.source] = 1;
+    std::vector<std::uint32_t> moved(graph_.populations.size());
+    std::vector<Population> kept;
+    for (std::size_t p = 0; p < heard.size(); ++p) {
+      moved[p] = static_cast<std::uint32_t>(kept.size());
+      const bool silent = graph_.populations[p].source && heard[p] == 0;
+      if (!silent) kept.push_back(std::move(graph_.populations[p]));
+    }
+    graph_.populations = std::move(kept);
+    for (Projection& projection : graph_.projections) {
+      projection.source = moved[projection.source];
+      projection.target = moved[projection.target];
+    }
   }
 
   /// Windows need both ends in (channels, rows, columns); what no window touches is flat.

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::array<std::array<std::int32_t, 2>, kDirections> kSteps = {
     {{1, 0}, {1, 1}, {0, 1}, {-1, 0}, {-1, -1}, {0, -1}}};
-constexpr std::uint64_t kMostChips = std::uint64_t{1} << 22;
-constexpr std::uint64_t kMostCores = std::uint64_t{1} << 24;
+constexpr std::uint64_t kMostChips = std::uint64_t{1} << 18;
+constexpr std::uint64_t kMostCores = std::uint64_t{1} << 23;
 /// Machines of at most so many chips keep every distance.
 constexpr std::uint32_t kDistanceChips = 2048;
 
@@ -110,8 +110,10 @@ Result<Machine> Machine::make(const Target& target, const Faults& faults) {
     made.working_cores_ += made.cores_[chip].size();
   }
   if (made.working_cores_ == 0) {
-    return Error{
-        .code = ErrorCode::kResource, .what = "no core of the machine works", .where = target.name};
+    return Error{.code = ErrorCode::kResource,
+                 .what = "no core of the machine works",
+                 .where = target.name,
+                 .got = fmt::format("0 of {}", cores)};
   }
   if (chips <= kDistanceChips) {
     made.distance_.resize(chips * chips);

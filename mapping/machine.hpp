@@ -22,7 +22,7 @@ const char* direction_name(int direction);
 class Machine {
  public:
   /// kInvalidArgument: a fault of a chip, core or link that does not exist. kResource: nothing
-  /// works, or more than 2^22 chips or 2^24 cores.
+  /// works, or more than 2^18 chips or 2^23 cores.
   static Result<Machine> make(const Target& target, const Faults& faults = {});
 
   std::int32_t width() const { return width_; }

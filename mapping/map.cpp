@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "mapping/detail/plan_trees.hpp"
 #include "mapping/keys.hpp"
 #include "mapping/machine.hpp"
 #include "mapping/placement.hpp"
 #include "mapping/slices.hpp"
-#include "mapping/tables/compress.hpp"
-#include "mapping/trees.hpp"
 
 namespace spikeloom::mapping {
 namespace {
@@ -44,24 +44,18 @@ class Mapper {
     Clock clock;
     const Target& target = plan_.target;
     SPIKELOOM_TRY(const Machine machine, Machine::make(target, options_.faults));
-    SPIKELOOM_TRY(slicing_, cut(graph_, target, options_.resources));
-    sets_ = target_sets(graph_, slicing_);
+    SPIKELOOM_CHECK(cut_all());
     clock.lap(seconds.cut);
-    SPIKELOOM_TRY(places_, place(slicing_, sets_, machine, target,
-                                 {.seed = options_.seed, .effort = options_.effort}));
+    SPIKELOOM_TRY(places_, place(slicing_, sets_, machine, target));
     clock.lap(seconds.place);
     describe();
-    SPIKELOOM_CHECK(check_out_axons());
     clock.lap(seconds.cut);
     if (target.constants.table_entries > 0.0) {
-      SPIKELOOM_TRY(keys_, allocate_keys(slicing_, places_, key_bits()));
-      for (std::size_t s = 0; s < keys_.size(); ++s) {
-        plan_.slices[s].key = keys_[s].key;
-        plan_.slices[s].mask = keys_[s].mask;
+      SPIKELOOM_TRY(const auto keys, allocate_keys(slicing_, places_, key_bits()));
+      for (std::size_t s = 0; s < keys.size(); ++s) {
+        plan_.slices[s].key = keys[s].key;
+        plan_.slices[s].mask = keys[s].mask;
       }
-      by_key_ = keys_;
-      std::sort(by_key_.begin(), by_key_.end(),
-                [](const SliceKey& a, const SliceKey& b) { return a.key < b.key; });
       clock.lap(seconds.keys);
       SPIKELOOM_CHECK(find_trees(machine));
       clock.lap(seconds.trees);
@@ -93,38 +87,42 @@ class Mapper {
       plan_.cores.push_back({places_[s].chip, places_[s].core, slice.use});
     }
     plan_.blocks = slicing_.blocks;
-    std::map<std::uint32_t, std::uint64_t> chip_end;
-    std::vector<std::uint64_t> core_end(plan_.cores.size());
-    for (std::size_t s = 0; s < core_end.size(); ++s) {
-      const CoreUse& use = plan_.cores[s].use;
-      core_end[s] = use.table_bytes + use.state_bytes + use.buffer_bytes;
-    }
-    for (PlanBlock& block : plan_.blocks) {
-      std::uint64_t& end =
-          block.in_chip ? chip_end[plan_.cores[block.slice].chip] : core_end[block.slice];
-      block.address = end;
-      end += block.bytes;
-    }
+    detail::place_blocks(plan_);
   }
 
-  Status check_out_axons() {
+  /// Cuts, and cuts again smaller where a slice would have more out-axons than a core.
+  Status cut_all() {
+    constexpr int kRounds = 12;
     const auto limit = static_cast<std::uint64_t>(plan_.target.constants.out_axons);
-    for (std::size_t s = 0; s < plan_.slices.size(); ++s) {
-      CoreUse& use = plan_.cores[s].use;
-      use.out_axons = use.neurons * sets_.sets[sets_.of_slice[s]].size();
-      if (limit == 0 || use.out_axons <= limit) continue;
-      return Error{.code = ErrorCode::kResource,
-                   .what = fmt::format("a slice of population '{}' has too many out-axons for {}",
-                                       graph_.populations[plan_.slices[s].population].name,
-                                       plan_.target.name),
-                   .expected = fmt::format("at most {}", limit),
-                   .got = fmt::format("{} neurons to {} cores: {}", use.neurons,
-                                      sets_.sets[sets_.of_slice[s]].size(), use.out_axons),
-                   .next = fmt::format(
-                       "--neurons-per-core {}",
-                       std::max<std::uint64_t>(1, limit / sets_.sets[sets_.of_slice[s]].size()))};
+    ResourceOptions resources = options_.resources;
+    resources.population_neurons.resize(graph_.populations.size(), 0);
+    for (int round = 0;; ++round) {
+      SPIKELOOM_TRY(slicing_, cut(graph_, plan_.target, resources));
+      sets_ = target_sets(graph_, slicing_);
+      std::optional<std::uint32_t> worst;
+      for (std::uint32_t s = 0; s < slicing_.slices.size(); ++s) {
+        Slice& slice = slicing_.slices[s];
+        const std::uint64_t targets = sets_.sets[sets_.of_slice[s]].size();
+        slice.use.out_axons = slice.use.neurons * targets;
+        if (limit == 0 || slice.use.out_axons <= limit) continue;
+        worst = s;
+        std::uint32_t& most = resources.population_neurons[slice.population];
+        const auto fits = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, limit / targets));
+        most = most == 0 ? fits : std::min(most, fits);
+      }
+      if (!worst) return {};
+      const Slice& slice = slicing_.slices[*worst];
+      const std::uint64_t targets = sets_.sets[sets_.of_slice[*worst]].size();
+      if (targets <= limit && round + 1 < kRounds) continue;
+      return Error{
+          .code = ErrorCode::kResource,
+          .what = fmt::format("a slice of population '{}' has too many out-axons for {}",
+                              graph_.populations[slice.population].name, plan_.target.name),
+          .expected = fmt::format("at most {}", limit),
+          .got = fmt::format("{} neurons to {} cores: {}", slice.use.neurons, targets,
+                             slice.use.out_axons),
+          .next = "larger slices of the populations it sends to"};
     }
-    return {};
   }
 
   /// Slices by (chip, set): they share a tree.
@@ -134,117 +132,28 @@ class Mapper {
       if (sets_.of_slice[s] == 0) continue;
       groups[{places_[s].chip, sets_.of_slice[s]}].push_back(s);
     }
-    TreeFinder finder(machine);
-    // Cores of each chip that a set has, in the order of its chips.
-    std::map<std::uint32_t, ChipCores> cores_of_set;
+    detail::PlanTrees trees(plan_, machine);
     for (const auto& [where, slices] : groups) {
-      const auto [chip, set] = where;
-      auto known = cores_of_set.find(set);
-      if (known == cores_of_set.end()) known = cores_of_set.emplace(set, chip_cores(set)).first;
-      const ChipCores& targets = known->second;
-      SPIKELOOM_TRY(const auto chips, finder.find(chip, targets.chips));
-      add_tree(slices, chips, targets);
+      const std::uint32_t set = where.second;
+      SPIKELOOM_TRY(auto tree, trees.find(slices, set, sets_.sets[set]));
+      plan_.trees.push_back(std::move(tree));
     }
     return {};
-  }
-
-  struct ChipCores {
-    std::vector<std::uint32_t> chips;               ///< ascending
-    std::vector<std::vector<std::uint16_t>> cores;  ///< of each
-  };
-
-  ChipCores chip_cores(std::uint32_t set) const {
-    std::vector<Place> places;
-    for (const std::uint32_t slice : sets_.sets[set]) places.push_back(places_[slice]);
-    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
-      return std::pair(a.chip, a.core) < std::pair(b.chip, b.core);
-    });
-    ChipCores made;
-    for (const Place& place : places) {
-      if (made.chips.empty() || made.chips.back() != place.chip) {
-        made.chips.push_back(place.chip);
-        made.cores.emplace_back();
-      }
-      made.cores.back().push_back(place.core);
-    }
-    return made;
-  }
-
-  void add_tree(const std::vector<std::uint32_t>& slices, const std::vector<TreeChip>& chips,
-                const ChipCores& targets) {
-    PlanTree tree{.slices = slices, .keys = keys_of(slices), .nodes = {}};
-    std::vector<std::uint8_t> links(chips.size(), 0);
-    for (const TreeChip& chip : chips) {
-      if (chip.parent >= 0) {
-        links[static_cast<std::size_t>(chip.parent)] |=
-            static_cast<std::uint8_t>(1U << chip.direction);
-      }
-    }
-    for (std::size_t i = 0; i < chips.size(); ++i) {
-      const auto at = std::lower_bound(targets.chips.begin(), targets.chips.end(), chips[i].chip);
-      PlanRoute route{.links = links[i], .cores = {}};
-      if (at != targets.chips.end() && *at == chips[i].chip) {
-        route.cores = targets.cores[static_cast<std::size_t>(at - targets.chips.begin())];
-      }
-      const int by = chips[i].direction;
-      tree.nodes.push_back({chips[i].chip, route_number(std::move(route)),
-                            static_cast<std::int8_t>(by < 0 ? -1 : opposite(by))});
-    }
-    plan_.trees.push_back(std::move(tree));
-  }
-
-  /// Entries for the slices of a tree, population by population.
-  std::vector<RoutingEntry> keys_of(const std::vector<std::uint32_t>& slices) const {
-    std::vector<RoutingEntry> entries;
-    for (std::size_t i = 0; i < slices.size();) {
-      std::vector<SliceKey> wanted;
-      const std::uint32_t population = slicing_.slices[slices[i]].population;
-      for (; i < slices.size() && slicing_.slices[slices[i]].population == population; ++i) {
-        wanted.push_back(keys_[slices[i]]);
-      }
-      for (const SliceKey& entry : cover_keys(wanted, by_key_)) {
-        entries.push_back({.key = entry.key, .mask = entry.mask});
-      }
-    }
-    return entries;
-  }
-
-  std::uint32_t route_number(PlanRoute route) {
-    const auto [found, is_new] =
-        route_numbers_.try_emplace(route, static_cast<std::uint32_t>(plan_.routes.size()));
-    if (is_new) plan_.routes.push_back(std::move(route));
-    return found->second;
   }
 
   Status make_tables(const Machine& machine) {
     std::vector<std::vector<RoutingEntry>> raw(machine.chips());
     for (const PlanTree& tree : plan_.trees) {
       for (const TreeNode& node : tree.nodes) {
-        const PlanRoute& route = plan_.routes[node.route];
-        const bool straight =
-            node.from >= 0 && route.cores.empty() && route.links == 1U << opposite(node.from);
-        for (RoutingEntry entry : tree.keys) {
-          entry.route = node.route;
-          entry.defaultable = straight;
-          raw[node.chip].push_back(entry);
+        for (const RoutingEntry& key : tree.keys) {
+          raw[node.chip].push_back(detail::raw_entry(plan_, node, key));
         }
       }
     }
-    const auto limit = static_cast<std::size_t>(plan_.target.constants.table_entries);
     for (std::uint32_t chip = 0; chip < raw.size(); ++chip) {
       if (raw[chip].empty()) continue;
-      auto compressed = compress(raw[chip], {.use_default_routes = true});
-      if (!compressed.ok()) return std::move(compressed).error().in(machine.name(chip));
-      if (compressed->size() > limit) {
-        return Error{.code = ErrorCode::kResource,
-                     .what = "a routing table is too long after compression",
-                     .where = machine.name(chip),
-                     .expected = fmt::format("at most {} entries", limit),
-                     .got = fmt::format("{} of {}", compressed->size(), raw[chip].size()),
-                     .next = "more neurons a core, or a larger machine"};
-      }
-      plan_.tables.push_back(
-          {chip, static_cast<std::uint32_t>(raw[chip].size()), *std::move(compressed)});
+      SPIKELOOM_TRY(auto table, detail::compressed_table(plan_, machine, chip, raw[chip]));
+      plan_.tables.push_back(std::move(table));
     }
     return {};
   }
@@ -254,8 +163,6 @@ class Mapper {
   Slicing slicing_;
   TargetSets sets_;
   std::vector<Place> places_;
-  std::vector<SliceKey> keys_, by_key_;
-  std::map<PlanRoute, std::uint32_t> route_numbers_;
   Plan plan_;
 };
 

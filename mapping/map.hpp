@@ -18,14 +18,14 @@ namespace spikeloom::mapping {
 struct MapOptions {
   ResourceOptions resources = {};
   Faults faults = {};
-  std::uint64_t seed = 0;
-  int effort = 1;  ///< of the placement: 0 is fastest
+  std::uint64_t seed = 0;  ///< kept with the Plan; no step draws at random today
 };
 
 /// Wall-clock seconds of the steps.
 struct MapSeconds {
   double cut = 0.0, place = 0.0, keys = 0.0, trees = 0.0, tables = 0.0;
-  double total() const { return cut + place + keys + trees + tables; }
+  double mend = 0.0;  ///< remap() instead of all these
+  double total() const { return cut + place + keys + trees + tables + mend; }
 };
 
 /// Errors name what does not fit, with numbers: see cut(), place(), allocate_keys(), TreeFinder;

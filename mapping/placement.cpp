@@ -94,12 +94,15 @@ class Filler {
   std::uint64_t memory_;
 };
 
-std::uint64_t cost(const TargetSets& sets, const Machine& machine,
-                   const std::vector<std::uint32_t>& chip_of) {
+/// Sum of the trees' lengths; counting ends where it passes `enough`.
+std::uint64_t cost(const TargetSets& sets, detail::SpanningTree& tree,
+                   const std::vector<std::uint32_t>& chip_of, std::uint64_t enough) {
   const detail::ChipNets nets(sets, chip_of);
   std::uint64_t sum = 0;
-  detail::SpanningTree tree(machine);
-  for (const detail::ChipNet& net : nets.nets()) sum += net.weight * tree.length(net.chips);
+  for (const detail::ChipNet& net : nets.nets()) {
+    sum += net.weight * tree.length(net.chips);
+    if (sum >= enough) break;
+  }
   return sum;
 }
 
@@ -139,12 +142,12 @@ std::vector<Place> on_cores(const Machine& machine, const std::vector<std::uint3
 }  // namespace
 
 Result<std::vector<Place>> place(const Slicing& slicing, const TargetSets& sets,
-                                 const Machine& machine, const Target& target,
-                                 const PlacementOptions&) {
+                                 const Machine& machine, const Target& target) {
   if (slicing.slices.size() > machine.working_cores()) {
     return too_few_cores(slicing, machine, target);
   }
   const Filler filler(slicing, machine, target);
+  detail::SpanningTree tree(machine);
   std::vector<std::uint32_t> best;
   std::uint64_t best_cost = std::numeric_limits<std::uint64_t>::max();
   const std::int32_t widest = std::min(kWidest, std::max(machine.width(), machine.height()));
@@ -155,7 +158,7 @@ Result<std::vector<Place>> place(const Slicing& slicing, const TargetSets& sets,
         for (const bool aligned : {true, false}) {
           auto filled = filler.fill(chips, aligned);
           if (!filled) continue;
-          const std::uint64_t now = cost(sets, machine, *filled);
+          const std::uint64_t now = cost(sets, tree, *filled, best_cost);
           if (now >= best_cost) continue;
           best_cost = now;
           best = *std::move(filled);

@@ -5,7 +5,7 @@
 /// machine of some width, up one and down the next. Populations may begin on a new chip where that
 /// lets them touch fewer. All widths, both axes and both fillings are tried; the cost of each is
 /// the sum over slices of the length of a tree to its targets, estimated by a minimum spanning tree
-/// over chip distances. Then the contents of chips are exchanged while that saves links.
+/// over chip distances.
 
 #include <cstdint>
 #include <span>
@@ -23,17 +23,9 @@ struct Place {
   friend bool operator==(const Place&, const Place&) = default;
 };
 
-struct PlacementOptions {
-  std::uint64_t seed = 0;
-  int effort = 1;  ///< 0: no exchanges; more: longer
-  /// Places that are kept, by slice; empty, or kNoChip for a slice that has none yet.
-  std::vector<Place> kept = {};
-};
-
 /// kResource: more slices than working cores, or rows that no chip has memory for; says how many
 /// cores or bytes are missing.
 Result<std::vector<Place>> place(const Slicing& slicing, const TargetSets& sets,
-                                 const Machine& machine, const Target& target,
-                                 const PlacementOptions& options = {});
+                                 const Machine& machine, const Target& target);
 
 }  // namespace spikeloom::mapping

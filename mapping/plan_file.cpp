@@ -138,16 +138,20 @@ Result<Plan> read_hdf5(const io::Hdf5File& file, const std::string& name) {
   return finished(columns, name);
 }
 
+/// A chunk's index costs more than a short column.
+io::Hdf5Compression compression(std::size_t elements) {
+  return elements < 512 ? io::Hdf5Compression::kNone : io::Hdf5Compression::kDeflate;
+}
+
 Status write_column(io::Hdf5OutGroup& group, const std::string& name, const Column& column) {
   if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&column)) {
     const Shape shape{static_cast<std::int64_t>(integers->size())};
     return group.write_tensor(name, Tensor::of<std::int64_t>(shape, *integers),
-                              io::Hdf5Compression::kDeflate);
+                              compression(integers->size()));
   }
   if (const auto* reals = std::get_if<std::vector<double>>(&column)) {
     const Shape shape{static_cast<std::int64_t>(reals->size())};
-    return group.write_tensor(name, Tensor::of<double>(shape, *reals),
-                              io::Hdf5Compression::kDeflate);
+    return group.write_tensor(name, Tensor::of<double>(shape, *reals), compression(reals->size()));
   }
   const auto& texts = std::get<std::vector<std::string>>(column);
   const Shape shape{static_cast<std::int64_t>(texts.size())};

@@ -56,6 +56,17 @@ Listened listened(const WindowAxis& axis, std::uint32_t first, std::uint32_t siz
   return {clip(begin), clip(end)};
 }
 
+bool hears(const WindowAxis& axis, std::uint32_t first, std::uint32_t size, std::int64_t begin,
+           std::int64_t end) {
+  const auto floor_of = [&axis](std::int64_t a) {
+    return a >= 0 ? a / axis.stride : -((-a + axis.stride - 1) / axis.stride);
+  };
+  // The targets whose windows reach behind `begin` and start before `end`.
+  const std::int64_t from = floor_of(begin + axis.pad - axis.extent) + 1;
+  const std::int64_t to = floor_of(end - 1 + axis.pad);
+  return std::max<std::int64_t>(from, first) <= std::min(to, std::int64_t{first} + size - 1);
+}
+
 Box listened(const Window& window, const Box& box, const Population& source,
              const Population& target) {
   Box heard;
@@ -86,6 +97,15 @@ CoreLimits core_limits(const Target& target, const ResourceOptions& options) {
       (limits.neurons == 0 || options.neurons_per_core < limits.neurons)) {
     limits.neurons = options.neurons_per_core;
   }
+  return limits;
+}
+
+CoreLimits core_limits(const Target& target, const ResourceOptions& options,
+                       std::uint32_t population) {
+  CoreLimits limits = core_limits(target, options);
+  const bool own = population < options.population_neurons.size();
+  const std::uint64_t most = own ? options.population_neurons[population] : 0;
+  if (most > 0 && (limits.neurons == 0 || most < limits.neurons)) limits.neurons = most;
   return limits;
 }
 

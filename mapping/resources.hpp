@@ -42,6 +42,10 @@ struct Listened {
 };
 Listened listened(const WindowAxis& axis, std::uint32_t first, std::uint32_t size,
                   std::uint32_t length);
+/// True when one of [first, first + size) listens to one of the sources [begin, end): strides that
+/// are longer than windows leave gaps.
+bool hears(const WindowAxis& axis, std::uint32_t first, std::uint32_t size, std::int64_t begin,
+           std::int64_t end);
 /// The sources' box that `box` listens to through a window; empty sizes where it is padding alone.
 Box listened(const Window& window, const Box& box, const Population& source,
              const Population& target);
@@ -54,6 +58,8 @@ struct ResourceOptions {
   std::uint32_t neurons_per_core = 0;  ///< at most, besides the target's limit; 0: no more
   std::uint32_t weight_bytes = 0;      ///< count weights as so many bytes; 0: as they are
   bool real_time = false;              ///< cycles of a tick are a limit
+  /// At most so many neurons of each population on a core; empty, or 0: no more limit.
+  std::vector<std::uint32_t> population_neurons = {};
 };
 
 /// Limits of a core; 0 is none.
@@ -62,6 +68,9 @@ struct CoreLimits {
   double cycles = 0.0;
 };
 CoreLimits core_limits(const Target& target, const ResourceOptions& options);
+/// The same for the slices of one population.
+CoreLimits core_limits(const Target& target, const ResourceOptions& options,
+                       std::uint32_t population);
 
 /// The first limit that a core is over.
 std::optional<Resource> over(const CoreUse& use, const CoreLimits& limits);

@@ -12,6 +12,8 @@ namespace {
 /// Boxes may take so many times the fewest cores to save packets.
 constexpr double kMoreCores = 1.05;
 constexpr int kRounds = 4;
+/// More slices than any machine has cores (machine.hpp).
+constexpr std::uint32_t kMostSlices = 1U << 23;
 
 std::uint32_t divide_up(std::uint32_t a, std::uint32_t b) { return (a + b - 1) / b; }
 
@@ -21,10 +23,12 @@ class Cutter {
       : graph_(graph),
         target_(target),
         options_(options),
-        limits_(core_limits(target, options)),
         model_(graph, target, options),
         windowed_(graph.populations.size(), 0),
         listed_(graph.populations.size(), 0) {
+    for (std::uint32_t p = 0; p < graph.populations.size(); ++p) {
+      limits_.push_back(core_limits(target, options, p));
+    }
     for (const Projection& projection : graph.projections) {
       if (projection.pattern == Pattern::kWindow) {
         windowed_[projection.source] = windowed_[projection.target] = 1;
@@ -56,32 +60,33 @@ class Cutter {
  private:
   Status check_delay(std::uint32_t p) const {
     const std::uint32_t longest = model_.longest_delay(p);
-    if (limits_.delay == 0 || longest <= limits_.delay) return {};
+    const std::uint64_t most = limits_[p].delay;
+    if (most == 0 || longest <= most) return {};
     return Error{.code = ErrorCode::kResource,
                  .what = fmt::format("a delay into population '{}' is too long for {}",
                                      graph_.populations[p].name, target_.name),
-                 .expected = fmt::format("at most {} ticks", limits_.delay),
+                 .expected = fmt::format("at most {} ticks", most),
                  .got = fmt::format("{}", longest),
                  .next = "a longer time step, or a chain of relay populations"};
   }
 
   CoreUse use(std::uint32_t p, const Box& box) const { return model_.use(p, box, slices_); }
-  bool fits(std::uint32_t p, const Box& box) const { return !over(use(p, box), limits_); }
+  bool fits(std::uint32_t p, const Box& box) const { return !over(use(p, box), limits_[p]); }
 
   Error too_big(std::uint32_t p, const Box& box) const {
     const CoreUse one = use(p, box);
-    const Resource resource = *over(one, limits_);
+    const Resource resource = *over(one, limits_[p]);
     std::string next = "a target with larger cores";
     if (resource == Resource::kData) {
       for (const std::uint32_t bytes : {2U, 1U}) {
         ResourceOptions lighter = options_;
         lighter.weight_bytes = bytes;
         const ResourceModel model(graph_, target_, lighter);
-        if (!over(model.use(p, box, slices_), limits_)) {
+        if (!over(model.use(p, box, slices_), limits_[p])) {
           next = fmt::format("weights of {} bits would fit (spikeloom quantize)", 8 * bytes);
         }
       }
-      if (one.table_bytes > limits_.data_bytes) {
+      if (one.table_bytes > limits_[p].data_bytes) {
         next = "fewer, larger slices of the populations that send here";
       }
     } else if (resource == Resource::kCycles) {
@@ -90,9 +95,17 @@ class Cutter {
     return Error{.code = ErrorCode::kResource,
                  .what = fmt::format("one neuron of population '{}' does not fit a core of {}: {}",
                                      graph_.populations[p].name, target_.name, to_string(resource)),
-                 .expected = fmt::format("at most {:.0f}", amount(limits_, resource)),
+                 .expected = fmt::format("at most {:.0f}", amount(limits_[p], resource)),
                  .got = fmt::format("{:.0f}", amount(one, resource)),
                  .next = next};
+  }
+
+  Error too_many(std::uint32_t p, double parts) const {
+    return Error{.code = ErrorCode::kResource,
+                 .what = fmt::format("population '{}' needs more cores than any machine has",
+                                     graph_.populations[p].name),
+                 .expected = fmt::format("at most {}", kMostSlices),
+                 .got = fmt::format("{:.0f}", parts)};
   }
 
   Result<std::vector<Box>> boxes_of(std::uint32_t p) const {
@@ -103,6 +116,7 @@ class Cutter {
     const std::uint32_t most = most_that_fit(p, 0, n);
     if (most == 0) return too_big(p, run_box(0, 1));
     const std::uint32_t parts = divide_up(n, most), size = divide_up(n, parts);
+    if (parts > kMostSlices) return too_many(p, parts);
     std::vector<Box> boxes;
     for (std::uint32_t first = 0; first < n; first += size) {
       boxes.push_back(run_box(first, std::min(size, n - first)));
@@ -116,8 +130,8 @@ class Cutter {
 
   /// The longest run from `first` that fits, at most `limit`; 0 when not even one neuron does.
   std::uint32_t most_that_fit(std::uint32_t p, std::uint32_t first, std::uint32_t limit) const {
-    if (limits_.neurons > 0) {
-      limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, limits_.neurons));
+    if (limits_[p].neurons > 0) {
+      limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, limits_[p].neurons));
     }
     std::uint32_t low = 0, high = limit;
     while (low < high) {
@@ -134,7 +148,7 @@ class Cutter {
   /// Fewest runs first, then the smallest share of a core's limits that needs no more of them.
   Result<std::vector<Box>> listed_runs(std::uint32_t p) const {
     const std::uint32_t n = graph_.populations[p].neurons();
-    std::vector<Box> best = greedy_runs(p, limits_);
+    std::vector<Box> best = greedy_runs(p, limits_[p]);
     if (best.empty()) {
       std::uint32_t first = 0;
       while (first < n && fits(p, run_box(first, 1))) ++first;
@@ -144,10 +158,10 @@ class Cutter {
     double low = 0.0, high = 1.0;
     for (int i = 0; i < 8 && fewest > 1; ++i) {
       const double share = (low + high) / 2;
-      CoreLimits tight = limits_;
+      CoreLimits tight = limits_[p];
       const CoreUse whole = use(p, run_box(0, n));
-      tight.neurons = scaled(limits_.neurons, whole.neurons, share);
-      tight.data_bytes = scaled(limits_.data_bytes, whole.data_bytes(), share);
+      tight.neurons = scaled(limits_[p].neurons, whole.neurons, share);
+      tight.data_bytes = scaled(limits_[p].data_bytes, whole.data_bytes(), share);
       const std::vector<Box> tried = greedy_runs(p, tight);
       if (!tried.empty() && tried.size() <= fewest) {
         best = tried;
@@ -242,10 +256,10 @@ class Cutter {
     double fewest = std::numeric_limits<double>::infinity();
     // Of all sizes that cut an axis into so many pieces the most even one is enough.
     const auto sizes = [](std::uint32_t length) {
-      std::vector<std::uint32_t> found;
-      for (std::uint32_t pieces = 1; pieces <= length; ++pieces) {
-        const std::uint32_t size = divide_up(length, pieces);
-        if (found.empty() || found.back() != size) found.push_back(size);
+      std::vector<std::uint32_t> found{length};
+      while (found.back() > 1) {
+        const std::uint32_t pieces = divide_up(length, found.back() - 1);
+        found.push_back(divide_up(length, pieces));
       }
       return found;
     };
@@ -268,6 +282,7 @@ class Cutter {
       }
     }
     if (candidates.empty()) return too_big(p, {{0, 0, 0}, {1, 1, 1}});
+    if (fewest > kMostSlices) return too_many(p, fewest);
     const Candidate* best = nullptr;
     double best_packets = 0.0;
     for (const Candidate& candidate : candidates) {
@@ -309,7 +324,7 @@ class Cutter {
         for (std::size_t b = first_block; b < slicing.blocks.size(); ++b) {
           slicing.blocks[b].slice = static_cast<std::uint32_t>(slicing.slices.size());
         }
-        if (const auto resource = over(slice.use, limits_)) return too_big(p, box);
+        if (const auto resource = over(slice.use, limits_[p])) return too_big(p, box);
         position += slice.count;
         slicing.slices.push_back(slice);
       }
@@ -340,7 +355,7 @@ class Cutter {
   const PopulationGraph& graph_;
   const Target& target_;
   ResourceOptions options_;
-  CoreLimits limits_;
+  std::vector<CoreLimits> limits_;
   ResourceModel model_;
   std::vector<char> windowed_, listed_;
   std::vector<std::uint32_t> slices_;  ///< of each population, as far as is known
@@ -352,15 +367,6 @@ Result<Slicing> cut(const PopulationGraph& graph, const Target& target,
                     const ResourceOptions& options) {
   SPIKELOOM_CHECK(check(graph));
   return Cutter(graph, target, options).run();
-}
-
-std::uint32_t Slicing::of_position(std::uint32_t population, std::uint32_t position) const {
-  const OfPopulation& of = populations[population];
-  const auto begin = slices.begin() + of.first_slice;
-  const auto found =
-      std::upper_bound(begin, begin + of.slices, position,
-                       [](std::uint32_t at, const Slice& slice) { return at < slice.first; });
-  return static_cast<std::uint32_t>(found - slices.begin()) - 1;
 }
 
 }  // namespace spikeloom::mapping

@@ -30,8 +30,6 @@ struct Slicing {
   std::vector<OfPopulation> populations;
   std::vector<Slice> slices;
   std::vector<PlanBlock> blocks;  ///< slice by slice, addresses not given yet
-
-  std::uint32_t of_position(std::uint32_t population, std::uint32_t position) const;
 };
 
 /// kResource: one neuron is more than a core holds, or a delay is longer than the machine's; the
@@ -45,5 +43,8 @@ struct TargetSets {
   std::vector<std::vector<std::uint32_t>> sets;  ///< slices, ascending; [0] is empty
 };
 TargetSets target_sets(const PopulationGraph& graph, const Slicing& slicing);
+/// The same for the slices of some populations alone; those of others get the empty list.
+TargetSets target_sets(const PopulationGraph& graph, const Slicing& slicing,
+                       const std::vector<char>& populations);
 
 }  // namespace spikeloom::mapping

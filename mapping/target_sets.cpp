@@ -10,7 +10,7 @@ class Reach {
  public:
   Reach(const PopulationGraph& graph, const Slicing& slicing) : graph_(graph), slicing_(slicing) {}
 
-  TargetSets run() {
+  TargetSets run(const std::vector<char>& wanted) {
     const std::size_t populations = graph_.populations.size();
     std::vector<std::vector<const Projection*>> from(populations);
     for (const Projection& projection : graph_.projections) {
@@ -29,6 +29,7 @@ class Reach {
       return found->second;
     };
     for (std::uint32_t p = 0; p < populations; ++p) {
+      if (wanted[p] == 0) continue;
       const auto& of = slicing_.populations[p];
       std::vector<std::uint32_t> whole;
       bool the_same = true;
@@ -123,9 +124,18 @@ class Reach {
       begin[axis] = heard.first[axis] / of.tile[axis];
       end[axis] = (heard.first[axis] + heard.size[axis] - 1) / of.tile[axis] + 1;
     }
+    const Box& box = slicing_.slices[target].box;
+    const auto reaches = [&](std::size_t axis, std::uint32_t tile) {
+      const WindowAxis& window = axis == 1 ? projection.window.rows : projection.window.columns;
+      const std::int64_t first = std::int64_t{tile} * of.tile[axis];
+      const auto last = std::min<std::int64_t>(first + of.tile[axis], source.shape[axis]);
+      return hears(window, box.first[axis], box.size[axis], first, last);
+    };
     for (std::uint32_t c = begin[0]; c < end[0]; ++c) {
       for (std::uint32_t r = begin[1]; r < end[1]; ++r) {
+        if (!reaches(1, r)) continue;
         for (std::uint32_t w = begin[2]; w < end[2]; ++w) {
+          if (!reaches(2, w)) continue;
           join(of.first_slice + (c * grid[1] + r) * grid[2] + w, target);
         }
       }
@@ -139,7 +149,12 @@ class Reach {
 }  // namespace
 
 TargetSets target_sets(const PopulationGraph& graph, const Slicing& slicing) {
-  return Reach(graph, slicing).run();
+  return target_sets(graph, slicing, std::vector<char>(graph.populations.size(), 1));
+}
+
+TargetSets target_sets(const PopulationGraph& graph, const Slicing& slicing,
+                       const std::vector<char>& populations) {
+  return Reach(graph, slicing).run(populations);
 }
 
 }  // namespace spikeloom::mapping

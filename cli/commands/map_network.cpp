@@ -1,4 +1,6 @@
-/// `spikeloom map MODEL --target T` and `spikeloom fit`.
+/// `spikeloom map MODEL --target T`, with --from, --diff and --sweep, and `spikeloom fit`.
+
+#include <chrono>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -7,31 +9,112 @@
 #include "cli/exit_codes.hpp"
 #include "cli/map_input.hpp"
 #include "cli/plan_text.hpp"
+#include "cli/table.hpp"
 #include "mapping/plan_file.hpp"
+#include "mapping/remap.hpp"
+#include "mapping/sweep.hpp"
 
 namespace spikeloom::cli {
 namespace {
 
 struct MapCommand {
   MapFlags flags;
-  std::string out;
-  int effort = 1;
+  std::string out, from;
+  std::vector<std::string> diff;
+  std::vector<std::uint32_t> sweep;
   CommonOptions common;
 };
 
 Value seconds_value(const mapping::MapSeconds& seconds) {
   Value value = Value::map();
   value.set("cut", seconds.cut).set("place", seconds.place).set("keys", seconds.keys);
-  value.set("trees", seconds.trees).set("tables", seconds.tables);
+  value.set("trees", seconds.trees).set("tables", seconds.tables).set("mend", seconds.mend);
   return value.set("total", seconds.total());
 }
 
+/// What `--diff` says; exit code 1 when the Plans differ.
+Result<int> diff(const MapCommand& command, Console& console) {
+  SPIKELOOM_TRY(const mapping::Plan left, mapping::read_plan(command.diff[0]));
+  SPIKELOOM_TRY(const mapping::Plan right, mapping::read_plan(command.diff[1]));
+  const mapping::PlanDifference found = mapping::difference(left, right);
+  Value value = Value::map();
+  value.set("same", found.same()).set("slices_moved", found.slices_moved);
+  value.set("keys_changed", found.keys_changed).set("slices_recut", found.slices_recut);
+  value.set("trees_changed", found.trees_changed).set("tables_changed", found.tables_changed);
+  Value lines = Value::list();
+  std::string text;
+  for (const std::string& line : found.lines) {
+    lines.push(line);
+    text += line + "\n";
+  }
+  value.set("differences", std::move(lines));
+  if (found.same()) text = "the Plans are the same\n";
+  SPIKELOOM_CHECK(printed(command.common.json ? console.print_json(value) : console.print(text)));
+  return found.same() ? kExitOk : kExitNo;
+}
+
+Result<int> sweep(const MapCommand& command, const MapInput& input, Console& console) {
+  SPIKELOOM_TRY(const auto points,
+                mapping::sweep(input.graph, input.target, command.sweep, input.options));
+  Value list = Value::list();
+  Table table({"neurons a core", "target", "", "cores", "chips", "packets", "hops", "entries",
+               "largest table"},
+              3);
+  for (const mapping::SweepPoint& point : points) {
+    const mapping::PlanCost& cost = point.cost;
+    Value value = Value::map();
+    value.set("neurons_per_core", point.neurons_per_core).set("target", point.target);
+    value.set("problem", point.problem.empty() ? Value() : Value(point.problem));
+    value.set("pareto", point.pareto).set("cores", cost.cores).set("chips", cost.chips);
+    value.set("packets", cost.packets).set("hops", cost.hops);
+    value.set("table_sum", cost.table_sum).set("table_max", cost.table_max);
+    list.push(std::move(value));
+    const std::string neurons = with_commas(point.neurons_per_core);
+    if (!point.problem.empty()) {
+      table.row({neurons, point.target, "does not fit", "-", "-", "-", "-", "-", "-"});
+      continue;
+    }
+    table.row({neurons, point.target, point.pareto ? "best" : "", with_commas(cost.cores),
+               with_commas(cost.chips), fmt::format("{:.1f}", cost.packets),
+               fmt::format("{:.1f}", cost.hops), with_commas(cost.table_sum),
+               with_commas(cost.table_max)});
+  }
+  SPIKELOOM_CHECK(printed(command.common.json
+                              ? console.print_json(list)
+                              : console.print(table.text() +
+                                              "best: no other has less of cores, packets, hops or "
+                                              "entries without more of another\n")));
+  return kExitOk;
+}
+
+/// A new Plan, or `--from` mended.
+Result<mapping::Plan> make_plan(const MapCommand& command, const MapInput& input,
+                                mapping::MapSeconds& seconds, Console& console) {
+  if (command.from.empty()) {
+    return mapping::map(input.graph, input.target, input.options, &seconds);
+  }
+  SPIKELOOM_TRY(const mapping::Plan old, mapping::read_plan(command.from));
+  mapping::RemapReport report;
+  const auto started = std::chrono::steady_clock::now();
+  auto plan = mapping::remap(old, input.graph, input.options, &report);
+  seconds.mend = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  if (plan.ok()) {
+    console.note(report.anew.empty()
+                     ? fmt::format("kept {}: {} slices moved, {} trees and {} tables changed",
+                                   command.from, report.slices_moved, report.trees_changed,
+                                   report.tables_changed)
+                     : "mapped anew: " + report.anew);
+  }
+  return plan;
+}
+
 Result<int> map_network(const MapCommand& command, Console& console) {
-  SPIKELOOM_TRY(MapInput input, map_input(command.flags, command.common));
+  if (!command.diff.empty()) return diff(command, console);
+  SPIKELOOM_TRY(const MapInput input, map_input(command.flags, command.common));
   for (const std::string& note : input.notes) console.note(note);
-  input.options.effort = command.effort;
+  if (!command.sweep.empty()) return sweep(command, input, console);
   mapping::MapSeconds seconds;
-  auto plan = mapping::map(input.graph, input.target, input.options, &seconds);
+  auto plan = make_plan(command, input, seconds, console);
   if (!plan.ok()) return std::move(plan).error().in(command.flags.model);
   if (!command.out.empty()) SPIKELOOM_CHECK(mapping::write_plan(*plan, command.out));
   SPIKELOOM_CHECK(
@@ -57,8 +140,12 @@ void add_map_network(CLI::App& map, Chosen& chosen) {
   const auto command = std::make_shared<MapCommand>();
   add_map_flags(map, command->flags);
   map.add_option("-o,--out", command->out, "write the Plan (.json: JSON, else HDF5)");
-  map.add_option("--effort", command->effort, "of the placement; 0 is fastest")
-      ->check(CLI::Range(0, 10));
+  map.add_option("--from", command->from,
+                 "mend this Plan of an earlier network or machine: keys and places stay");
+  map.add_option("--diff", command->diff, "say what two Plans differ in, instead")->expected(2);
+  map.add_option("--sweep", command->sweep,
+                 "map with each of these neurons a core, and compare: 64,128,256")
+      ->delimiter(',');
   add_common_flags(map, command->common);
   map.callback([command, &map, &chosen] {
     if (!map.get_subcommands().empty()) return;

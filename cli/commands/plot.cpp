@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands/commands.hpp"
+#include "cli/commands/map_commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/network_file.hpp"
 #include "cli/number_check.hpp"
@@ -168,6 +169,7 @@ void add_plot(CLI::App& app, Chosen& chosen) {
     chosen.action = [command](Console& console) { return plot_raster(*command, console); };
   });
   add_plot_events(*plot, chosen);
+  add_plot_map(*plot, chosen);
 }
 
 }  // namespace spikeloom::cli

@@ -41,8 +41,26 @@ ChipNets::ChipNets(const TargetSets& sets, const std::vector<std::uint32_t>& chi
   }
 }
 
+/// Whether the chips hang together by links between them.
+bool SpanningTree::all_adjacent(std::span<const std::uint32_t> chips) {
+  ++round_;
+  for (const std::uint32_t chip : chips) mark_[chip] = round_;
+  queue_.assign(1, chips[0]);
+  seen_[chips[0]] = round_;
+  for (std::size_t head = 0; head < queue_.size(); ++head) {
+    for (int d = 0; d < kDirections; ++d) {
+      const std::uint32_t next = machine_.neighbour(queue_[head], d);
+      if (next == kNoChip || mark_[next] != round_ || seen_[next] == round_) continue;
+      seen_[next] = round_;
+      queue_.push_back(next);
+    }
+  }
+  return queue_.size() == chips.size();
+}
+
 std::uint64_t SpanningTree::length(std::span<const std::uint32_t> chips) {
   if (chips.size() < 2) return 0;
+  if (all_adjacent(chips)) return chips.size() - 1;
   left_.assign(chips.begin() + 1, chips.end());
   nearest_.assign(left_.size(), std::numeric_limits<std::uint32_t>::max());
   std::uint32_t joined = chips[0];

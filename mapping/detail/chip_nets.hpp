@@ -28,15 +28,21 @@ class ChipNets {
   std::vector<std::uint32_t> chips_;
 };
 
-/// Length of a minimum spanning tree over chip distances (Prim): what a multicast tree has at most.
+/// Length of a minimum spanning tree over chip distances: what a multicast tree has at most where
+/// nothing is broken.
 class SpanningTree {
  public:
-  explicit SpanningTree(const Machine& machine) : machine_(machine) {}
+  explicit SpanningTree(const Machine& machine)
+      : machine_(machine), mark_(machine.chips(), 0), seen_(machine.chips(), 0) {}
   std::uint64_t length(std::span<const std::uint32_t> chips);
 
  private:
+  bool all_adjacent(std::span<const std::uint32_t> chips);
+
   const Machine& machine_;
-  std::vector<std::uint32_t> left_, nearest_;
+  std::vector<std::uint32_t> mark_, seen_, queue_;
+  std::uint32_t round_ = 0;
+  std::vector<std::uint32_t> left_, nearest_;  ///< Prim's
 };
 
 }  // namespace spikeloom::mapping::detail

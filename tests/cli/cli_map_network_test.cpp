@@ -47,6 +47,44 @@ TEST_F(CliMap, TakesModelsFaultsAndLimits) {
   EXPECT_NE(done.out.find("proven"), std::string::npos) << done.out;
 }
 
+TEST_F(CliMap, MendsComparesAndDrawsPlans) {
+  const std::vector<std::string> base = {"map", "ring.json", "--target", "spinnaker1:2x2", "-o"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = base;
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  ASSERT_EQ(with({"a.json"}).code, cli::kExitOk);
+  write_whole(path("dead.toml"), "cores = [[0, 0, 1]]\n");
+  const auto mended = with({"b.json", "--from", "a.json", "--faults", "dead.toml"});
+  ASSERT_EQ(mended.code, cli::kExitOk) << mended.err;
+  EXPECT_NE(mended.err.find("1 slices moved"), std::string::npos) << mended.err;
+  const auto same = run({"map", "--diff", "a.json", "a.json"});
+  EXPECT_EQ(same.code, cli::kExitOk) << same.err;
+  const auto differ = run({"map", "--diff", "a.json", "b.json", "--json"});
+  EXPECT_EQ(differ.code, cli::kExitNo) << differ.err;
+  EXPECT_EQ(*differ.json().find("slices_moved")->as_integer(), 1);
+  EXPECT_EQ(*differ.json().find("keys_changed")->as_integer(), 0);
+
+  const auto drawn = run({"plot", "map", "a.json", "--ascii"});
+  ASSERT_EQ(drawn.code, cli::kExitOk) << drawn.err;
+  EXPECT_NE(drawn.out.find("A"), std::string::npos);
+  // 250 of 256 neurons a core.
+  EXPECT_NE(drawn.out.find(" 98 %  a"), std::string::npos) << drawn.out;
+  ASSERT_EQ(run({"plot", "map", "a.json", "-o", "a.svg"}).code, cli::kExitOk);
+  const std::string svg = read_whole(path("a.svg"));
+  EXPECT_TRUE(svg.starts_with("<svg")) << svg.substr(0, 100);
+  EXPECT_NE(svg.find("</svg>"), std::string::npos);
+
+  const auto sweep = run({"map", "ring.json", "--target", "spinnaker1:board", "--sweep",
+                          "100,250", "--json"});
+  ASSERT_EQ(sweep.code, cli::kExitOk) << sweep.err;
+  const Value points = sweep.json();
+  ASSERT_EQ(points.as_list()->size(), 4U);
+  EXPECT_EQ(*(*points.as_list())[0].find("cores")->as_integer(), 20);
+  EXPECT_EQ(*(*points.as_list())[2].find("cores")->as_integer(), 8);
+}
+
 TEST_F(CliMap, WhatDoesNotFitIsSaid) {
   const auto small =
       run({"map", "ring.json", "--target", "spinnaker1:chip", "--neurons-per-core", "20"});

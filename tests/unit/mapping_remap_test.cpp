@@ -1,0 +1,144 @@
+/// Incremental mapping, differences of Plans, sweeps.
+
+#include <gtest/gtest.h>
+
+#include "mapping/machine.hpp"
+#include "mapping/plan_file.hpp"
+#include "mapping/remap.hpp"
+#include "mapping/sweep.hpp"
+#include "mapping/tables/prove.hpp"
+#include "tests/support/plan_checks.hpp"
+
+namespace spikeloom::mapping {
+namespace {
+
+Target target(const std::string& name) {
+  auto loaded = load_target(name);
+  EXPECT_TRUE(loaded.ok()) << loaded.error().message();
+  return *std::move(loaded);
+}
+
+/// `count` populations of 100 neurons; population i sends to i + 1, i + 3 and i + 7.
+PopulationGraph web(std::uint32_t count) {
+  PopulationGraph graph{.name = "web"};
+  for (std::uint32_t i = 0; i < count; ++i) {
+    graph.populations.push_back({.name = "p" + std::to_string(i), .shape = {1, 1, 100}});
+    for (const std::uint32_t step : {1U, 3U, 7U}) {
+      graph.projections.push_back({.source = i,
+                                   .target = (i + step) % count,
+                                   .pattern = Pattern::kRandom,
+                                   .synapses = 500});
+    }
+  }
+  return graph;
+}
+
+Plan mapped(const PopulationGraph& graph, const MapOptions& options = {}) {
+  auto plan = map(graph, target("spinnaker1:6x5"), options);
+  EXPECT_TRUE(plan.ok()) << plan.error().message();
+  return *std::move(plan);
+}
+
+const MapOptions kSmall{.resources = {.neurons_per_core = 20}};
+
+TEST(Remaps, OfTheSameGraphChangeNothing) {
+  const PopulationGraph graph = web(40);
+  const Plan plan = mapped(graph, kSmall);
+  RemapReport report;
+  const auto again = remap(plan, graph, kSmall, &report);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(report.anew, "");
+  EXPECT_EQ(report.trees_changed, 0U);
+  EXPECT_TRUE(difference(plan, *again).same());
+  EXPECT_EQ(*again, plan);
+}
+
+TEST(Remaps, OfAnEditedGraphKeepKeysAndPlaces) {
+  PopulationGraph graph = web(40);
+  const Plan plan = mapped(graph, kSmall);
+  graph.projections[10].target = 0;                         // of population 3
+  graph.projections.erase(graph.projections.begin() + 60);  // of population 20
+  graph.projections.push_back(
+      {.source = 30, .target = 5, .pattern = Pattern::kRandom, .synapses = 100});
+  RemapReport report;
+  const auto again = remap(plan, graph, kSmall, &report);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(report.anew, "");
+  EXPECT_EQ(test::faults_of(*again, graph), "");
+  EXPECT_TRUE(check(*again).ok()) << check(*again).error().message();
+  const PlanDifference changed = difference(plan, *again);
+  EXPECT_EQ(changed.keys_changed, 0U);
+  EXPECT_EQ(changed.slices_moved, 0U);
+  EXPECT_EQ(changed.slices_recut, 0U);
+  // The five slices each of populations 3, 20 and 30, and nobody else.
+  EXPECT_EQ(changed.trees_changed, 15U);
+  EXPECT_EQ(changed.lines.size(), 5U);  // projections, three populations, tables
+  // The patched tables route every key as the trees say: the exact proof.
+  for (const PlanTable& table : again->tables) {
+    std::vector<RoutingEntry> raw;
+    for (const PlanTree& tree : again->trees) {
+      for (const TreeNode& node : tree.nodes) {
+        if (node.chip != table.chip) continue;
+        for (RoutingEntry entry : tree.keys) {
+          entry.route = node.route;
+          const PlanRoute& route = again->routes[node.route];
+          entry.defaultable =
+              node.from >= 0 && route.cores.empty() && route.links == 1U << opposite(node.from);
+          raw.push_back(entry);
+        }
+      }
+    }
+    const auto found = find_difference(raw, table.entries, {.allow_default_routes = true});
+    ASSERT_TRUE(found.ok());
+    EXPECT_FALSE(found->has_value()) << (*found)->text();
+  }
+}
+
+TEST(Remaps, GoRoundNewFaults) {
+  const PopulationGraph graph = web(40);
+  const Plan plan = mapped(graph, kSmall);
+  MapOptions options = kSmall;
+  options.faults = {.chips = {{1, 1}}, .cores = {{0, 0, 3}}, .links = {{2, 2, 0}, {3, 0, 2}}};
+  RemapReport report;
+  const auto again = remap(plan, graph, options, &report);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(report.anew, "");
+  std::uint64_t dead = 0;
+  for (const PlanCore& core : plan.cores) {
+    dead += core.chip == 6 + 1 || (core.chip == 0 && core.core == 3) ? 1U : 0U;
+  }
+  EXPECT_GE(dead, 10U);
+  EXPECT_EQ(report.slices_moved, dead);
+  EXPECT_EQ(test::faults_of(*again, graph), "");
+  EXPECT_EQ(difference(plan, *again).keys_changed, 0U);
+  EXPECT_EQ(difference(plan, *again).slices_moved, dead);
+}
+
+TEST(Remaps, SayWhyAllIsMappedAnew) {
+  PopulationGraph graph = web(10);
+  const Plan plan = mapped(graph);
+  graph.populations[4].shape[2] = 120;
+  RemapReport report;
+  auto again = remap(plan, graph, {}, &report);
+  ASSERT_TRUE(again.ok());
+  EXPECT_NE(report.anew.find("'p4'"), std::string::npos);
+  EXPECT_EQ(test::faults_of(*again, graph), "");
+  graph = web(10);
+  graph.projections[0].delay = 40;  // no core has so many slots
+  EXPECT_FALSE(remap(plan, graph, {}, &report).ok());
+}
+
+TEST(Sweeps, MarkWhatNothingBeats) {
+  const auto points = sweep(web(20), target("spinnaker1:board"), {25, 50, 100});
+  ASSERT_TRUE(points.ok()) << points.error().message();
+  ASSERT_EQ(points->size(), 6U);  // each on the board and on the smallest torus
+  EXPECT_EQ((*points)[0].cost.cores, 80U);
+  EXPECT_EQ((*points)[1].target, "spinnaker1:3x2");  // 80 cores of 17 a chip
+  EXPECT_EQ((*points)[5].cost.cores, 20U);
+  EXPECT_FALSE((*points)[0].pareto);
+  EXPECT_TRUE((*points)[5].pareto);
+  EXPECT_EQ(torus_size(69), "9x8");
+}
+
+}  // namespace
+}  // namespace spikeloom::mapping
