@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "mapping/detail/constant_limits.hpp"
 #include "mapping/machine.hpp"
 #include "mapping/plan_file.hpp"
 
@@ -39,11 +40,14 @@ class Checker {
     const bool known =
         static_cast<int>(target.topology) <= static_cast<int>(Topology::kFlat) &&
         static_cast<int>(target.synapses) <= static_cast<int>(SynapseLayout::kPacked);
-    const double cores = target.constants.cores;
     if (!known || target.width < 1 || target.width > 4096 || target.rows.empty() ||
-        target.rows.size() > 4096 || !(cores >= 1.0 && cores <= 4096.0) ||
-        !(target.constants.first_core >= 0.0 && target.constants.first_core <= 4096.0)) {
+        target.rows.size() > 4096 || target.constants.cores < 1.0) {
       return wrong("target", 0, "the machine is out of range");
+    }
+    for (const TargetEntry& entry : target.entries) {
+      if (!detail::constant_in_range(entry.name, entry.value)) {
+        return wrong("target", 0, fmt::format("'{}' is out of range", entry.name));
+      }
     }
     for (const ChipSpan& row : target.rows) {
       if (row.first < 0 || row.end < row.first || row.end > target.width) {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include <fmt/format.h>
 
 #include "base/io/file.hpp"
 #include "base/io/toml.hpp"
+#include "mapping/detail/constant_limits.hpp"
 #include "mapping/detail/embedded_targets.hpp"
 
 namespace spikeloom::mapping {
@@ -170,8 +170,8 @@ class TargetReader {
         SPIKELOOM_CHECK(read_constant(key + "." + inner, constant));
       }
     }
-    if (target_.constants.cores < 1.0 || target_.constants.cores > 4096.0) {
-      return reader_.fault("core.count", "'core.count' is missing or out of range", "1 to 4096");
+    if (target_.constants.cores < 1.0) {
+      return reader_.fault("core.count", "'core.count' is missing, or 0", "1 to 4096");
     }
     SPIKELOOM_CHECK(read_size(document, size));
     return std::move(target_);
@@ -195,10 +195,10 @@ class TargetReader {
       }
     }
     const Value* number = value.find("value");
-    if (number == nullptr || !number->is_number() || !(number->number() >= 0.0) ||
-        !(number->number() <= 1e15)) {
-      return reader_.fault(path + ".value", fmt::format("'{}' has no value", path),
-                           "a number from 0 to 1e15");
+    if (number == nullptr || !number->is_number() ||
+        !detail::constant_in_range(path, number->number())) {
+      return reader_.fault(path + ".value", fmt::format("'{}' has no value in range", path),
+                           fmt::format("a number from 0 to {}", detail::most_of_constant(path)));
     }
     TargetEntry entry{.name = path, .value = number->number(), .source = {}};
     SPIKELOOM_TRY(entry.source, reader_.text(value, path, "source"));
