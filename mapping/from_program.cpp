@@ -243,7 +243,7 @@ class Builder {
       const bool words = std::holds_alternative<op::Embedding>(program_.nodes[n].operation);
       if ((population_[n] >= 0 || output) && !words) SPIKELOOM_CHECK(add_inputs(n));
     }
-    drop_silent_sources();
+    drop_words();
     shapes();
     if (graph_.populations.empty()) {
       return Error{.code = ErrorCode::kUnsupported, .what = "the network has no neurons to map"};
@@ -407,16 +407,23 @@ class Builder {
     return {};
   }
 
-  /// Sources that nothing on the chip listens to: words that only an Embedding reads.
-  void drop_silent_sources() {
-    std::vector<char> heard(graph_.populations.size(), 0);
+  /// Sources of words that only an Embedding reads: they are off the chip with it. Others stay,
+  /// heard or not, since a run may send them events.
+  void drop_words() {
+    std::vector<char> heard(graph_.populations.size(), 1);
+    for (const ProgramNode& node : program_.nodes) {
+      if (!std::holds_alternative<op::Embedding>(node.operation)) continue;
+      for (const Link& link : node.inputs) {
+        if (population_[link.source] < 0) continue;
+        heard[static_cast<std::size_t>(population_[link.source])] = 0;
+      }
+    }
     for (const Projection& projection : graph_.projections) heard[projection.source] = 1;
     std::vector<std::uint32_t> moved(graph_.populations.size());
     std::vector<Population> kept;
     for (std::size_t p = 0; p < heard.size(); ++p) {
       moved[p] = static_cast<std::uint32_t>(kept.size());
-      const bool silent = graph_.populations[p].source && heard[p] == 0;
-      if (!silent) kept.push_back(std::move(graph_.populations[p]));
+      if (heard[p] != 0) kept.push_back(std::move(graph_.populations[p]));
     }
     graph_.populations = std::move(kept);
     for (Projection& projection : graph_.projections) {

@@ -76,8 +76,8 @@ TEST_F(CliMap, MendsComparesAndDrawsPlans) {
   EXPECT_TRUE(svg.starts_with("<svg")) << svg.substr(0, 100);
   EXPECT_NE(svg.find("</svg>"), std::string::npos);
 
-  const auto sweep = run({"map", "ring.json", "--target", "spinnaker1:board", "--sweep",
-                          "100,250", "--json"});
+  const auto sweep =
+      run({"map", "ring.json", "--target", "spinnaker1:board", "--sweep", "100,250", "--json"});
   ASSERT_EQ(sweep.code, cli::kExitOk) << sweep.err;
   const Value points = sweep.json();
   ASSERT_EQ(points.as_list()->size(), 4U);
