@@ -205,8 +205,15 @@ Status write_folder(const std::string& path, Outcome& outcome, const Value& repo
 }  // namespace
 
 void add_mapped_flags(CLI::App& command, MappedFlags& flags) {
-  constexpr const char* kGroup = "Mapped network (--backend emulator)";
-  command.add_option("--target", flags.target, "chip that the network is mapped to: YAML")
+  constexpr const char* kGroup = "On an emulated chip (--backend emulator)";
+  command
+      .add_option("--target", flags.target,
+                  "chip (YAML) that the network is mapped to, or machine to map it onto")
+      ->group(kGroup);
+  command.add_option("--plan", flags.plan, "a Plan of `map`, instead of mapping here")
+      ->group(kGroup);
+  command
+      .add_flag("--real-time", flags.real_time, "ticks do not wait: what is not added up is late")
       ->group(kGroup);
   command.add_option("--timing", flags.timing, "of the network on chip")
       ->check(CLI::IsMember({"events", "analytic"}))

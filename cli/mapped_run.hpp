@@ -16,8 +16,10 @@ class App;
 namespace spikeloom::cli {
 
 struct MappedFlags {
-  std::string target;  ///< file of the chip; empty: the network's own file
+  std::string target;  ///< file of the chip, or machine to map onto; empty: the network's own file
   std::string timing = "events";
+  std::string plan;        ///< of a network that spikeloom mapped
+  bool real_time = false;  ///< with a Plan: ticks do not wait
 };
 void add_mapped_flags(CLI::App& command, MappedFlags& flags);
 

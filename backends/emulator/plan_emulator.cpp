@@ -1,7 +1,8 @@
 #include "backends/emulator/plan_emulator.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -18,6 +19,17 @@ struct Received {
   std::uint32_t slice = 0, within = 0;
   std::int32_t value = 0;
   std::int64_t sent = 0;  ///< tick
+};
+
+/// An Output that records what populations sent, some ticks ago.
+struct DirectOutput {
+  struct Source {
+    std::uint32_t population = 0;
+    std::int64_t delay = 0;
+  };
+  std::uint32_t node = 0;
+  std::vector<Source> sources;
+  std::vector<PlacedEvent> arrived;
 };
 
 struct CoreMemory {
@@ -80,6 +92,9 @@ struct PlanEmulator::State {
       : program(p), integer(i), plan(m), options(o), routes(plan) {}
 
   void start();
+  Status find_outputs();
+  Status follow_output(std::uint32_t at, std::int64_t delay, DirectOutput& output) const;
+  void collect_outputs();
   Status take_input(std::span<const PlacedEvent> input);
   void step_core(std::uint32_t core);
   std::int32_t step_neuron(const PlacedPopulation& population, std::uint32_t neuron,
@@ -101,11 +116,13 @@ struct PlanEmulator::State {
   std::uint32_t slots = 1;
   double tick_cycles = 0.0;
   std::vector<CoreMemory> cores;
-  std::vector<equations::StepOptions> step_options_of;   ///< by population
-  std::vector<std::int32_t> population_of;               ///< by node
-  std::vector<std::vector<PlacedEvent>> sent;            ///< by population
-  std::vector<std::vector<std::int32_t>> input_sums;     ///< by population
-  std::vector<std::vector<std::uint32_t>> route_number;  ///< by slice and neuron
+  std::vector<equations::StepOptions> step_options_of;  ///< by population
+  std::vector<std::int32_t> population_of;              ///< by node
+  std::vector<std::vector<PlacedEvent>> sent;           ///< by population
+  std::vector<DirectOutput> outputs;
+  std::vector<std::vector<std::vector<PlacedEvent>>> history;  ///< of `sent`, by tick modulo length
+  std::vector<std::vector<std::int32_t>> input_sums;           ///< by population
+  std::vector<std::vector<std::uint32_t>> route_number;        ///< by slice and neuron
   std::vector<PacketRoute> known_routes;
   std::vector<std::uint64_t> link_packets, link_now, link_most;
   std::vector<PlanCoreLoad> loads;
@@ -148,6 +165,56 @@ void PlanEmulator::State::start() {
   link_packets.assign(routes.links(), 0);
   link_now.assign(routes.links(), 0);
   link_most.assign(routes.links(), 0);
+}
+
+Status PlanEmulator::State::follow_output(std::uint32_t at, std::int64_t delay,
+                                          DirectOutput& output) const {
+  for (const Link& link : program.nodes[at].inputs) {
+    const std::int64_t total_delay = delay + link.delay;
+    const std::int32_t population = population_of[link.source];
+    if (population >= 0) {
+      output.sources.push_back({static_cast<std::uint32_t>(population), total_delay});
+    } else if (std::holds_alternative<op::Identity>(program.nodes[link.source].operation)) {
+      SPIKELOOM_CHECK(follow_output(link.source, total_delay, output));
+    } else {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .what = "an Output behind this node is not emulated",
+                   .where = program.nodes[link.source].name};
+    }
+  }
+  return {};
+}
+
+Status PlanEmulator::State::find_outputs() {
+  std::int64_t longest = 0;
+  for (const std::uint32_t node : program.outputs) {
+    if (population_of[node] >= 0) continue;
+    DirectOutput output;
+    output.node = node;
+    SPIKELOOM_CHECK(follow_output(node, 0, output));
+    for (const auto& source : output.sources) longest = std::max(longest, source.delay);
+    outputs.push_back(std::move(output));
+  }
+  history.resize(static_cast<std::size_t>(longest) + 1);
+  return {};
+}
+
+/// Adds up what arrives at the Outputs in this tick.
+void PlanEmulator::State::collect_outputs() {
+  const auto length = static_cast<std::int64_t>(history.size());
+  history[static_cast<std::size_t>(tick % length)] = sent;
+  for (DirectOutput& output : outputs) {
+    std::map<std::uint32_t, std::int32_t> sums;
+    for (const auto& source : output.sources) {
+      if (source.delay > tick) continue;
+      const auto& then = history[static_cast<std::size_t>((tick - source.delay) % length)];
+      for (const PlacedEvent& event : then[source.population]) sums[event.index] += event.value;
+    }
+    output.arrived.clear();
+    for (const auto& [index, value] : sums) {
+      if (value != 0) output.arrived.push_back({output.node, index, value});
+    }
+  }
 }
 
 /// Adds up the events of each input neuron and sends those that are not 0.
@@ -348,6 +415,7 @@ void PlanEmulator::State::finish_tick() {
     std::sort(events.begin(), events.end(),
               [](const PlacedEvent& a, const PlacedEvent& b) { return a.index < b.index; });
   }
+  collect_outputs();
   total.add(record);
   ++tick;
 }
@@ -362,6 +430,7 @@ Result<PlanEmulator> PlanEmulator::create(const Program& program, const IntegerP
   auto state = std::make_unique<State>(program, integer, plan, options);
   SPIKELOOM_TRY(state->placed, place_program(program, integer, plan));
   state->start();
+  SPIKELOOM_CHECK(state->find_outputs());
   return PlanEmulator(std::move(state));
 }
 
@@ -394,7 +463,10 @@ double PlanEmulator::cycles_of_a_tick() const { return state_->tick_cycles; }
 const std::vector<PlacedEvent>& PlanEmulator::sent(std::uint32_t node) const {
   static const std::vector<PlacedEvent> kNothing;
   const std::int32_t p = node < state_->population_of.size() ? state_->population_of[node] : -1;
-  return p < 0 ? kNothing : state_->sent[static_cast<std::size_t>(p)];
+  if (p >= 0) return state_->sent[static_cast<std::size_t>(p)];
+  const auto output = std::find_if(state_->outputs.begin(), state_->outputs.end(),
+                                   [&](const DirectOutput& o) { return o.node == node; });
+  return output == state_->outputs.end() ? kNothing : output->arrived;
 }
 
 std::vector<PlanLinkLoad> PlanEmulator::link_loads() const {

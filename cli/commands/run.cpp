@@ -10,6 +10,7 @@
 #include "cli/filter_flags.hpp"
 #include "cli/live.hpp"
 #include "cli/mapped_run.hpp"
+#include "cli/plan_run.hpp"
 #include "cli/run_batch.hpp"
 #include "cli/run_directory.hpp"
 #include "cli/text_run.hpp"
@@ -69,16 +70,6 @@ Result<int> run(const RunCommand& command, Console& console) {
   return kExitOk;
 }
 
-/// For models that no backend of a Session runs: what `--backend emulator` and `--target` need.
-Status check_not_mapped(const RunCommand& command) {
-  if (command.run.backend != "emulator" && command.mapped.target.empty()) return {};
-  return Error{.code = ErrorCode::kUnsupported,
-               .what = "the emulator runs networks that are mapped to a chip",
-               .where = command.model,
-               .expected = "YAML with the keys network and mappings",
-               .next = "leave out --target, and give another --backend"};
-}
-
 Result<int> run_any(const RunCommand& command, Console& console) {
   SPIKELOOM_TRY(const bool is_mapped, is_mapped_network(command.model));
   if (is_mapped) {
@@ -86,7 +77,11 @@ Result<int> run_any(const RunCommand& command, Console& console) {
                        !command.input.files.empty(), command.out, command.common},
                       console);
   }
-  SPIKELOOM_CHECK(check_not_mapped(command));
+  const bool is_chip = !command.mapped.target.empty() || !command.mapped.plan.empty();
+  if (command.run.backend == "emulator" || (command.run.backend == "auto" && is_chip)) {
+    return run_on_plan(
+        command, {command.mapped.plan, command.mapped.target, command.mapped.real_time}, console);
+  }
   if (command.text.given()) {
     return run_text_command({command.model, command.run, command.text, command.common}, console);
   }

@@ -1,6 +1,7 @@
 /// `run` of a network that is mapped to a chip: `--backend emulator`.
 
 #include "cli/exit_codes.hpp"
+#include "tests/cli/cli_models.hpp"
 #include "tests/cli/cli_process.hpp"
 #include "tests/support/mapped_example.hpp"
 
@@ -95,7 +96,46 @@ TEST_F(CliEmulator, QuestionsAndRefusals) {
   write_whole(path("other.yaml"), "populations: [E, I]\n");
   const auto other = run({"run", "other.yaml", "--target", "chip.yaml", "--steps", "2"});
   EXPECT_EQ(other.code, cli::kExitUnsupported) << other.err;
-  EXPECT_TRUE(contains(other.err, "mapped to a chip")) << other.err;
+}
+
+class CliPlanRun : public CliTest {
+ protected:
+  void SetUp() override {
+    CliTest::SetUp();
+    ASSERT_TRUE(write_nir(two_if_network(), (folder() / "two.nir").string()).ok());
+    ASSERT_TRUE(
+        io::write_npy((folder() / "x.npy").string(), floats({4, 2}, {1, 1, 1, 1, 1, 1, 1, 1}))
+            .ok());
+    ASSERT_EQ(run({"quantize", "two.nir", "-o", "two.sloom"}).code, cli::kExitOk);
+  }
+};
+
+TEST_F(CliPlanRun, CountsWhatCpuCountsWhereverItIsMapped) {
+  const auto cpu =
+      run({"run", "two.sloom", "--link-delay", "1", "--input", "x.npy", "--steps", "8", "--json"});
+  ASSERT_EQ(cpu.code, cli::kExitOk) << cpu.err;
+  for (const std::string target : {"spinnaker2", "spinnaker1:board"}) {
+    const auto chip = run({"run", "two.sloom", "--backend", "emulator", "--target", target,
+                           "--input", "x.npy", "--steps", "8", "--json"});
+    ASSERT_EQ(chip.code, cli::kExitOk) << chip.err;
+    const Value value = chip.json();
+    const Value& recording = list_at(value, {"recordings"})[0];
+    EXPECT_EQ(numbers_at(recording, {"output_counts"}), numbers_at(cpu.json(), {"output_counts"}));
+    EXPECT_EQ(number_at(value, {"machine", "dropped"}), 0);
+    EXPECT_GT(number_at(value, {"machine", "synaptic_events"}), 0);
+  }
+}
+
+TEST_F(CliPlanRun, RunsAPlanThatMapHasWritten) {
+  ASSERT_EQ(run({"map", "two.sloom", "--target", "spinnaker2", "-o", "plan.h5"}).code,
+            cli::kExitOk);
+  const auto chip = run({"run", "two.sloom", "--plan", "plan.h5", "--input", "x.npy"});
+  ASSERT_EQ(chip.code, cli::kExitOk) << chip.err;
+  EXPECT_TRUE(contains(chip.out, "synaptic events")) << chip.out;
+  EXPECT_TRUE(contains(chip.out, "busiest: chip (0, 0)")) << chip.out;
+  const auto real =
+      run({"run", "two.sloom", "--plan", "plan.h5", "--input", "x.npy", "--arithmetic", "float32"});
+  EXPECT_EQ(real.code, cli::kExitUnsupported) << real.err;
 }
 
 }  // namespace

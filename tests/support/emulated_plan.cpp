@@ -57,6 +57,11 @@ Result<EmulatedRun> run_plan(const Program& program, const mapping::Plan& plan,
   for (const emulator::PlacedPopulation& population : machine.placed().populations) {
     if (population.kind != emulator::PlacedKind::kInput) run.nodes.push_back(population.node);
   }
+  for (const std::uint32_t node : program.outputs) {
+    if (std::find(run.nodes.begin(), run.nodes.end(), node) == run.nodes.end()) {
+      run.nodes.push_back(node);
+    }
+  }
   for (std::size_t step = 0; step < input.size(); ++step) {
     SPIKELOOM_CHECK(machine.tick(input[step]));
     for (const std::uint32_t node : run.nodes) {

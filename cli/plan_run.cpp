@@ -1,0 +1,257 @@
+#include "cli/plan_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "backends/emulator/plan_emulator.hpp"
+#include "cli/commands/commands.hpp"
+#include "cli/exit_codes.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/sample.hpp"
+#include "cli/table.hpp"
+#include "mapping/from_program.hpp"
+#include "mapping/map.hpp"
+#include "mapping/plan_file.hpp"
+
+namespace spikeloom::cli {
+namespace {
+
+using emulator::PlanEmulator;
+using emulator::TickRecord;
+
+/// Losses that the report names; all are counted.
+constexpr std::size_t kShownLosses = 100;
+
+struct PlanRecording {
+  std::string name;
+  std::optional<std::int64_t> label;
+  std::int64_t steps = 0;
+  std::vector<OutputResult> outputs;
+  TickRecord total;
+  std::vector<emulator::Loss> losses;
+};
+
+struct PlanOutcome {
+  mapping::Plan plan;
+  std::vector<PlanRecording> recordings;
+  TickRecord total;
+  double tick_cycles = 0.0;
+};
+
+/// What a run on a chip needs besides what was asked: integers, and links of one tick.
+Status adapt(RunJob& job) {
+  if (job.run.arithmetic != "auto" && job.run.arithmetic != "integer") {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "the emulator runs Plans in integer arithmetic",
+                 .where = job.model,
+                 .got = fmt::format("--arithmetic {}", job.run.arithmetic),
+                 .next = "leave it out, or give --arithmetic integer"};
+  }
+  job.run.arithmetic = "integer";
+  job.run.backend = "cpu";
+  const auto is_delay = [](const auto& option) { return option.first == "link-delay"; };
+  auto& options = job.run.discretisation;
+  if (std::none_of(options.begin(), options.end(), is_delay)) {
+    options.emplace_back("link-delay", "1");
+  }
+  return {};
+}
+
+Result<mapping::Plan> find_plan(const Program& program, const PlanFlags& flags, Console& console) {
+  if (!flags.plan.empty()) return mapping::read_plan(flags.plan);
+  const std::string name = flags.target.empty() ? "spinnaker2" : flags.target;
+  SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
+  SPIKELOOM_TRY(const auto target, mapping::load_target(name));
+  SPIKELOOM_TRY(auto plan, mapping::map(graph, target));
+  console.note(fmt::format("mapped onto {}: {} cores", name, plan.cores.size()));
+  return plan;
+}
+
+std::vector<emulator::PlacedEvent> events_of(std::uint32_t node, const CodedInput& input,
+                                             std::int64_t step) {
+  std::vector<emulator::PlacedEvent> events;
+  if (step >= input.steps) return events;
+  const auto at = static_cast<std::size_t>(step);
+  for (std::size_t i = input.step_start[at]; i < input.step_start[at + 1]; ++i) {
+    events.push_back({node, input.index[i], static_cast<std::int32_t>(input.value[i])});
+  }
+  return events;
+}
+
+/// Integers within the proven limit: what a session would refuse in push() and advance().
+Status check_input(const CodedInput& input, std::int32_t limit, const std::string& name) {
+  for (const double value : input.value) {
+    if (value == std::trunc(value) && std::abs(value) <= limit) continue;
+    return Error{.what = "an input value is no integer, or larger than the overflow proof allows",
+                 .where = name,
+                 .expected = fmt::format("an integer within +-{}", limit),
+                 .got = fmt::format("{}", value)};
+  }
+  return {};
+}
+
+Result<PlanRecording> run_recording(const RunBatch& batch, const IntegerProgram& integer,
+                                    const mapping::Plan& plan, const PlanFlags& flags,
+                                    const CodedInput& input, std::int64_t steps) {
+  const Program& program = batch.pipeline.program();
+  SPIKELOOM_TRY(auto machine,
+                PlanEmulator::create(program, integer, plan,
+                                     {.real_time = flags.real_time, .most_losses = kShownLosses}));
+  std::vector<ReadOutAccumulator> read_outs;
+  for (const std::uint32_t node : program.outputs) {
+    read_outs.emplace_back(batch.pipeline.read_out,
+                           static_cast<std::size_t>(program.nodes[node].out_size), 1.0);
+  }
+  for (std::int64_t step = 0; step < steps; ++step) {
+    if (interrupted()) return interrupted_error();
+    const std::uint32_t node = batch.pipeline.port ? program.inputs[*batch.pipeline.port] : 0;
+    SPIKELOOM_CHECK(machine.tick(events_of(node, input, step)));
+    for (std::size_t o = 0; o < read_outs.size(); ++o) {
+      std::vector<std::uint32_t> index;
+      std::vector<double> value;
+      for (const auto& event : machine.sent(program.outputs[o])) {
+        index.push_back(event.index);
+        value.push_back(event.value);
+      }
+      read_outs[o].add(step, index, value);
+    }
+  }
+  PlanRecording done;
+  done.steps = steps;
+  done.outputs = output_results(program, read_outs, steps);
+  done.total = machine.total();
+  done.losses = machine.losses();
+  return done;
+}
+
+Result<PlanOutcome> run_all(const RunJob& job, const PlanFlags& flags, const RunBatch& batch,
+                            Console& console) {
+  const Program& program = batch.pipeline.program();
+  PlanOutcome outcome;
+  SPIKELOOM_TRY(outcome.plan, find_plan(program, flags, console));
+  SPIKELOOM_TRY(const IntegerProgram integer, to_integer(program));
+  const auto& constants = outcome.plan.target.constants;
+  outcome.tick_cycles = constants.tick_seconds * constants.clock;
+  const std::size_t count = std::max<std::size_t>(batch.samples.size(), 1);
+  for (std::size_t i = 0; i < count; ++i) {
+    CodedSample coded;
+    if (!batch.samples.empty()) {
+      const CodingContext context{batch.pipeline.input_shape(), batch.pipeline.step_time(),
+                                  batch.pipeline.coding, batch.asked_steps, job.common.seed + i};
+      SPIKELOOM_TRY(coded, code_sample(batch.samples[i], job.input, context));
+      SPIKELOOM_CHECK(check_input(coded.input, integer.input_limit, batch.samples[i].name));
+    }
+    SPIKELOOM_TRY(PlanRecording recording,
+                  run_recording(batch, integer, outcome.plan, flags, coded.input,
+                                batch.asked_steps.value_or(coded.input.steps)));
+    if (!batch.samples.empty()) {
+      recording.name = batch.samples[i].name;
+      recording.label = batch.samples[i].label;
+    }
+    outcome.total.add(recording.total);
+    outcome.recordings.push_back(std::move(recording));
+  }
+  return outcome;
+}
+
+std::string core_name(const mapping::Plan& plan, std::uint32_t core) {
+  const mapping::PlanCore& placed = plan.cores[core];
+  const auto width = static_cast<std::uint32_t>(plan.target.width);
+  return fmt::format("chip ({}, {}) core {}", placed.chip % width, placed.chip / width,
+                     placed.core);
+}
+
+Value record_value(const TickRecord& total) {
+  Value value = Value::map();
+  value.set("events", total.events).set("packets", total.packets);
+  value.set("deliveries", total.deliveries).set("unused_deliveries", total.unused);
+  value.set("hops", total.hops).set("synaptic_events", total.synaptic_events);
+  value.set("dropped", total.dropped).set("late", total.late);
+  return value.set("overruns", total.overruns);
+}
+
+Value recording_value(const Program& program, const PlanOutcome& outcome,
+                      const PlanRecording& recording) {
+  Value value = Value::map();
+  value.set("name", recording.name).set("steps", recording.steps);
+  if (recording.label) value.set("label", *recording.label);
+  if (!recording.outputs.empty() && recording.outputs[0].prediction) {
+    value.set("prediction", *recording.outputs[0].prediction);
+  }
+  Value counts = Value::list();
+  if (!recording.outputs.empty()) {
+    for (const double count : recording.outputs[0].counts) counts.push(count);
+  }
+  value.set("output_counts", std::move(counts)).set("machine", record_value(recording.total));
+  Value losses = Value::list();
+  for (const emulator::Loss& loss : recording.losses) {
+    Value entry = Value::map();
+    entry.set("kind", loss.kind == emulator::LossKind::kDropped ? "dropped" : "late");
+    entry.set("step", loss.tick).set("node", program.nodes[loss.node].name);
+    entry.set("neuron", loss.neuron).set("core", core_name(outcome.plan, loss.core));
+    losses.push(std::move(entry));
+  }
+  return value.set("losses", std::move(losses));
+}
+
+Value report_value(const RunJob& job, const Program& program, const PlanOutcome& outcome) {
+  Value value = Value::map();
+  value.set("model", job.model).set("backend", "emulator").set("arithmetic", "integer");
+  value.set("target", outcome.plan.target.name).set("cores", outcome.plan.cores.size());
+  value.set("machine", record_value(outcome.total));
+  value.set("busiest_core", core_name(outcome.plan, outcome.total.busiest_core));
+  value.set("most_cycles", outcome.total.most_cycles).set("tick_cycles", outcome.tick_cycles);
+  Value recordings = Value::list();
+  for (const PlanRecording& recording : outcome.recordings) {
+    recordings.push(recording_value(program, outcome, recording));
+  }
+  return value.set("recordings", std::move(recordings));
+}
+
+std::string report_text(const RunJob& job, const PlanOutcome& outcome) {
+  const TickRecord& total = outcome.total;
+  std::string text = fmt::format("{} on {}: {} cores\n\n", job.model, outcome.plan.target.name,
+                                 outcome.plan.cores.size());
+  Table decisions({"recording", "label", "decision", "steps"}, 1);
+  for (const PlanRecording& recording : outcome.recordings) {
+    const bool has_decision = !recording.outputs.empty() && recording.outputs[0].prediction;
+    decisions.row({recording.name, recording.label ? fmt::format("{}", *recording.label) : "",
+                   has_decision ? fmt::format("{}", *recording.outputs[0].prediction) : "",
+                   fmt::format("{}", recording.steps)});
+  }
+  text += decisions.text() + "\n";
+  Table machine({"machine", "total"}, 1);
+  machine.row({"packets", with_commas(total.packets)});
+  machine.row({"deliveries to cores", with_commas(total.deliveries)});
+  machine.row({"links crossed", with_commas(total.hops)});
+  machine.row({"synaptic events", with_commas(total.synaptic_events)});
+  machine.row({"dropped", with_commas(total.dropped)});
+  machine.row({"late", with_commas(total.late)});
+  machine.row({"overrun ticks of cores", with_commas(total.overruns)});
+  text += machine.text() + "\n";
+  text += fmt::format("busiest: {}, {:.0f} cycles in a tick",
+                      core_name(outcome.plan, total.busiest_core), total.most_cycles);
+  return text + (outcome.tick_cycles > 0.0
+                     ? fmt::format(" of {:.0f}\n", outcome.tick_cycles)
+                     : std::string(" (the target has no length of a tick)\n"));
+}
+
+}  // namespace
+
+Result<int> run_on_plan(RunJob job, const PlanFlags& flags, Console& console) {
+  SPIKELOOM_CHECK(adapt(job));
+  SPIKELOOM_TRY(const RunBatch batch, prepare_batch(job));
+  SPIKELOOM_TRY(const PlanOutcome outcome, run_all(job, flags, batch, console));
+  if (outcome.total.dropped + outcome.total.late > 0) {
+    console.warn(fmt::format("{} packets were dropped and {} late: the spikes are not those of cpu",
+                             outcome.total.dropped, outcome.total.late));
+  }
+  SPIKELOOM_CHECK(printed(
+      job.common.json ? console.print_json(report_value(job, batch.pipeline.program(), outcome))
+                      : console.print(report_text(job, outcome))));
+  return outcome.total.dropped + outcome.total.late > 0 ? kExitNo : kExitOk;
+}
+
+}  // namespace spikeloom::cli
