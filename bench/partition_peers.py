@@ -87,6 +87,11 @@ def metis_run(rows, edges, folder, cores, capacity, objective):
         return [int(line) for line in file], seconds
 
 
+def scotch():
+    """Debian calls it scotch_gpart."""
+    return next((name for name in ('gpart', 'scotch_gpart') if shutil.which(name)), None)
+
+
 def scotch_run(rows, edges, folder, cores, capacity):
     path, out = os.path.join(folder, 'graph.grf'), os.path.join(folder, 'graph.map')
     with open(path, 'w') as file:
@@ -95,7 +100,7 @@ def scotch_run(rows, edges, folder, cores, capacity):
             file.write(f'{len(row)} ' + ' '.join(f'{w} {v}' for v, w in row) + '\n')
     slack = capacity * cores / len(rows) - 1
     started = children_seconds()
-    subprocess.run(['gpart', str(cores), path, out, f'-b{slack:.4f}'], stdout=subprocess.DEVNULL,
+    subprocess.run([scotch(), str(cores), path, out, f'-b{slack:.4f}'], stdout=subprocess.DEVNULL,
                    check=True)
     seconds = children_seconds() - started
     part = [0] * len(rows)
@@ -145,7 +150,7 @@ def main():
                                                               arguments.capacity, o)),
                               ('gpart', lambda o: scotch_run(*graph, folder, cores,
                                                              arguments.capacity))):
-                if not shutil.which(tool):
+                if not (scotch() if tool == 'gpart' else shutil.which(tool)):
                     print(f'{tool}: not installed')
                     continue
                 graph = graph or synapse_graph(vertices, nets)
