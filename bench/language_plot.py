@@ -79,8 +79,11 @@ def draw_sharpen(axes, rows):
     x = [row["operations"] / 1e3 for row in rows]
     axes.plot(x, [row["perplexity"] for row in rows], "o-", color=INK)
     for row, at in zip(rows, x):
+        right = row["sharpen"] <= 0.0
         axes.annotate(f"{row['sharpen']:+g}", (at, row["perplexity"]), textcoords="offset points",
-                      xytext=(6, 5), fontsize=8)
+                      xytext=(7, -3) if right else (-7, -9), ha="left" if right else "right",
+                      fontsize=8)
+    axes.margins(x=0.14, y=0.1)
     axes.set_xlabel("operations of the stack a token, thousands")
     axes.set_ylabel("perplexity")
     axes.set_title("thresholds moved, without training")
@@ -106,9 +109,9 @@ def draw_sparsity(axes, rows):
     axes.plot(x, [row["us"] for row in rows], "o-", color=INK)
     for row, at in zip(rows, x):
         axes.annotate(f"{row['operations'] / 1e6:.2g} M", (at, row["us"]),
-                      textcoords="offset points", xytext=(-6, 7), fontsize=8, ha="right")
+                      textcoords="offset points", xytext=(-6, -12), fontsize=8, ha="right")
     axes.set_ylim(bottom=0)
-    axes.set_xlim(left=-14)
+    axes.set_xlim(left=-18)
     axes.set_xlabel("zero weights, % (random weights, same activity)")
     axes.set_ylabel("microseconds a token")
     axes.set_title("time against sparsity, operations beside it")

@@ -219,6 +219,26 @@ TEST(LanguageParity, Float32IsCloseToDouble) {
   }
 }
 
+/// Events of pruned ternary layers are added and taken away; layer 1's dense input is multiplied.
+TEST(LanguageParity, TernaryRowsAreWalkedWithoutMultiplications) {
+  const auto network = word_network(cases()[1].layers);
+  ASSERT_TRUE(network.ok());
+  const auto whole = quantize_language(*network, RowRounding::kTernary);
+  ASSERT_TRUE(whole.ok());
+  for (const Arithmetic arithmetic : {Arithmetic::kFloat32, Arithmetic::kInteger}) {
+    RunOptions options;
+    options.arithmetic = arithmetic;
+    const auto said = run(*whole, "cpu", options);
+    ASSERT_TRUE(said.ok()) << error_of(said);
+    for (const NodeStats& node : said->stats) {
+      if (node.kind != "EGRU") continue;
+      EXPECT_GT(node.executed_ac, 0U) << node.name;
+      EXPECT_EQ(node.executed_ac + node.executed_mac, node.ac + node.mac) << node.name;
+      EXPECT_EQ(node.executed_mac == 0, node.name == "layer2") << node.name;
+    }
+  }
+}
+
 /// The formula of the papers, 3 h (active_in n + active_rec h) with every weight, source by source.
 TEST(LanguageParity, OperationsAreThoseOfTheFormula) {
   const auto layers = cases()[1].layers;

@@ -1,18 +1,23 @@
-/// The default language model against PyTorch: losses of a short text, both protocols.
+/// Language models against PyTorch: losses of short texts, both protocols.
 ///
-/// The expected numbers come from torch 2.15 (sigmoid, tanh, matrix products of float32, one token
-/// at a time) on the same weights and words.
+/// The default model's expected numbers come from torch 2.15 (sigmoid, tanh, matrix products of
+/// float32, one token at a time) on the same weights and words.
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include <gtest/gtest.h>
 
+#include "base/io/file.hpp"
 #include "models/language/default_model.hpp"
 #include "models/language/language_model.hpp"
 #include "models/language/quantize_language.hpp"
+#include "models/load.hpp"
 #include "snn/lowering.hpp"
 #include "snn/word_read_out.hpp"
 #include "tests/support/run_network.hpp"
+#include "tests/support/shared_data.hpp"
 
 namespace spikeloom::test {
 namespace {
@@ -40,9 +45,11 @@ struct Score {
   RunStats stats;
 };
 
-Result<Score> score(const Network& network, const std::string& backend, RunOptions options) {
+Result<Score> score(const Network& network, const std::string& backend, RunOptions options,
+                    std::string_view content = kText, std::size_t most = SIZE_MAX) {
   SPIKELOOM_TRY(const Vocabulary vocabulary, language_vocabulary(network));
-  SPIKELOOM_TRY(const EncodedText text, vocabulary.encode(kText, "text"));
+  SPIKELOOM_TRY(EncodedText text, vocabulary.encode(content, "text"));
+  if (text.tokens.size() > most) text.tokens.resize(most);
   SPIKELOOM_TRY(const Program program, lower(network, *make_preset("nir")));
   options.record_outputs = false;
   SPIKELOOM_TRY(const auto executable, compile(backend, program, options));
@@ -121,6 +128,49 @@ TEST_F(DefaultLanguageModel, SharpenedThresholdsCostEventsAndLikelihood) {
   EXPECT_LT(sharp->stats.synaptic_operations(), plain->stats.synaptic_operations());
   EXPECT_GT(sharp->loss, plain->loss);
 }
+
+/// The models of WikiText-2 on the first 1,001 words of its test text, where PyTorch's evaluation
+/// of models/language/training (torch 2.15, float32; bench/peers/language_check.py) gives these
+/// losses.
+struct Shipped {
+  const char* name;
+  double carried, reset;
+};
+
+class ShippedLanguageModel : public testing::TestWithParam<Shipped> {};
+
+TEST_P(ShippedLanguageModel, LossesAreThoseOfPyTorch) {
+  REQUIRE_SHARED("data/wikitext-2/wiki.test.tokens");
+  const std::string name = GetParam().name;
+  const auto model = load_model(
+      (source_dir() / "models/language/weights" / name / (name + ".safetensors")).string());
+  ASSERT_TRUE(model.ok()) << error_of(model);
+  const auto bytes = io::read_file(shared_path("data/wikitext-2/wiki.test.tokens").string());
+  ASSERT_TRUE(bytes.ok()) << error_of(bytes);
+  const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  for (const bool whole : {false, true}) {
+    for (const std::int64_t reset : {0, 70}) {
+      RunOptions options;
+      options.arithmetic = whole ? Arithmetic::kInteger : Arithmetic::kFloat32;
+      options.state_reset = reset;
+      const auto scored = score(model->network, "cpu", options, text, 1001);
+      ASSERT_TRUE(scored.ok()) << error_of(scored);
+      // The printed losses have six digits; integers may cost a thousandth of a nat.
+      EXPECT_NEAR(scored->loss, reset > 0 ? GetParam().reset : GetParam().carried,
+                  whole ? 1e-3 : 2e-6)
+          << (whole ? "integers" : "float32") << ", reset " << reset;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ShippedLanguageModel,
+                         testing::Values(Shipped{"wt2-prune95", 4.122556, 4.151711},
+                                         Shipped{"wt2-ternary", 4.172411, 4.201845}),
+                         [](const auto& info) {
+                           std::string name = info.param.name;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace spikeloom::test
