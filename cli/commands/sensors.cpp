@@ -1,4 +1,4 @@
-/// `spikeloom sensors`: recordings as a camera would send them, and the formats there are.
+/// `spikeloom sensors`: recordings as a camera would send or make them, and the formats there are.
 
 #include <chrono>
 #include <thread>
@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "cli/commands/commands.hpp"
+#include "cli/commands/sensors_commands.hpp"
 #include "cli/event_flags.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
@@ -163,7 +163,8 @@ Result<int> formats(const CommonOptions& common, Console& console) {
 }  // namespace
 
 void add_sensors(CLI::App& app, Chosen& chosen) {
-  CLI::App* sensors = app.add_subcommand("sensors", "Recordings as streams, and their formats");
+  CLI::App* sensors =
+      app.add_subcommand("sensors", "Recordings: simulated, sent, and their formats");
   sensors->require_subcommand(1);
   const auto command = std::make_shared<SendCommand>();
   CLI::App* sub = sensors->add_subcommand("send", "Send a recording over UDP, as fast as it was");
@@ -183,6 +184,7 @@ void add_sensors(CLI::App& app, Chosen& chosen) {
     chosen.common = command->common;
     chosen.action = [command](Console& console) { return send(*command, console); };
   });
+  add_sensors_simulate(*sensors, chosen);
   const auto common = std::make_shared<CommonOptions>();
   CLI::App* list = sensors->add_subcommand("formats", "The formats of recordings");
   add_common_flags(*list, *common);

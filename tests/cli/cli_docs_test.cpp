@@ -140,6 +140,12 @@ class CliDocs : public CliTest {
                                       folder() / ("demo-small" + ending));
     }
     write_whole(path("words.txt"), "my dear , said she , you must know that i am very happy .\n");
+    write_whole(path("bar.toml"), "kind = 'bar'\nwidth = 64\nheight = 48\nspeed = 300\nsize = 6\n");
+    std::filesystem::create_directory(folder() / "walk");
+    for (int i = 0; i < 3; ++i) {
+      write_whole(folder() / "walk" / (std::to_string(i) + ".pgm"),
+                  "P2 4 2 255 40 40 40 40 " + std::to_string(40 + 80 * i) + " 40 40 40");
+    }
     write_whole(path("directions.txt"), "# name label\nright 0\nup 2\nleft 4\ndown 6\n");
     std::string entries;
     for (int key = 0; key < 32; ++key) {

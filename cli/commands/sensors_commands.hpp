@@ -1,0 +1,10 @@
+#pragma once
+/// Subcommands of `sensors`.
+
+#include "cli/commands/commands.hpp"
+
+namespace spikeloom::cli {
+
+void add_sensors_simulate(CLI::App& sensors, Chosen& chosen);
+
+}  // namespace spikeloom::cli
