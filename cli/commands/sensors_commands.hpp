@@ -6,5 +6,6 @@
 namespace spikeloom::cli {
 
 void add_sensors_simulate(CLI::App& sensors, Chosen& chosen);
+void add_sensors_front_end(CLI::App& sensors, Chosen& chosen);
 
 }  // namespace spikeloom::cli

@@ -1,4 +1,4 @@
-/// `sensors simulate` on the command line.
+/// `sensors simulate` and `sensors front-end` on the command line.
 
 #include <cmath>
 
@@ -63,6 +63,31 @@ TEST_F(CliSensorsSimulate, WarnsOfFramesThatAreTooFarApart) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.err.find("more frames"), std::string::npos) << result.err;
   EXPECT_EQ(run({"sensors", "simulate", "none.toml", "-o", "s.csv"}).code, 3);
+}
+
+/// A colour picture of `side` x `side`, all of its bytes different from their neighbours'.
+std::string ppm(int side) {
+  std::string bytes = "P6 " + std::to_string(side) + " " + std::to_string(side) + " 255\n";
+  for (int i = 0; i < 3 * side * side; ++i) bytes += static_cast<char>(i * 2654435761U >> 24);
+  return bytes;
+}
+
+TEST_F(CliSensorsSimulate, TheFrontEndSendsTheFormulasBytes) {
+  write_whole(path("a.ppm"), ppm(224));
+  write_whole(path("b.ppm"), ppm(32));
+  const auto large = run({"sensors", "front-end", "a.ppm", "--stem", "imagenet", "--channels", "8",
+                          "--weight-bits", "6", "--mismatch", "0.05", "--json"});
+  ASSERT_EQ(large.code, 0) << large.err;
+  const Value sent = large.json();
+  EXPECT_EQ(*sent.find("raw_bytes")->as_integer(), 224 * 224 * 6);
+  EXPECT_EQ(*sent.find("bitmap_bytes")->as_integer(), 56 * 56);
+  EXPECT_EQ(sent.find("bitmap_ratio")->number(), 96.0);
+  EXPECT_EQ(sent.find("formula_ratio")->number(), 96.0);
+  EXPECT_GT(sent.find("activity")->number(), 0.0);
+  const auto small = run({"sensors", "front-end", "b.ppm", "b.ppm", "--channels", "4"});
+  ASSERT_EQ(small.code, 0) << small.err;
+  EXPECT_NE(small.out.find("12.00"), std::string::npos) << small.out;
+  EXPECT_NE(run({"sensors", "front-end", "a.ppm", "b.ppm"}).code, 0) << "of two sizes";
 }
 
 }  // namespace
