@@ -37,6 +37,22 @@ double real(std::int64_t count) { return static_cast<double>(count); }
 double operations(const NodeStats& node) { return real(node.ac) + real(node.mac); }
 double ceil_ratio(std::int64_t a, std::int64_t b) { return static_cast<double>((a + b - 1) / b); }
 
+/// A recurrent layer of gated units: weights and state in one node.
+bool is_gated(const LayerDescription& layer) {
+  return layer.role == LayerRole::kWeights && layer.state_values > 0;
+}
+
+/// A table of rows that is read, not multiplied: an Embedding.
+bool is_look_up(const LayerDescription& layer) {
+  return layer.role == LayerRole::kOther && layer.weights > 0;
+}
+
+/// Weights of the same layer with nothing pruned.
+std::int64_t dense_weights(const LayerDescription& layer) {
+  const bool whole = layer.kernel_rows > 0 || layer.fully_connected;
+  return whole ? layer.weights : layer.dense_macs;
+}
+
 /// What Lemaire's closed formulas count for theta_in events.
 struct Touches {
   double operations = 0.0;  ///< strided taps
@@ -66,6 +82,7 @@ class RunPricing {
         request_(request),
         prices_(prices_for(table, request.format)),
         is_chip_(table.find("synop") != nullptr),
+        integer_(stats.arithmetic == "integer" || stats.arithmetic == "ring16"),
         pricer_(table, layers, request.inferences) {}
 
   Result<EnergyBreakdown> run(Accounting accounting) && {
@@ -116,6 +133,11 @@ class RunPricing {
     const LayerDescription& layer = layers_[i];
     const NodeStats& node = stats_.nodes[i];
     const double steps = real(stats_.steps);
+    if (is_look_up(layer)) {
+      pricer_.at(i, true);
+      lemaire_access(Component::kWeightTraffic, real(node.events_in) * real(layer.out_size),
+                     layer.weights);
+    }
     if (layer.role == LayerRole::kWeights) {
       const Touches touched = touches(layer, node);
       pricer_.at(i, true);
@@ -153,12 +175,17 @@ class RunPricing {
       pricer_.add_bytes(Component::kEventTraffic, real(node.bytes.events),
                         real(layer.out_size) * kEventBytes);
     }
+    // An integer run keeps weights as narrow as they are, whatever they are multiplied with.
+    const double weight_bytes = (integer_ ? layer.weight_bits : bits(request_.format)) / 8.0;
+    pricer_.add_bytes(Component::kWeightTraffic, real(node.bytes.weights),
+                      real(layer.weights) * weight_bytes);
+    if (is_look_up(layer)) {
+      pricer_.add(Component::kAddressing, real(node.events_in), {prices_.address_ac});
+    }
     if (layer.role == LayerRole::kWeights) {
       const double executed = real(node.executed_ac) + real(node.executed_mac);
       const double number_bytes = bits(request_.format) / 8.0;
       add_operations(real(node.executed_ac), real(node.executed_mac));
-      pricer_.add_bytes(Component::kWeightTraffic, real(node.bytes.weights),
-                        real(layer.weights) * number_bytes);
       pricer_.add_bytes(Component::kStateTraffic, 2.0 * kAccumulatorBytes * executed,
                         real(layer.out_size) * kAccumulatorBytes);
       pricer_.add(Component::kAddressing, real(node.events_in) + executed, {prices_.address_ac});
@@ -189,6 +216,11 @@ class RunPricing {
     const NodeStats& node = stats_.nodes[i];
     pricer_.at(i, true);
     if (layer.role == LayerRole::kWeights) add_operations(real(node.ac), real(node.mac));
+    if (is_look_up(layer) && node.events_in > 0) {
+      notes_.push_back(fmt::format(
+          "{} rows looked up in layer '{}' are not priced: the table has no price for a look-up",
+          node.events_in, layer.name));
+    }
     if (!request_.transport.empty()) {
       add_transport(real(request_.transport[i].packets), real(request_.transport[i].hops));
     } else if (layer.role == LayerRole::kWeights) {
@@ -223,7 +255,7 @@ class RunPricing {
   const CostTable& table_;
   const EnergyRequest& request_;
   Prices prices_;
-  bool is_chip_;
+  bool is_chip_, integer_;
   Pricer pricer_;
   std::vector<std::string> notes_;
 };
@@ -260,6 +292,7 @@ class DensePricing {
   }
 
   void lemaire(const LayerDescription& layer) {
+    if (is_look_up(layer)) access(Component::kWeightTraffic, real(layer.out_size), layer.weights);
     if (layer.role != LayerRole::kWeights) return;
     const bool convolution = layer.kernel_rows > 0;
     double macs = real(layer.dense_macs);
@@ -271,7 +304,7 @@ class DensePricing {
     }
     pricer_.add(Component::kMultiplyAccumulate, request_.passes * macs, {prices_.mac});
     pricer_.add(Component::kAccumulate, request_.passes * real(layer.bias_adds), {prices_.ac});
-    access(Component::kWeightTraffic, macs, layer.weights);
+    access(Component::kWeightTraffic, macs, dense_weights(layer));
     access(Component::kEventTraffic, macs, layer.in_size);
     access(Component::kEventTraffic, real(layer.out_size), layer.out_size);
     pricer_.add(Component::kAddressing, request_.passes * addresses, {prices_.address_ac});
@@ -279,15 +312,22 @@ class DensePricing {
 
   void traffic(const LayerDescription& layer) {
     const double bytes = bits(request_.format) / 8.0;
-    const auto move = [&](Component component, std::int64_t elements) {
+    const auto move = [&](Component component, std::int64_t elements, std::int64_t held = 0) {
       pricer_.add_bytes(component, request_.passes * real(elements) * bytes,
-                        real(elements) * bytes);
+                        real(std::max(elements, held)) * bytes);
     };
+    if (is_look_up(layer)) move(Component::kWeightTraffic, layer.out_size, layer.weights);
     if (layer.role == LayerRole::kWeights) {
       pricer_.add(Component::kAccumulate, request_.passes * real(layer.bias_adds), {prices_.ac});
-      move(Component::kWeightTraffic, layer.weights + layer.biases);
+      move(Component::kWeightTraffic, dense_weights(layer) + layer.biases);
       move(Component::kEventTraffic, layer.in_size);
       move(Component::kEventTraffic, layer.out_size);
+      if (is_gated(layer)) {  // a dense unit's update is the same, and its value stays in memory
+        pricer_.add(Component::kNeuronUpdate,
+                    request_.passes * real(layer.out_size) * real(layer.update_macs),
+                    {prices_.mac});
+        move(Component::kStateTraffic, 2 * layer.out_size);
+      }
     } else if (layer.role == LayerRole::kNeurons) {
       // A rectifier in the place of a neuron: one comparison.
       pricer_.add(Component::kNeuronUpdate, request_.passes * real(layer.out_size), {prices_.ac});
@@ -375,6 +415,8 @@ NumberFormat format_of(std::span<const LayerDescription> layers, const RunStats&
   int widest = 8;
   for (const LayerDescription& layer : layers) {
     if (layer.role == LayerRole::kWeights) widest = std::max(widest, layer.weight_bits);
+    // Gated units hand on values of 16 bits (docs/integer.md).
+    if (is_gated(layer)) widest = std::max(widest, 16);
   }
   std::vector<NumberFormat> wanted = {NumberFormat::kFp32};
   if (stats.arithmetic == "integer" || stats.arithmetic == "ring16") {

@@ -97,7 +97,7 @@ std::string joined(const std::vector<std::string>& parts) {
 
 /// Only accountings free of unverified figures may speak in the headline.
 std::string verdict_of(const EnergyReport& report) {
-  std::vector<std::string> lost, won, lost_int8;
+  std::vector<std::string> lost, won, lost_int8;  // lost_int8: won against `dense` alone
   std::size_t left_out = 0;
   for (const EnergyComparison& c : report.comparisons) {
     if (!c.comparable()) continue;
@@ -115,6 +115,9 @@ std::string verdict_of(const EnergyReport& report) {
   if (!lost.empty()) {
     text = fmt::format("The spiking network LOSES to {} by {}", twin, joined(lost));
     if (!won.empty()) text += fmt::format("; it wins by {}", joined(won));
+    if (!lost_int8.empty()) {
+      text += fmt::format(", but not against int8 ({})", joined(lost_int8));
+    }
   } else if (!won.empty() && !lost_int8.empty()) {
     text = fmt::format(
         "The spiking network LOSES to the same layers dense in int8 by {}; it beats {} by {}",

@@ -12,9 +12,11 @@ struct WeightFacts {
   int bits = 8;
 };
 
-WeightFacts facts_of(const std::vector<double>& weights) {
+template <typename Number>
+WeightFacts facts_of(const std::vector<Number>& weights) {
   WeightFacts facts;
-  for (const double weight : weights) {
+  for (const Number stored : weights) {
+    const auto weight = static_cast<double>(stored);
     if (weight != 0.0) ++facts.nonzero;
     if (weight != std::floor(weight) || std::abs(weight) > 32767.0) {
       facts.bits = 32;
@@ -69,6 +71,27 @@ void describe_neurons(const op::Neuron& neuron, LayerDescription& layer) {
   if (layer.leaky) layer.update_macs = layer.has_current ? 2 : 1;
 }
 
+int bits_of(const Tensor& weight) {
+  if (weight.dtype() == DType::kInt8) return 8;
+  return weight.dtype() == DType::kInt16 ? 16 : 32;
+}
+
+void describe_language(const Operation& operation, LayerDescription& layer) {
+  if (const auto* recurrent = std::get_if<op::Recurrent>(&operation)) {
+    const WeightFacts kernel = facts_of(recurrent->kernel.value);
+    const WeightFacts own = facts_of(recurrent->recurrent.value);
+    layer.nonzero_weights = kernel.nonzero + own.nonzero;
+    layer.weight_bits = std::max(kernel.bits, own.bits);
+  } else if (const auto* decoder = std::get_if<op::Decoder>(&operation)) {
+    layer.fully_connected = true;
+    layer.out_channels = decoder->words;
+    layer.nonzero_weights = layer.weights;
+    layer.weight_bits = bits_of(decoder->weight);
+  } else if (const auto* embedding = std::get_if<op::Embedding>(&operation)) {
+    layer.weight_bits = bits_of(embedding->weight);
+  }
+}
+
 /// A recurrent layer that is one node (gated units): emits events, keeps its value and its output.
 /// An update is three products, z h + (1 - z) g and r R; sigmoid and tanh are not counted.
 void describe_gated_units(LayerDescription& layer) {
@@ -94,6 +117,7 @@ LayerDescription describe(const ProgramNode& node) {
   if (const auto* neuron = std::get_if<op::Neuron>(&node.operation)) {
     describe_neurons(*neuron, layer);
   }
+  describe_language(node.operation, layer);
   layer.temporal = std::holds_alternative<op::Delay>(node.operation);
   if (node.dense_macs > 0) layer.role = LayerRole::kWeights;
   if (layer.role == LayerRole::kWeights && layer.state_values > 0) describe_gated_units(layer);
@@ -267,7 +291,7 @@ Value to_value(std::span<const LayerDescription> layers) {
         value.set(field.key, layer.*(field.member));
       }
     }
-    if (layer.role == LayerRole::kWeights) value.set("weight_bits", layer.weight_bits);
+    if (layer.weights > 0) value.set("weight_bits", layer.weight_bits);
     for (const FlagField& field : kFlags) {
       if (layer.*(field.member)) value.set(field.key, true);
     }

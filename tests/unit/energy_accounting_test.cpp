@@ -200,6 +200,122 @@ TEST(EnergyComparison, UnverifiedPricesStayOutOfTheVerdict) {
   EXPECT_GT(report->comparisons[2].spiking_unverified, 0.0);
 }
 
+/// An embedding of 5 words and 4 values, 3 gated units with 10 of 63 weights kept, a decoder.
+struct LanguageExample {
+  std::vector<LayerDescription> layers;
+  RunStats stats;
+};
+
+LanguageExample language_example() {
+  LanguageExample made;
+  LayerDescription embedding;
+  embedding.name = "embedding";
+  embedding.in_size = 5;
+  embedding.out_size = 4;
+  embedding.weights = 20;
+  LayerDescription units;
+  units.name = "units";
+  units.role = LayerRole::kWeights;
+  units.in_size = 4;
+  units.out_size = 3;
+  units.weights = units.nonzero_weights = 10;
+  units.dense_macs = 3 * 3 * 4 + 3 * 3 * 3;
+  units.state_values = 6;
+  units.update_macs = 3;
+  units.spiking = units.leaky = units.has_current = units.temporal = true;
+  units.group = 1;
+  units.inputs = {0};
+  made.layers = {embedding, units};
+  // Two tokens: 8 bytes written by the table a value, 7 multiply-accumulates, one event out.
+  NodeStats looked;
+  looked.name = "embedding";
+  looked.events_in = 2;
+  looked.bytes.weights = 2 * 4 * 4;
+  NodeStats updated;
+  updated.name = "units";
+  updated.events_in = 8;
+  updated.events_out = 1;
+  updated.mac = updated.executed_mac = 7;
+  updated.neuron_updates = updated.executed_updates = 6;
+  updated.bytes.weights = 7 * 4;
+  updated.bytes.state = 6 * 16;
+  updated.bytes.events = 8;
+  made.stats.steps = 2;
+  made.stats.arithmetic = "float32";
+  made.stats.nodes = {looked, updated};
+  return made;
+}
+
+TEST(EnergyAccounting, LookUpsAndGatedUnitsAreNotFree) {
+  const LanguageExample e = language_example();
+  const CostTable table = *load_cost_table("45nm");
+  const auto of = [](const EnergyBreakdown& b, std::uint32_t layer, Component component) {
+    return b.of(layer, component) * 1e12;
+  };
+  const auto traffic = price_run(Accounting::kTraffic, e.layers, e.stats, table, {});
+  ASSERT_TRUE(traffic.ok()) << error_of(traffic);
+  EXPECT_NEAR(of(*traffic, 0, Component::kWeightTraffic), 32 * 1.25, 1e-9);
+  EXPECT_NEAR(of(*traffic, 0, Component::kAddressing), 2 * 0.1, 1e-9);
+  EXPECT_NEAR(of(*traffic, 1, Component::kMultiplyAccumulate), 7 * 4.6, 1e-9);
+  EXPECT_NEAR(of(*traffic, 1, Component::kWeightTraffic), 28 * 1.25, 1e-9);
+  // 6 updates of 3 products and a comparison; one reset.
+  EXPECT_NEAR(of(*traffic, 1, Component::kNeuronUpdate), 6 * (3 * 4.6 + 0.9) + 0.9, 1e-9);
+  const auto lemaire = price_run(Accounting::kLemaire, e.layers, e.stats, table, {});
+  ASSERT_TRUE(lemaire.ok());
+  EXPECT_NEAR(of(*lemaire, 0, Component::kWeightTraffic), 8 * (13.2 + 1.09e-5 * 32 * 20), 1e-9);
+}
+
+TEST(EnergyAccounting, TheDenseTwinHasTheWeightsThatWerePruned) {
+  const LanguageExample e = language_example();
+  const CostTable table = *load_cost_table("45nm");
+  const auto traffic = price_dense(Accounting::kTraffic, e.layers, table, {.passes = 1.0});
+  ASSERT_TRUE(traffic.ok()) << error_of(traffic);
+  EXPECT_NEAR(traffic->of(0, Component::kWeightTraffic) * 1e12, 4 * 4 * 1.25, 1e-9);
+  EXPECT_NEAR(traffic->of(1, Component::kWeightTraffic) * 1e12, 63 * 4 * 1.25, 1e-9);
+  EXPECT_NEAR(traffic->of(1, Component::kMultiplyAccumulate) * 1e12, 63 * 4.6, 1e-9);
+  EXPECT_NEAR(traffic->of(1, Component::kNeuronUpdate) * 1e12, 3 * 3 * 4.6, 1e-9);
+  EXPECT_NEAR(traffic->of(1, Component::kStateTraffic) * 1e12, 2 * 3 * 4 * 1.25, 1e-9);
+  const auto lemaire = price_dense(Accounting::kLemaire, e.layers, table, {.passes = 1.0});
+  ASSERT_TRUE(lemaire.ok());
+  EXPECT_NEAR(lemaire->of(1, Component::kWeightTraffic) * 1e12, 63 * (13.2 + 1.09e-5 * 32 * 63),
+              1e-9);
+}
+
+/// What a chip's table has no price for is said: its operations do not read a table of words.
+TEST(EnergyAccounting, AChipSaysThatItDoesNotPriceLookUps) {
+  const LanguageExample e = language_example();
+  const auto b = price_run(Accounting::kTraffic, e.layers, e.stats, *load_cost_table("spinnaker1"),
+                           {.step_seconds = 1e-3});
+  ASSERT_TRUE(b.ok()) << error_of(b);
+  ASSERT_FALSE(b->notes.empty());
+  EXPECT_NE(b->notes[0].find("2 rows looked up in layer 'embedding' are not priced"),
+            std::string::npos)
+      << b->notes[0];
+}
+
+/// Events of 16 bits and weights of 8: the operations are of the wider ones.
+TEST(EnergyAccounting, GatedUnitsAreNotPricedAsInt8) {
+  LanguageExample e = language_example();
+  e.layers[1].weight_bits = 8;
+  e.stats.arithmetic = "integer";
+  // 45nm has no int16 multiplication; the next wider one stands in.
+  EXPECT_EQ(format_of(e.layers, e.stats, *load_cost_table("45nm")), NumberFormat::kInt32);
+}
+
+TEST(EnergyComparison, AWinThatInt8TakesAwayIsSaidBesideTheLoss) {
+  const Example e = example();
+  CostTable table = *load_cost_table("45nm");
+  for (CostEntry& entry : table.entries) {
+    if (entry.name == "mac.int8") entry.value = 1e-15;  // 62 MACs: far below 38 pJ
+  }
+  const auto report = energy_report(e.layers, e.stats, table, {});
+  ASSERT_TRUE(report.ok());
+  EXPECT_NE(report->verdict.find("it wins by compute: 38 pJ against 285 pJ, but not against int8 "
+                                 "(compute: 38 pJ against"),
+            std::string::npos)
+      << report->verdict;
+}
+
 TEST(EnergyAccounting, WhatATableCannotPriceIsSaid) {
   const Example e = example();
   CostTable table = e.table;
