@@ -2,11 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <chrono>
 #include <filesystem>
 
 #include <fmt/format.h>
 
+#include "base/io/file.hpp"
 #include "cli/motion_demo.hpp"
+#include "cli/text_run.hpp"
+#include "models/language/default_model.hpp"
+#include "models/language/quantize_language.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -17,6 +23,25 @@ TaskOutcome absent(std::string why) {
   TaskOutcome outcome;
   outcome.why_not = std::move(why);
   return outcome;
+}
+
+/// The first of the data folders that holds `name`, itself or in one of the places where the
+/// acceptance data has it.
+std::optional<fs::path> find_data(const TaskOptions& options, const std::string& name,
+                                  std::initializer_list<const char*> places) {
+  std::error_code error;
+  for (const std::string& folder : options.data) {
+    for (const char* place : places) {
+      const fs::path found = fs::path(folder) / place / name;
+      if (fs::exists(found, error)) return found;
+    }
+  }
+  return std::nullopt;
+}
+
+TaskOutcome lacks(const TaskOptions& options, const char* wanted) {
+  if (options.data.empty()) return absent(fmt::format("give --data DIR with {}", wanted));
+  return absent(fmt::format("{} lacks {}", fmt::join(options.data, ", "), wanted));
 }
 
 /// The network is run as `run` would run it, so that its document can be read by `energy`.
@@ -61,32 +86,15 @@ Result<TaskOutcome> motion(const TaskOptions& options, Console& console) {
   SPIKELOOM_TRY(outcome.source, source_of(pipeline, "motion, embedded", results));
   outcome.source.inferences = static_cast<double>(decisions);
   outcome.accuracy = static_cast<double>(right) / static_cast<double>(decisions);
-  outcome.accuracy_of = fmt::format("of {} decisions", decisions);
+  outcome.quality_of = fmt::format("of {} decisions", decisions);
+  outcome.source.run.set("accuracy", *outcome.accuracy);
   outcome.seconds_per_inference = seconds / static_cast<double>(decisions);
   return outcome;
 }
 
-/// N-MNIST digits with the NIR paper's convolutional network.
-Result<TaskOutcome> digits(const TaskOptions& options, Console& console) {
-  constexpr const char* kWanted = "cnn_sinabs.nir and nmnist_test100/ (recordings, test100.txt)";
-  if (options.data.empty()) return absent(fmt::format("give --data DIR with {}", kWanted));
-  const fs::path folder(options.data);
-  const fs::path recordings = folder / "nmnist_test100";
-  std::error_code error;
-  if (!fs::exists(folder / "cnn_sinabs.nir", error) || !fs::is_directory(recordings, error)) {
-    return absent(fmt::format("{} lacks {}", options.data, kWanted));
-  }
-  RunJob job;
-  job.model = (folder / "cnn_sinabs.nir").string();
-  job.common = options.common;
-  job.run.discretisation = {{"dt", "1e-3"}};
-  for (const auto& entry : fs::directory_iterator(recordings, error)) {
-    if (entry.path().extension() == ".bs2") job.input.files.push_back(entry.path().string());
-  }
-  std::sort(job.input.files.begin(), job.input.files.end());
-  job.input.labels = (recordings / "test100.txt").string();
-  job.record_all_spikes = true;
-  SPIKELOOM_TRY(const RunBatch batch, prepare_batch(job));
+/// Recordings through a network, each with a label.
+Result<TaskOutcome> classify(const RunJob& job, const RunBatch& batch, const std::string& name,
+                             Console& console) {
   TaskOutcome outcome;
   double seconds = 0.0;
   const auto keep = [&](RecordingResult& result) -> Status {
@@ -98,12 +106,144 @@ Result<TaskOutcome> digits(const TaskOptions& options, Console& console) {
     return {};
   };
   SPIKELOOM_TRY(const auto results, run_batch(job, batch, console, keep));
-  SPIKELOOM_TRY(outcome.source, source_of(batch.pipeline, "N-MNIST digits, cnn_sinabs", results));
+  SPIKELOOM_TRY(outcome.source, source_of(batch.pipeline, name, results));
   const Confusion confusion = confusion_of(results);
   outcome.accuracy = confusion.accuracy();
-  outcome.accuracy_of = fmt::format("of {} recordings", confusion.labelled);
+  outcome.quality_of = fmt::format("of {} recordings", confusion.labelled);
   outcome.seconds_per_inference = seconds / static_cast<double>(results.size());
   return outcome;
+}
+
+std::vector<std::string> recordings_in(const fs::path& folder) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".bs2") files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// N-MNIST digits with the NIR paper's convolutional network.
+Result<TaskOutcome> digits(const TaskOptions& options, Console& console) {
+  const auto model =
+      find_data(options, "cnn_sinabs.nir", {"", "nir/02_cnn", "acceptance/nir/02_cnn"});
+  if (!model) {
+    return lacks(options, "cnn_sinabs.nir and nmnist_test100/ (recordings, test100.txt)");
+  }
+  const fs::path recordings = model->parent_path() / "nmnist_test100";
+  RunJob job;
+  job.model = model->string();
+  job.common = options.common;
+  job.run.discretisation = {{"dt", "1e-3"}};
+  job.input.files = recordings_in(recordings);
+  job.input.labels = (recordings / "test100.txt").string();
+  job.record_all_spikes = true;
+  SPIKELOOM_TRY(const RunBatch batch, prepare_batch(job));
+  return classify(job, batch, "N-MNIST digits, cnn_sinabs", console);
+}
+
+/// DVS128 Gesture with the integer network that SLAYER trained for Loihi. Clip N shows class N - 1.
+Result<TaskOutcome> gesture(const TaskOptions& options, Console& console) {
+  const auto clips = find_data(options, "clips", {"", "gesture", "acceptance/gesture"});
+  if (!clips) return lacks(options, "clips/N.bs2, network.yaml and network/");
+  RunJob job;
+  job.model = (clips->parent_path() / "network.yaml").string();
+  job.model_flags.weights = (clips->parent_path() / "network").string();
+  job.common = options.common;
+  job.input.files = recordings_in(*clips);
+  job.record_all_spikes = true;
+  SPIKELOOM_TRY(RunBatch batch, prepare_batch(job));
+  for (SampleRef& sample : batch.samples) {
+    const std::string number = fs::path(sample.path).stem().string();
+    std::int64_t clip = 0;
+    const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), clip);
+    if (code == std::errc() && end == number.data() + number.size()) sample.label = clip - 1;
+  }
+  return classify(job, batch, "DVS128 Gesture, SLAYER", console);
+}
+
+/// Words that the model writes itself where there is no text to score.
+constexpr std::int64_t kWordsWritten = 200;
+constexpr std::size_t kTokensScored = 1000;
+
+struct WordRun {
+  RunStats stats;
+  double seconds = 0.0;
+};
+
+Result<WordRun> write_freely(const Pipeline& pipeline, std::uint64_t seed) {
+  SPIKELOOM_TRY(TokenSession session, TokenSession::open(pipeline));
+  const RandomStream random{seed, kWordStream};
+  WordRun run;
+  std::uint32_t token = 0;
+  for (std::int64_t i = 0; i < kWordsWritten; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    SPIKELOOM_CHECK(session.step(token));
+    SPIKELOOM_TRY(const auto logits, session.logits());
+    token = choose_word(logits, {}, random, static_cast<std::uint64_t>(i));
+    run.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  run.stats = session.session().stats();
+  return run;
+}
+
+/// One inference is one token: all gated layers and the decoder over every word. `ships_as`: the
+/// model's name in models/language/weights. Without `text` it writes.
+Result<TaskOutcome> words(const LoadedModel& model, std::string_view ships_as,
+                          const std::optional<fs::path>& text, const TaskOptions& options,
+                          Console& console) {
+  LoadedModel whole = model;
+  SPIKELOOM_TRY(whole.network, quantize_language(model.network));
+  RunFlags flags;
+  flags.arithmetic = "integer";
+  SPIKELOOM_TRY(const Pipeline pipeline, make_text_pipeline(whole, flags, {}, 0, options.common));
+  TaskOutcome outcome;
+  if (text) {
+    SPIKELOOM_TRY(const Vocabulary vocabulary, language_vocabulary(model.network));
+    SPIKELOOM_TRY(const auto bytes, io::read_file(text->string()));
+    const std::string_view content(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    SPIKELOOM_TRY(EncodedText encoded, vocabulary.encode(content, text->string()));
+    encoded.tokens.resize(std::min(encoded.tokens.size(), kTokensScored + 1));
+    SPIKELOOM_TRY(const TextScore score,
+                  score_text(pipeline, encoded.tokens, [&](std::int64_t done, std::int64_t all) {
+                    console.progress("tokens", done, all);
+                    return true;
+                  }));
+    console.end_progress();
+    outcome.source.stats = score.stats;
+    outcome.seconds_per_inference = score.seconds;
+    outcome.perplexity = score.perplexity;
+    outcome.quality_of = fmt::format("over {} tokens", score.tokens);
+  } else {
+    SPIKELOOM_TRY(const WordRun run, write_freely(pipeline, options.common.seed));
+    outcome.source.stats = run.stats;
+    outcome.seconds_per_inference = run.seconds;
+    outcome.quality_of = fmt::format("{} words written", kWordsWritten);
+  }
+  outcome.source.name = fmt::format("words, {}", ships_as);
+  outcome.source.layers = describe_layers(pipeline.program());
+  outcome.source.inferences = static_cast<double>(outcome.source.stats.steps);
+  outcome.source.run = Value::map();
+  outcome.seconds_per_inference /= outcome.source.inferences;
+  outcome.note = perplexity_line(ships_as);
+  return outcome;
+}
+
+/// The embedded model, on a text of its own vocabulary where there is one.
+Result<TaskOutcome> language(const TaskOptions& options, Console& console) {
+  SPIKELOOM_TRY(const LoadedModel model, default_language_model());
+  return words(model, "demo-small", find_data(options, "demo-small.text.txt", {""}), options,
+               console);
+}
+
+/// The flagship on WikiText-2's test text.
+Result<TaskOutcome> wikitext(const TaskOptions& options, Console& console) {
+  const auto file = find_data(options, "wt2-prune95.safetensors", {"", "wt2-prune95"});
+  const auto text = find_data(options, "wiki.test.tokens", {"", "wikitext-2", "data/wikitext-2"});
+  if (!file || !text) return lacks(options, "wt2-prune95.safetensors and wiki.test.tokens");
+  SPIKELOOM_TRY(const LoadedModel model, load_network_file(file->string()));
+  return words(model, "wt2-prune95", text, options, console);
 }
 
 Result<TaskOutcome> not_in_this_version(const TaskOptions&, Console&) {
@@ -113,11 +253,9 @@ Result<TaskOutcome> not_in_this_version(const TaskOptions&, Console&) {
 }  // namespace
 
 const std::vector<Task>& task_suite() {
-  static const std::vector<Task> tasks = {{"motion", motion},
-                                          {"digits", digits},
-                                          {"gesture", not_in_this_version},
-                                          {"language", not_in_this_version},
-                                          {"vision", not_in_this_version}};
+  static const std::vector<Task> tasks = {{"motion", motion},     {"digits", digits},
+                                          {"gesture", gesture},   {"language", language},
+                                          {"wikitext", wikitext}, {"vision", not_in_this_version}};
   return tasks;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 /// The task suite of `bench`: whole tasks, each with accuracy, latency, counts and energy.
 ///
-/// A task is a function that runs it; one that cannot run here says why. A new task is one function
-/// and one line in task_suite.cpp.
+/// A task is a function that runs it; one that cannot run here says why, and one without its data
+/// runs on what is built in. A new task is one function and one line in task_suite.cpp.
 
 #include <functional>
 #include <optional>
@@ -18,7 +18,8 @@
 namespace spikeloom::cli {
 
 struct TaskOptions {
-  std::string data;  ///< folder with networks and recordings that are not built in
+  /// Folders with networks and recordings that are not built in; docs/cli.md says which files.
+  std::vector<std::string> data;
   CommonOptions common;
 };
 
@@ -27,7 +28,9 @@ struct TaskOutcome {
   std::string why_not;
   EnergySource source;
   std::optional<double> accuracy;
-  std::string accuracy_of;             ///< "of 64 directions"
+  std::optional<double> perplexity;    ///< of language tasks, per token
+  std::string quality_of;              ///< what these are over: "of 64 decisions"
+  std::string note;                    ///< what else has to be said beside the figures
   double seconds_per_inference = 0.0;  ///< wall time of the computation
   std::optional<StoredRecording> recording;
 };
@@ -37,7 +40,7 @@ struct Task {
   std::function<Result<TaskOutcome>(const TaskOptions&, Console&)> run;
 };
 
-/// motion, digits, gesture, language, vision; in this order.
+/// motion, digits, gesture, language, wikitext, vision; in this order.
 const std::vector<Task>& task_suite();
 
 /// The recorded spikes of a run, as a run folder would give them back.

@@ -46,36 +46,43 @@ std::string energy_cell(const EnergyComparison& c) {
                      c.dense ? joules_text(c.dense->total()) : "-");
 }
 
+std::string quality_cell(const TaskOutcome& outcome) {
+  if (outcome.accuracy) return fmt::format("{:.1f} %", 100.0 * *outcome.accuracy);
+  if (outcome.perplexity) return fmt::format("perplexity {:.1f}", *outcome.perplexity);
+  return "-";
+}
+
 std::string bench_text(const std::vector<Row>& rows, const CostTable& cost) {
-  std::vector<std::string> header = {"task",    "accuracy",     "",
+  std::vector<std::string> header = {"task",    "quality",      "",
                                      "latency", "synaptic ops", "dense MACs"};
   for (const Accounting accounting : kAccountings) {
     header.push_back(fmt::format("{}: spiking / dense", to_string(accounting)));
   }
   Table table(std::move(header), 1);
-  std::string below;
+  std::string ran;
+  std::string left_out;
   for (const Row& row : rows) {
     if (!row.report) {
-      below += fmt::format("{}: not run: {}\n", row.name, row.outcome.why_not);
+      left_out += fmt::format("{}: not run: {}\n", row.name, row.outcome.why_not);
       continue;
     }
     const double per_pass = row.counts.dense_macs / std::max(row.counts.steps, 1.0);
-    std::vector<std::string> cells = {
-        row.name,
-        row.outcome.accuracy ? fmt::format("{:.1f} %", 100.0 * *row.outcome.accuracy) : "-",
-        row.outcome.accuracy_of,
-        seconds_text(row.outcome.seconds_per_inference),
-        fmt::format("{:.4g}", row.counts.synaptic_operations),
-        fmt::format("{:.4g}", per_pass * row.report->dense_passes)};
+    std::vector<std::string> cells = {row.name,
+                                      quality_cell(row.outcome),
+                                      row.outcome.quality_of,
+                                      seconds_text(row.outcome.seconds_per_inference),
+                                      fmt::format("{:.4g}", row.counts.synaptic_operations),
+                                      fmt::format("{:.4g}", per_pass * row.report->dense_passes)};
     for (const EnergyComparison& c : row.report->comparisons) cells.push_back(energy_cell(c));
     table.row(std::move(cells));
-    below = fmt::format("{}: {}\n", row.name, row.report->verdict) + below;
+    ran += fmt::format("{}: {}\n", row.name, row.report->verdict);
+    if (!row.outcome.note.empty()) ran += fmt::format("  {}\n", row.outcome.note);
   }
   return table.text() +
          fmt::format(
-             "\nper inference; energy modelled with the prices of '{}', the dense network in "
-             "the same numbers\n\n{}",
-             cost.name, below);
+             "\nper inference (language: per token); energy modelled with the prices of '{}', the "
+             "dense network in the same numbers\n\n{}{}",
+             cost.name, ran, left_out);
 }
 
 Value row_value(const Row& row) {
@@ -86,6 +93,8 @@ Value row_value(const Row& row) {
     return value;
   }
   value.set("accuracy", row.outcome.accuracy ? Value(*row.outcome.accuracy) : Value());
+  value.set("perplexity", row.outcome.perplexity ? Value(*row.outcome.perplexity) : Value());
+  value.set("over", row.outcome.quality_of).set("note", row.outcome.note);
   value.set("s_per_inference", row.outcome.seconds_per_inference);
   value.set("counts", to_value(row.counts)).set("energy", to_value(*row.report));
   return value;
@@ -93,17 +102,20 @@ Value row_value(const Row& row) {
 
 std::string bench_csv(const std::vector<Row>& rows) {
   std::string text =
-      "task,accuracy,s_per_inference,inferences,steps,synaptic_operations,dense_passes";
+      "task,accuracy,perplexity,s_per_inference,inferences,steps,synaptic_operations,dense_passes";
   for (const Accounting accounting : kAccountings) {
     text += fmt::format(",{0}_spiking_j,{0}_dense_j,{0}_dense_int8_j", to_string(accounting));
   }
   text += "\n";
   for (const Row& row : rows) {
     if (!row.report) continue;
-    text += fmt::format("{},{},{},{},{},{},{}", row.name,
-                        row.outcome.accuracy ? fmt::format("{}", *row.outcome.accuracy) : "",
-                        row.outcome.seconds_per_inference, row.report->inferences, row.counts.steps,
-                        row.counts.synaptic_operations, row.report->dense_passes);
+    const auto number = [](const std::optional<double>& value) {
+      return value ? fmt::format("{}", *value) : std::string();
+    };
+    text += fmt::format("{},{},{},{},{},{},{},{}", row.name, number(row.outcome.accuracy),
+                        number(row.outcome.perplexity), row.outcome.seconds_per_inference,
+                        row.report->inferences, row.counts.steps, row.counts.synaptic_operations,
+                        row.report->dense_passes);
     for (const EnergyComparison& c : row.report->comparisons) {
       for (const auto& side : {c.spiking, c.dense, c.dense_int8}) {
         text += "," + (side ? fmt::format("{}", side->total()) : "");
@@ -160,7 +172,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   std::vector<std::string> names;
   for (const Task& task : task_suite()) names.push_back(task.name);
   sub->add_option("--task", command->tasks, "which ones (all)")->check(CLI::IsMember(names));
-  sub->add_option("--data", command->options.data, "folder with data that is not built in");
+  sub->add_option("--data", command->options.data, "folders with data that is not built in");
   sub->add_option("--table", command->table, "cost table (45nm)");
   sub->add_option("--csv", command->csv, "write the figures to this file as well");
   sub->add_option("--page", command->page, "write an HTML page about the first task");

@@ -3,12 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/io/file.hpp"
 #include "cli/commands/energy_commands.hpp"
 #include "cli/energy_source.hpp"
 #include "cli/energy_studies.hpp"
 #include "cli/energy_text.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/number_check.hpp"
+#include "cli/page/page.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -23,6 +25,7 @@ struct EnergyCommand {
   bool list_tables = false, neurobench = false, measure = false, in_sensor = false;
   MeterRequest meters;
   double activity = InSensorOptions().activity;
+  std::string page;
 };
 
 Result<EnergyReport> report_on(const EnergyCommand& command, const EnergySource& source,
@@ -118,6 +121,10 @@ Result<int> in_sensor(const EnergyCommand& command, Console& console) {
     list.push(to_value(study));
     studies.push_back(study);
   }
+  if (!command.page.empty()) {
+    SPIKELOOM_CHECK(io::write_file_atomic(command.page, in_sensor_page(studies, table)));
+    console.note("page: " + command.page);
+  }
   SPIKELOOM_CHECK(printed(command.job.common.json ? console.print_json(list)
                                                   : console.print(in_sensor_text(studies, table))));
   return kExitOk;
@@ -188,7 +195,11 @@ void add_energy(CLI::App& app, Chosen& chosen) {
       ->group(kGroup);
   sub->add_flag("--neurobench", command->neurobench, "NeuroBench's metrics, as its harness counts")
       ->group(kGroup);
-  sub->add_flag("--in-sensor", command->in_sensor, "the in-sensor study; needs no network")
+  CLI::Option* study =
+      sub->add_flag("--in-sensor", command->in_sensor, "the in-sensor study; needs no network")
+          ->group(kGroup);
+  sub->add_option("--page", command->page, "write --in-sensor as an HTML page as well")
+      ->needs(study)
       ->group(kGroup);
   sub->add_option("--activity", command->activity, "spikes per neuron of --in-sensor (0.2389)")
       ->check(CLI::Range(0.0, 1.0))

@@ -56,14 +56,19 @@ std::string section(const std::string& id, const std::string& title, const std::
 }
 
 std::string html_table(const std::vector<std::string>& header,
-                       const std::vector<std::vector<std::string>>& rows) {
+                       const std::vector<std::vector<std::string>>& rows,
+                       std::size_t text_columns) {
+  const auto text = [&](std::size_t c) { return c < text_columns ? " class=\"text\"" : ""; };
   std::string made = "<div class=\"scroll\"><table>\n<thead><tr>";
-  for (const std::string& cell : header) made += "<th scope=\"col\">" + cell + "</th>";
+  for (std::size_t c = 0; c < header.size(); ++c) {
+    made += fmt::format("<th scope=\"col\"{}>{}</th>", text(c), header[c]);
+  }
   made += "</tr></thead>\n<tbody>\n";
   for (const auto& row : rows) {
     made += "<tr>";
     for (std::size_t c = 0; c < row.size(); ++c) {
-      made += c == 0 ? "<th scope=\"row\">" + row[c] + "</th>" : "<td>" + row[c] + "</td>";
+      made += c == 0 ? fmt::format("<th scope=\"row\"{}>{}</th>", text(c), row[c])
+                     : fmt::format("<td{}>{}</td>", text(c), row[c]);
     }
     made += "</tr>\n";
   }

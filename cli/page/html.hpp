@@ -27,8 +27,10 @@ class Footnotes {
 /// A section with a heading; `id` makes it a link's target.
 std::string section(const std::string& id, const std::string& title, const std::string& body);
 
-/// A table that scrolls on narrow screens. Cells are HTML; the first column is text.
+/// A table that scrolls on narrow screens. Cells are HTML; the first `text_columns` are text, the
+/// others numbers.
 std::string html_table(const std::vector<std::string>& header,
-                       const std::vector<std::vector<std::string>>& rows);
+                       const std::vector<std::vector<std::string>>& rows,
+                       std::size_t text_columns = 1);
 
 }  // namespace spikeloom::cli

@@ -15,7 +15,7 @@ std::string fact(const std::string& name, const std::string& value) {
 std::string facts(const PageInput& input) {
   const EnergySource& source = input.source;
   std::string made = "<dl class=\"facts\">";
-  made += fact("recordings", with_commas(static_cast<std::uint64_t>(source.inferences)));
+  made += fact("inferences", with_commas(static_cast<std::uint64_t>(source.inferences)));
   if (const Value* accuracy = source.run.find("accuracy"); accuracy && accuracy->is_number()) {
     made += fact("accuracy",
                  fmt::format("<span data-run=\"accuracy\">{:.4g}</span>", accuracy->number()));
@@ -63,14 +63,30 @@ std::string other_tables(const std::vector<EnergyReport>& reports) {
   return "<h3>With other tables</h3>\n" +
          html_table({"table, accounting", "spiking", "dense", "dense int8"}, rows) +
          "<p class=\"dim\">Tables of chips and of technologies count different things. "
-         "* rests on unverified prices.</p>\n";
+         "* rests on unverified prices; – means that the table has no price for it.</p>\n";
+}
+
+/// The last part of a path: a page is about a model, wherever it lay.
+std::string title_of(const std::string& name) {
+  const std::string last = name.substr(name.find_last_of('/') + 1);
+  return last.empty() ? "a run" : last;
 }
 
 }  // namespace
 
+std::string whole_page(const std::string& title, const std::string& body) {
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<title>{} - spikeloom</title>\n<style>{}</style>\n</head>\n<body>\n{}</main>\n"
+      "<footer class=\"dim\">Modelled; docs/energy.md says how it is counted.</footer>\n"
+      "</body>\n</html>\n",
+      escaped(title), page_style(), body);
+}
+
 std::string run_page(const PageInput& input) {
   const EnergyReport& report = input.reports.front();
-  const std::string title = input.source.name.empty() ? "a run" : input.source.name;
+  const std::string title = title_of(input.source.name);
   Footnotes footnotes;
   std::string body =
       fmt::format("<header><h1>{}</h1>\n<p class=\"dim\">a run of spikeloom {}</p>\n",
@@ -93,13 +109,7 @@ std::string run_page(const PageInput& input) {
     body += section(key, key == std::string("mapping") ? "Mapping" : "Traffic", plain_part(*part));
   }
   body += section("sources", "Sources", footnotes.list());
-  return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>{} - spikeloom</title>\n<style>{}</style>\n</head>\n<body>\n{}</main>\n"
-      "<footer class=\"dim\">Per inference; docs/energy.md says how it is counted.</footer>\n"
-      "</body>\n</html>\n",
-      escaped(title), page_style(), body);
+  return whole_page(title, body);
 }
 
 }  // namespace spikeloom::cli

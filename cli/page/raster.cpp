@@ -16,6 +16,8 @@ constexpr std::int64_t kRows = 96;
 constexpr std::int64_t kRateBins = 120;
 constexpr std::size_t kMostNodes = 12;
 
+constexpr double kHeight = 144.0;  // pixels, as the style sheet has it
+
 /// One mark per cell of the picture that holds a spike, so that its size is bounded.
 std::string marks(const StoredEvents& events, std::int64_t steps) {
   const std::int64_t columns = std::min(kColumns, std::max<std::int64_t>(steps, 1));
@@ -35,8 +37,9 @@ std::string marks(const StoredEvents& events, std::int64_t steps) {
   }
   return fmt::format(
       "<svg class=\"raster\" viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\" role=\"img\" "
-      "aria-label=\"spikes of {} over time\"><path stroke-width=\"2\" d=\"{}\"/></svg>\n",
-      columns, rows, escaped(events.node), path);
+      "aria-label=\"spikes of {} over time\"><path stroke-width=\"{:.3g}\" d=\"{}\"/></svg>\n",
+      columns, rows, escaped(events.node),
+      std::clamp(0.7 * kHeight / static_cast<double>(rows), 2.0, 10.0), path);
 }
 
 std::string rate(const StoredEvents& events, std::int64_t steps, double step_seconds) {
@@ -79,9 +82,14 @@ std::string raster_part(const StoredRecording& recording) {
                           recording.events.size() - kMostNodes);
       break;
     }
-    made += fmt::format("<figure><h3>{}, {} ({})</h3>\n", escaped(events.node),
-                        events.variable == "y" ? "output" : "spikes",
-                        with_commas(static_cast<std::uint64_t>(events.step.size())));
+    const auto neurons = with_commas(static_cast<std::uint64_t>(events.neurons));
+    made += fmt::format("<figure><h3>{}: {} {}</h3>\n", escaped(events.node),
+                        with_commas(static_cast<std::uint64_t>(events.step.size())),
+                        events.variable == "y" ? "events" : "spikes");
+    if (events.step.empty()) {
+      made += fmt::format("<p class=\"dim\">{} neurons, silent</p></figure>\n", neurons);
+      continue;
+    }
     made += marks(events, recording.steps);
     const std::string end =
         recording.step_seconds > 0.0
@@ -90,7 +98,7 @@ std::string raster_part(const StoredRecording& recording) {
     made += fmt::format(
         "<div class=\"axis dim\"><span>0</span><span>{} neurons, the first at the top</span>"
         "<span>{}</span></div>\n",
-        with_commas(static_cast<std::uint64_t>(events.neurons)), end);
+        neurons, end);
     made += rate(events, recording.steps, recording.step_seconds) + "</figure>\n";
   }
   return made;

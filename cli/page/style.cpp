@@ -2,14 +2,19 @@
 
 namespace spikeloom::cli {
 
-/// Colours of the components are those of Okabe and Ito, told apart with any colour vision; they
-/// keep their meaning in light and dark.
+/// Colours of the components are those of Okabe and Ito, told apart with any colour vision; where
+/// two come close without red or green, stripes tell them apart. They mean the same in light and
+/// dark.
 std::string_view page_style() {
   return R"css(
-:root { color-scheme: light dark; --ink: #1c1e21; --dim: #5b6168; --paper: #ffffff; --panel: #f5f6f8;
-  --line: #d4d8dd; --link: #0b5cad; --bad: #a33c00; --mark: #0072b2; --ring: #ffffff; }
+:root { color-scheme: light dark; --ink: #1c1e21; --dim: #5b6168; --paper: #ffffff;
+  --panel: #f5f6f8;
+  --line: #d4d8dd; --link: #0b5cad; --bad: #a33c00; --mark: #0072b2; --ring: #ffffff;
+  --shade: rgba(0, 0, 0, .22); }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --dim: #a4abb3; --paper: #14171a;
-  --panel: #1e2226; --line: #3a4047; --link: #7db9f0; --bad: #ff9a5c; --mark: #56b4e9; --ring: #14171a; } }
+  --panel: #1e2226; --line: #3a4047; --link: #7db9f0; --bad: #ff9a5c; --mark: #56b4e9;
+  --ring: #14171a;
+  --shade: rgba(255, 255, 255, .3); } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 64rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
@@ -23,12 +28,17 @@ a { color: var(--link); }
   font-weight: 600; max-width: none; }
 .verdict.lost { border-color: var(--bad); }
 figure { margin: .5rem 0 1rem; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; background:
+  linear-gradient(to right, var(--paper) 40%, transparent) 0 0 / 2.5rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 40%, transparent) 100% 0 / 2.5rem 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) 0 0 / .8rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--shade), transparent) 100% 0 / .8rem 100% no-repeat scroll; }
+.narrow { display: none; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 thead th { color: var(--dim); font-weight: 600; vertical-align: bottom; }
-th:first-child { text-align: left; }
+th.text, td.text { text-align: left; }
 tbody th { font-weight: 500; }
 .facts { display: flex; flex-wrap: wrap; gap: .35rem 1.5rem; margin: .5rem 0; padding: 0; }
 .facts div { min-width: 7rem; }
@@ -37,12 +47,27 @@ tbody th { font-weight: 500; }
 .bars { display: grid; grid-template-columns: max-content minmax(4rem, 1fr) max-content;
   gap: .3rem .6rem; align-items: center; font-size: .875rem; grid-auto-flow: row dense; }
 .bars .name { grid-column: 1; overflow-wrap: anywhere; }
-.bars .amount { grid-column: 3; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.bars .amount { grid-column: 3; text-align: right; font-variant-numeric: tabular-nums;
+  white-space: nowrap; }
 .track { grid-column: 2; height: 1.4rem; display: flex; background: var(--panel); }
 .track i { display: block; height: 100%; border-right: 1px solid var(--ring); min-width: 0; }
 .fill { background: var(--mark); }
+.c2 { background-image: repeating-linear-gradient(90deg,
+  rgba(255,255,255,.5) 0 1px, transparent 1px 4px); }
+.c5 { background-image: repeating-linear-gradient(0deg,
+  rgba(255,255,255,.5) 0 1px, transparent 1px 4px); }
 .hatched { background-image: repeating-linear-gradient(45deg, rgba(255,255,255,.55) 0 3px,
   rgba(0,0,0,.35) 3px 6px); }
+.range, .ticks { position: relative; }
+.range i, .range b { position: absolute; top: 0; bottom: 0; }
+.range i { top: .2rem; bottom: .2rem; height: auto; }
+b.published { border-left: 3px solid var(--bad); } b.equal { border-left: 2px dashed var(--dim); }
+b.given { border-left: 1px solid var(--ink); }
+.legend b { display: inline-block; height: 1em; margin-right: .35em; vertical-align: -.1em; }
+.ticks { grid-column: 2; height: 1.3rem; color: var(--dim); }
+.ticks span { position: absolute; transform: translateX(-50%); }
+.ticks span:first-child { transform: none; }
+.ticks span:last-child { transform: translateX(-100%); }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem .9rem; padding: 0; margin: .4rem 0;
   list-style: none; font-size: .875rem; }
 .legend i { display: inline-block; width: .9em; height: .9em; margin-right: .35em;
@@ -66,8 +91,11 @@ svg .back { stroke-dasharray: 4 3; }
 .axis { display: flex; justify-content: space-between; }
 .sources li { overflow-wrap: anywhere; font-size: .875rem; }
 footer { margin-top: 2rem; }
-@media (max-width: 40rem) { body { padding: .75rem; } .bars { grid-template-columns: 1fr max-content; }
-  .bars .amount { grid-column: 2; } .bars .track { grid-column: 1 / -1; } }
+@media (max-width: 60rem) { .broad { display: none; } .narrow { display: block; } }
+@media (max-width: 40rem) { body { padding: .75rem; }
+  .bars { grid-template-columns: 1fr max-content; }
+  .bars .amount { grid-column: 2; } .bars .track, .bars .ticks { grid-column: 1 / -1; }
+  table { font-size: .8125rem; } th, td { padding: .2rem .3rem; } }
 )css";
 }
 

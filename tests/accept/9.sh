@@ -46,23 +46,30 @@ if ! $reduced; then bar 2 'NeuroBench: the harness itself beside ours' ./dev neu
 bar 3 'cnn_sinabs: operations of expected_test100_ops.csv' gtest cli_tests '*DigitNetwork*'
 bar 4 'the in-sensor study' gtest unit_tests 'InSensor*'
 bar 5 'the page: valid, numbers of run.json' gtest cli_tests '*ThePage*'
+bar 5 'bench: every task that is here, every layer of a language model priced' \
+    gtest cli_tests 'CliEnergy.Bench*'
 bar 6 'tables refused with file, line and column' gtest unit_tests '*CostTable*'
 
 digits=$shared/acceptance/nir/02_cnn
 "$binary" energy "$digits/cnn_sinabs.nir" --dt 1e-3 --input "$digits"/nmnist_test100/*.bs2 \
     --quiet >"$work/digits.txt"
-"$binary" energy --in-sensor --quiet >"$work/in_sensor.txt"
+"$binary" energy --in-sensor --page "$work/in_sensor.html" --quiet >"$work/in_sensor.txt"
 rm -rf "$work/run"
 "$binary" run "$digits/cnn_sinabs.nir" --dt 1e-3 --input "$digits"/nmnist_test100/*.bs2 \
     --labels "$digits/nmnist_test100/test100.txt" --record 1 3 --out "$work/run" --quiet >/dev/null
 "$binary" report "$work/run" -o "$work/digits.html" --quiet >/dev/null
 if ! $reduced && command -v chromium >/dev/null; then
-    for size in 1100,3600 480,5200; do
-        for scheme in 0 1; do
-            chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars \
-                --window-size="$size" --blink-settings=preferredColorScheme="$scheme" \
-                --screenshot="$work/page-${size%,*}-$scheme.png" \
-                "file://$PWD/$work/digits.html" 2>/dev/null
+    for page in digits in_sensor; do
+        for size in 1400,5200 390,8600; do
+            for scheme in dark light; do
+                # Chromium numbers the schemes: 0 is dark.
+                number=1
+                if [ "$scheme" = dark ]; then number=0; fi
+                chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars \
+                    --window-size="$size" --blink-settings=preferredColorScheme="$number" \
+                    --screenshot="$work/$page-${size%,*}-$scheme.png" \
+                    "file://$PWD/$work/$page.html" 2>/dev/null
+            done
         done
     done
 fi
