@@ -298,8 +298,17 @@ Status CpuSession<V>::latest(std::uint32_t element, std::uint32_t node,
   SPIKELOOM_CHECK(check_latest(program_, elements_.size(), element, node, out.size()));
   const NodePlan<V>& plan = plans_[node];
   const NodeState<V>& state = elements_[element].nodes[node];
+  if (plan.fused) {
+    return Error{.code = ErrorCode::kNotFound,
+                 .what = "nobody kept the sums of this node: they went straight into neurons",
+                 .where = fmt::format("node \"{}\"", program_.nodes[node].name),
+                 .next = "record its y, or ask for the neurons"};
+  }
   const auto unit = static_cast<float>(plan.unit);
-  // The ring was cleared at the start, so what was before it is silence.
+  if (step_ == base_) {  // not even a bias
+    std::fill(out.begin(), out.end(), 0.0F);
+    return {};
+  }
   const std::size_t slot = ring_slot(step_ + plan.depth - 1, plan.depth);
   if (plan.dense) {
     const DenseArray<V>& dense = state.dense[slot];

@@ -101,10 +101,11 @@ class SparseProjection : public Projection<V> {
       mark(touched, 0, rows_.size().targets);
       count.executed = events.size() * rows_.size().targets;
       count.weight_bytes = count.executed / 8;
-      for (const std::uint32_t row : events.index) {
-        if (!repeats_) break;
-        count.executed += repeats_->fan_out(row);
-        count.weight_bytes += repeats_->fan_out(row) * 2;
+      if (repeats_) {
+        for (const std::uint32_t row : events.index) {
+          count.executed += repeats_->fan_out(row);
+          count.weight_bytes += repeats_->fan_out(row) * 2;
+        }
       }
     } else if (scattered_ && count.executed >= 3 * touched.blocks()) {
       // Synapses thrown at random over the blocks leave few of them out: 5 % at three a block.

@@ -92,6 +92,13 @@ class Log : public Sink {
   std::vector<Event> list;
 };
 
+/// Outputs alone.
+class Outputs : public Log {
+ public:
+  void state(std::uint32_t, Variable, std::uint32_t, std::int64_t,
+             std::span<const double>) override {}
+};
+
 /// About a third of the inputs active in each step.
 CodedInput random_input(std::uint64_t seed) {
   const RandomStream random{seed, 0};
@@ -218,6 +225,49 @@ TEST_P(Sessions, ResetStartsAgain) {
   ASSERT_TRUE(session->reset().ok());
   EXPECT_EQ(session->steps_done(), 0);
   EXPECT_EQ(whole_run(*session, random_input(3)), expected);
+}
+
+TEST_P(Sessions, LatestIsWhatTheStepDoneLastWouldHaveRecorded) {
+  const auto plain = make();
+  const Program& program = plain->program();
+  RunOptions options;
+  for (std::uint32_t n = 0; n < program.nodes.size(); ++n) {
+    options.record.push_back({n, Variable::kOutput});
+  }
+  const auto recorded = make(options);
+  const auto with_records = open(recorded), without = open(plain);
+  const auto latest = [&](const Session& session, std::uint32_t n, std::vector<float>& out) {
+    out.assign(static_cast<std::size_t>(program.nodes[n].out_size), -1.0F);
+    return session.latest(0, n, out);
+  };
+  std::vector<float> values;
+  for (std::uint32_t n = 0; n < program.nodes.size(); ++n) {
+    ASSERT_TRUE(latest(*with_records, n, values).ok());
+    EXPECT_EQ(values, std::vector<float>(values.size(), 0.0F)) << program.nodes[n].name;
+  }
+  ASSERT_TRUE(push_coded(*with_records, 0, random_input(5)).ok());
+  ASSERT_TRUE(push_coded(*without, 0, random_input(5)).ok());
+  for (std::int64_t step = 0; step < kSteps; ++step) {
+    ASSERT_TRUE(with_records->advance((step + 1) * with_records->step_time()).ok());
+    ASSERT_TRUE(without->advance((step + 1) * without->step_time()).ok());
+    Outputs log;
+    ASSERT_TRUE(with_records->read(log).ok());
+    for (std::uint32_t n = 0; n < program.nodes.size(); ++n) {
+      std::vector<float> expected(static_cast<std::size_t>(program.nodes[n].out_size));
+      for (const Event& event : log.list) {
+        if (event.node == n) expected[event.index] = static_cast<float>(event.value);
+      }
+      ASSERT_TRUE(latest(*with_records, n, values).ok());
+      EXPECT_EQ(values, expected) << program.nodes[n].name << ", step " << step;
+      const Status status = latest(*without, n, values);
+      if (status.ok()) {
+        EXPECT_EQ(values, expected) << program.nodes[n].name << ", step " << step;
+      } else {
+        EXPECT_EQ(status.error().code, ErrorCode::kNotFound) << status.error().message();
+        EXPECT_TRUE(is_weight_operation(program.nodes[n].operation)) << program.nodes[n].name;
+      }
+    }
+  }
 }
 
 TEST_P(Sessions, DamagedAndForeignCheckpointsAreRefused) {
