@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/quantize_command.hpp"
 #include "snn/integer.hpp"
 #include "snn/lowering.hpp"
 #include "snn/resolve.hpp"
@@ -106,31 +107,30 @@ Result<DeclaredSettings> declared_settings(const Value& settings) {
 }
 
 /// The `quantize` command for this very file, in the place of its general form.
-Error with_quantize_command(Error error, const std::string& file) {
-  constexpr std::string_view kGeneral = "quantize MODEL -o OUT.sloom";
+Error with_quantize_command(Error error, const std::string& file, const RunFlags& flags) {
+  constexpr std::string_view kGeneral = "spikeloom quantize MODEL -o OUT.sloom";
   const std::size_t at = error.next.find(kGeneral);
   if (at == std::string::npos || file.empty()) return error;
-  const std::string stem = file.substr(0, file.find_last_of('.'));
-  error.next.replace(at, kGeneral.size(), fmt::format("quantize {} -o {}.int8.sloom", file, stem));
+  error.next.replace(at, kGeneral.size(), quantize_command(file, flags));
   return error;
 }
 
 /// `auto`: integer for a network that is declared fixed point and whose numbers are integers.
-Result<Arithmetic> choose_arithmetic(const std::string& asked, const Program& program,
+Result<Arithmetic> choose_arithmetic(const RunFlags& flags, const Program& program,
                                      const LoadedModel& model, std::vector<std::string>& notes) {
-  if (asked == "auto") {
+  if (flags.arithmetic == "auto") {
     if (program.discretisation.fixed_point == FixedPoint::kNone || !to_integer(program).ok()) {
       return Arithmetic::kFloat32;
     }
     notes.emplace_back("arithmetic integer: all numbers of the network are integers");
     return Arithmetic::kInteger;
   }
-  SPIKELOOM_TRY(const Arithmetic arithmetic, parse_arithmetic(asked));
+  SPIKELOOM_TRY(const Arithmetic arithmetic, parse_arithmetic(flags.arithmetic));
   if (arithmetic == Arithmetic::kInteger || arithmetic == Arithmetic::kRing16) {
     auto integer = to_integer(program);
     if (!integer.ok()) {
       return with_quantize_command(std::move(integer).error().in(model.report.file),
-                                   model.report.file);
+                                   model.report.file, flags);
     }
   }
   return arithmetic;
@@ -196,7 +196,7 @@ Result<Pipeline> make_pipeline(const LoadedModel& model, const PipelineRequest& 
 
   RunOptions options;
   SPIKELOOM_TRY(options.arithmetic,
-                choose_arithmetic(request.flags.arithmetic, *lowered, model, pipeline.notes));
+                choose_arithmetic(request.flags, *lowered, model, pipeline.notes));
   SPIKELOOM_TRY(options.schedule, parse_schedule(request.flags.schedule));
   options.threads = request.threads;
   options.seed = request.seed;

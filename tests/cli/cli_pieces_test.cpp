@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/network_file.hpp"
+#include "cli/quantize_command.hpp"
 #include "cli/raster.hpp"
 #include "cli/run_flags.hpp"
 #include "cli/run_report.hpp"
@@ -40,6 +41,18 @@ TEST(CliRunFlags, TextFlagsComeOnTopAndTheLastOneWins) {
   const Status wrong = apply_run_flags("--nonsense", flags);
   ASSERT_FALSE(wrong.ok());
   EXPECT_EQ(wrong.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST(CliRunFlags, ModelSettingsAreTakenBackAsTheyWereGiven) {
+  EXPECT_EQ(model_settings({}), "");
+  constexpr const char* kText =
+      "--preset sinabs --dt 1e-3 --reset once --clamp -1 --coding binary --bin-origin zero "
+      "--bin-rounding nearest --ignore-steps 3 --clip 0.1 --read-out first --keep-last-bin";
+  RunFlags flags;
+  ASSERT_TRUE(apply_run_flags(kText, flags).ok());
+  EXPECT_EQ(model_settings(flags), kText);
+  ASSERT_TRUE(apply_run_flags("--steps 5 --arithmetic integer --backend cpu", flags).ok());
+  EXPECT_EQ(model_settings(flags), kText) << "these are no settings of the model";
 }
 
 TEST(CliTextModels, AreKnownByTheirTopLevelKeys) {

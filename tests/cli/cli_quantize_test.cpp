@@ -65,14 +65,59 @@ TEST_F(CliQuantize, AFloatNetworkInIntegerArithmeticIsRefusedWithTheCommand) {
   builder.add("out", node::Output{shape_tensor({1})});
   builder.connect("in", "w");
   builder.connect("w", "out");
-  ASSERT_TRUE(write_nir(*std::move(builder).build(), (folder() / "real.nir").string()).ok());
+  const Network network = *std::move(builder).build();
+  ASSERT_TRUE(write_nir(network, (folder() / "real.nir").string()).ok());
+  ASSERT_TRUE(write_nir(network, (folder() / "my net.v1.nir").string()).ok());
   for (const char* arithmetic : {"integer", "ring16"}) {
     const auto refused = run({"run", "real.nir", "--steps", "2", "--arithmetic", arithmetic});
     EXPECT_EQ(refused.code, 7);
     EXPECT_NE(refused.err.find("node \"w\""), std::string::npos) << refused.err;
-    EXPECT_NE(refused.err.find("spikeloom quantize real.nir -o real.int8.sloom"), std::string::npos)
+    EXPECT_NE(refused.err.find("spikeloom quantize real.nir -o real.int8.sloom\n"),
+              std::string::npos)
         << refused.err;
+    const auto blank = run({"run", "my net.v1.nir", "--steps", "2", "--preset", "sinabs", "--dt",
+                            "1e-3", "--arithmetic", arithmetic});
+    EXPECT_NE(blank.err.find("spikeloom quantize 'my net.v1.nir' -o 'my net.v1.int8.sloom' "
+                             "--preset sinabs --dt 1e-3\n"),
+              std::string::npos)
+        << blank.err;
   }
+}
+
+TEST_F(CliQuantize, TheCommandOfARefusalMakesTheNetworkThatWasRefused) {
+  node::If neurons;
+  neurons.r = floats({1}, {1.0F});
+  neurons.v_threshold = floats({1}, {1.0F});
+  node::Linear weights;
+  weights.weight = floats({1, 1}, {0.5F});
+  NetworkBuilder builder;
+  builder.add("in", node::Input{shape_tensor({1})});
+  builder.add("w", weights);
+  builder.add("neuron", neurons);
+  builder.add("out", node::Output{shape_tensor({1})});
+  builder.connect("in", "w");
+  builder.connect("w", "neuron");
+  builder.connect("neuron", "out");
+  ASSERT_TRUE(write_nir(*std::move(builder).build(), (folder() / "if.nir").string()).ok());
+  ASSERT_TRUE(
+      io::write_npy((folder() / "ones.npy").string(), floats({8, 1}, std::vector<float>(8, 1.0F)))
+          .ok());
+  const auto refused = run({"run", "if.nir", "--input", "ones.npy", "--reset", "subtract",
+                            "--arithmetic", "integer", "--quiet"});
+  ASSERT_EQ(refused.code, 7) << refused.err;
+  const std::string_view words = "spikeloom ";
+  const std::size_t at = refused.err.rfind(words);
+  ASSERT_NE(at, std::string::npos) << refused.err;
+  std::istringstream command(refused.err.substr(at + words.size()));
+  const std::vector<std::string> arguments{std::istream_iterator<std::string>(command), {}};
+  ASSERT_EQ(run(arguments).code, cli::kExitOk) << refused.err;
+  const auto made = run({"run", "if.int8.sloom", "--input", "ones.npy", "--json"});
+  ASSERT_EQ(made.code, cli::kExitOk) << made.err;
+  EXPECT_EQ(*made.json().find("arithmetic"), Value("integer"));
+  // Eight steps of 0.5 against a threshold of 1 that has to be passed: spikes in steps 3, 5 and 7
+  // when what is beyond it is kept, in steps 3 and 6 when it is forgotten. 8 bits hold both
+  // exactly.
+  EXPECT_EQ(numbers_at(made.json(), {"output_counts"}), std::vector<double>{3});
 }
 
 TEST_F(CliQuantize, WrongFlagsAndFixedPointNetworksAreRefused) {
