@@ -3,7 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 
+#include <fmt/format.h>
+
+#include "base/io/file.hpp"
+#include "models/nir/nir_writer.hpp"
+#include "sensors/recording_io.hpp"
 #include "snn/input_coding.hpp"
 #include "snn/lowering.hpp"
 
@@ -54,6 +60,28 @@ Result<MotionRun> run_motion(const Pipeline& pipeline, const MovingBarOptions& s
   }
   run.decisions = decoder.decisions(steps);
   return run;
+}
+
+Result<std::vector<std::string>> write_motion_files(const MovingBarOptions& scene,
+                                                    const std::string& folder) {
+  const std::filesystem::path at(folder);
+  constexpr std::array<const char*, 4> kNames = {"right", "up", "left", "down"};
+  std::vector<std::string> files = {(at / "motion.nir").string()};
+  SPIKELOOM_TRY(const Network network, make_motion_network());
+  SPIKELOOM_CHECK(write_nir(network, files.back()));
+  std::string labels = "# name label\n";
+  for (std::size_t k = 0; k < kNames.size(); ++k) {
+    MovingBarOptions one = scene;
+    one.direction_degrees = 90.0 * static_cast<double>(k);
+    one.duration = kMotionWindow;
+    files.push_back((at / fmt::format("{}.bs2", kNames[k])).string());
+    SPIKELOOM_TRY(const Recording recording, moving_bar(one));
+    SPIKELOOM_CHECK(write_recording(recording, files.back()));
+    labels += fmt::format("{} {}\n", kNames[k], 2 * k);
+  }
+  files.push_back((at / "directions.txt").string());
+  SPIKELOOM_CHECK(io::write_file_atomic(files.back(), labels));
+  return files;
 }
 
 const char* direction_arrow(int direction, bool ascii) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "backends/backend.hpp"
@@ -29,6 +30,12 @@ struct MotionRun {
 Result<Pipeline> make_motion_pipeline(const RunFlags& flags);
 
 Result<MotionRun> run_motion(const Pipeline& pipeline, const MovingBarOptions& scene);
+
+/// Writes what `run` and the other commands can be tried on, into an existing folder: motion.nir;
+/// right.bs2, up.bs2, left.bs2 and down.bs2, one decision long, `scene` but for its direction;
+/// directions.txt, their labels. Returns the names.
+Result<std::vector<std::string>> write_motion_files(const MovingBarOptions& scene,
+                                                    const std::string& folder);
 
 /// "→", "↗", ...: direction k is 45 k degrees counterclockwise from the right.
 const char* direction_arrow(int direction, bool ascii);

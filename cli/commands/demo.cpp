@@ -24,6 +24,7 @@ struct MotionCommand {
   double noise = 0.0;
   bool all = false;
   bool ascii = false;
+  std::string out;
   RunFlags run;
   CommonOptions common;
 };
@@ -199,7 +200,23 @@ Result<int> demo_all(const MotionCommand& command, const Pipeline& pipeline, boo
   return right == windows ? kExitOk : kExitNo;
 }
 
+Result<int> write_files(const MotionCommand& command, Console& console) {
+  SPIKELOOM_TRY(const std::vector<std::string> files,
+                write_motion_files(scene_of(command), command.out));
+  Value list = Value::list();
+  std::string text;
+  for (const std::string& file : files) {
+    list.push(file);
+    text += file + "\n";
+  }
+  Value value = Value::map();
+  value.set("files", std::move(list));
+  SPIKELOOM_CHECK(printed(command.common.json ? console.print_json(value) : console.print(text)));
+  return kExitOk;
+}
+
 Result<int> demo_motion(const MotionCommand& command, Console& console) {
+  if (!command.out.empty()) return write_files(command, console);
   SPIKELOOM_TRY(const Pipeline pipeline, make_motion_pipeline(command.run));
   if (!command.common.json && command.common.verbose) {
     for (const std::string& note : pipeline.notes) console.debug(note);
@@ -221,11 +238,17 @@ void add_demo(CLI::App& app, Chosen& chosen) {
   add_gesture_demo(*demo, chosen);
   const auto command = std::make_shared<MotionCommand>();
   CLI::App* sub = demo->add_subcommand("motion", "Tell which way a simulated bar moves");
-  sub->add_option("--direction", command->direction, "degrees, 0 right, 90 up (45)");
+  CLI::Option* direction =
+      sub->add_option("--direction", command->direction, "degrees, 0 right, 90 up (45)");
   sub->add_option("--speed", command->speed, "px/s (200)")->check(positive);
   sub->add_option("--noise", command->noise, "noise events per event of the bar (0)")
       ->check(CLI::Range(0.0, 100.0));
-  sub->add_flag("--all", command->all, "eight directions, three speeds, with and without noise");
+  CLI::Option* all = sub->add_flag("--all", command->all,
+                                   "eight directions, three speeds, with and without noise");
+  sub->add_option("--out", command->out,
+                  "write the network, four recordings and their labels into this folder instead")
+      ->excludes(all)
+      ->excludes(direction);
   sub->add_flag("--ascii", command->ascii, "draw with ASCII characters only");
   sub->add_option("--arithmetic", command->run.arithmetic, "class of the run (float32)");
   sub->add_option("--backend", command->run.backend, "what runs it (auto)");

@@ -128,6 +128,17 @@ TEST_F(CliCompare, TheMotionDemoTellsADirection) {
   EXPECT_TRUE(std::all_of(text.out.begin(), text.out.end(), [](char c) { return c > 0; }));
 }
 
+TEST_F(CliCompare, TheMotionDemoWritesFilesThatRun) {
+  const auto written = run({"demo", "motion", "--out", ".", "--speed", "400"});
+  ASSERT_EQ(written.code, 0) << written.err;
+  const auto result = run({"run", "motion.nir", "--dt", "1e-3", "--input", "right.bs2", "up.bs2",
+                           "left.bs2", "down.bs2", "--labels", "directions.txt", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(number_at(result.json(), {"accuracy"}), 1);
+  EXPECT_NE(run({"demo", "motion", "--out", "no/such/folder"}).code, 0);
+  EXPECT_EQ(run({"demo", "motion", "--out", ".", "--all"}).code, 2);
+}
+
 TEST_F(CliCompare, TheMotionDemoIsRightInAllDirections) {
   const auto result = run({"demo", "motion", "--all", "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
