@@ -16,7 +16,8 @@ const std::vector<std::unique_ptr<Backend>>& registry() {
                                                         "not part of this version"));
     list.push_back(make_cpu_backend());
     list.push_back(std::make_unique<UnavailableBackend>(
-        "emulator", "a mapped program on an emulated many-core chip", "not part of this version"));
+        "emulator", "a mapped network on an emulated many-core chip",
+        "it takes networks that are mapped already: run NETWORK.yaml --target CHIP.yaml"));
     list.push_back(std::make_unique<UnavailableBackend>("mpi", "one network over several machines",
                                                         "not part of this version"));
     list.push_back(make_reference_backend());
