@@ -1,6 +1,7 @@
 #pragma once
 /// The reference session: every step, every node in order, for every batch element.
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -28,6 +29,15 @@ struct NodeState {
   std::vector<Ring<Real>> links;   ///< one per incoming link; empty for delay 0
   RecurrentState<Real> recurrent;  ///< op::Recurrent
 };
+
+/// The state before the first step.
+template <typename Real>
+void start_neurons(const NeuronCoefficients& c, NodeState<Real>& state) {
+  std::fill(state.neurons.begin(), state.neurons.end(), NeuronState<Real>{});
+  for (std::size_t i = 0; i < c.initial.size(); ++i) {
+    state.neurons[i].membrane = static_cast<Real>(c.initial[i]);
+  }
+}
 
 /// Input events that wait: step -> port -> (index, value).
 struct PendingEvent {
