@@ -70,20 +70,34 @@ CodedInput busy_input() {
   return coded;
 }
 
-RunRequest request(Arithmetic arithmetic) {
-  return {.preset = "nir",
-          .options = {{"dt", "1"}},
-          .arithmetic = arithmetic,
-          .record = {{"first", Variable::kSpikes}, {"random", Variable::kOutput}}};
+struct Parity {
+  bool repeats = false;
+  /// Sums that nobody sees are made range by range, where the neurons read them.
+  bool sums_recorded = false;
+};
+
+RunRequest request(Arithmetic arithmetic, const Parity& parity) {
+  RunRequest made{.preset = "nir",
+                  .options = {{"dt", "1"}},
+                  .arithmetic = arithmetic,
+                  .record = {{"first", Variable::kSpikes}, {"second", Variable::kSpikes}}};
+  if (parity.sums_recorded) made.record.emplace_back("random", Variable::kOutput);
+  return made;
 }
 
-class ScheduleParity : public ::testing::TestWithParam<bool> {};
-INSTANTIATE_TEST_SUITE_P(repeats, ScheduleParity, ::testing::Bool());
+class ScheduleParity : public ::testing::TestWithParam<Parity> {};
+INSTANTIATE_TEST_SUITE_P(networks, ScheduleParity,
+                         ::testing::Values(Parity{false, false}, Parity{false, true},
+                                           Parity{true, false}, Parity{true, true}),
+                         [](const auto& info) {
+                           return std::string(info.param.repeats ? "repeats" : "once") +
+                                  (info.param.sums_recorded ? "_recorded" : "_fused");
+                         });
 
 TEST_P(ScheduleParity, EveryWayAndThreadCountEqualsTheReference) {
-  const Network net = network(GetParam());
+  const Network net = network(GetParam().repeats);
   const CodedInput in = busy_input();
-  const auto expected = run_network(net, in, request(Arithmetic::kDouble));
+  const auto expected = run_network(net, in, request(Arithmetic::kDouble, GetParam()));
   ASSERT_TRUE(expected.ok()) << error_of(expected);
   ASSERT_GT(expected->events.at("out").size(), 1000U) << "the case is nearly silent";
   ASSERT_LT(expected->events.at("out").size(), static_cast<std::size_t>(kNeurons * kSteps));
@@ -91,7 +105,7 @@ TEST_P(ScheduleParity, EveryWayAndThreadCountEqualsTheReference) {
     for (const Schedule schedule :
          {Schedule::kAuto, Schedule::kRows, Schedule::kBitmask, Schedule::kDense}) {
       for (const int threads : {1, 2, 3}) {
-        RunRequest wanted = request(arithmetic);
+        RunRequest wanted = request(arithmetic, GetParam());
         wanted.backend = "cpu";
         wanted.schedule = schedule;
         wanted.threads = threads;
@@ -121,9 +135,9 @@ TEST_P(ScheduleParity, EveryWayAndThreadCountEqualsTheReference) {
 
 /// The random connections are a tenth dense and busy: bitmasks win, and auto finds them.
 TEST_P(ScheduleParity, AutoPicksBitmasksWhereTheyAreCheaper) {
-  RunRequest wanted = request(Arithmetic::kInteger);
+  RunRequest wanted = request(Arithmetic::kInteger, GetParam());
   wanted.backend = "cpu";
-  const auto run = run_network(network(GetParam()), busy_input(), wanted);
+  const auto run = run_network(network(GetParam().repeats), busy_input(), wanted);
   ASSERT_TRUE(run.ok()) << error_of(run);
   for (const NodeStats& node : run->stats.nodes) {
     if (node.name == "random") {
@@ -138,9 +152,9 @@ TEST_P(ScheduleParity, AutoPicksBitmasksWhereTheyAreCheaper) {
 /// A session that goes on from a checkpoint adds up in the ways of one that never stopped: another
 /// way is another order of the sums, which float32 shows.
 TEST_P(ScheduleParity, ACheckpointCarriesTheWay) {
-  RunRequest wanted = request(Arithmetic::kFloat32);
+  RunRequest wanted = request(Arithmetic::kFloat32, GetParam());
   wanted.backend = "cpu";
-  const auto executable = compile_network(network(GetParam()), wanted);
+  const auto executable = compile_network(network(GetParam().repeats), wanted);
   ASSERT_TRUE(executable.ok()) << error_of(executable);
   const auto open = [&executable] { return *(*executable)->open(1); };
   const auto run_to = [](Session& session, std::int64_t step) {

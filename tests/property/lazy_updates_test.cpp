@@ -27,17 +27,21 @@ std::string lazy_difference(const Program& program, const std::vector<InputEvent
   RecordedRun eager(program, seen);
   eager.push(events);
   eager.advance(steps + 1);
-  RecordedRun lazy(program, {"cpu", arithmetic, Watch::kOutputs});
-  lazy.push(events);
-  lazy.advance(steps);
-  RecordedRun woken(program, seen);
-  woken.load(lazy.save());
-  woken.advance(1);
-  lazy.advance(1);
-  std::string found = difference(without_states(eager.traces()[0]), lazy.traces()[0]);
-  if (found.empty()) found = difference(from_step(eager.traces()[0], steps), woken.traces()[0]);
-  if (found.empty()) found = difference(eager.stats(), lazy.stats(), rounding(eager.traces()[0]));
-  return found;
+  const Trace& states = eager.traces()[0];
+  for (const Watch watch : {Watch::kEnds, Watch::kOutputs}) {
+    RecordedRun lazy(program, {"cpu", arithmetic, watch});
+    lazy.push(events);
+    lazy.advance(steps);
+    RecordedRun woken(program, seen);
+    woken.load(lazy.save());
+    woken.advance(1);
+    lazy.advance(1);
+    std::string found = difference(seen_by(watch, program, states), lazy.traces()[0]);
+    if (found.empty()) found = difference(from_step(states, steps), woken.traces()[0]);
+    if (found.empty()) found = difference(eager.stats(), lazy.stats(), rounding(states));
+    if (!found.empty()) return found;
+  }
+  return {};
 }
 
 std::uint64_t executed_updates(const Program& program, const std::vector<InputEvent>& events,

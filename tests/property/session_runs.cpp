@@ -62,7 +62,7 @@ RecordedRun::RecordedRun(const Program& program, const Setup& setup, std::uint32
   RunOptions options;
   options.arithmetic = setup.arithmetic;
   options.threads = setup.threads;
-  for (std::uint32_t n = 0; n < program.nodes.size(); ++n) {
+  for (std::uint32_t n = 0; n < program.nodes.size() && setup.watch != Watch::kEnds; ++n) {
     options.record.push_back({n, Variable::kOutput});
     if (setup.watch == Watch::kOutputs) continue;
     for (const Variable variable : {Variable::kMembrane, Variable::kCurrent}) {
@@ -104,6 +104,11 @@ Checkpoint RecordedRun::save() const {
 }
 
 void RecordedRun::load(const Checkpoint& checkpoint) { check(session_->load(checkpoint)); }
+
+void RecordedRun::reset() {
+  check(session_->reset());
+  for (Trace& trace : traces_) trace.clear();
+}
 
 void RecordedRun::collect() {
   Collector collector(program_, traces_);
@@ -153,10 +158,15 @@ Trace from_step(const Trace& trace, std::int64_t first) {
   return {trace.lower_bound({first, std::string(), std::string()}), trace.end()};
 }
 
-Trace without_states(const Trace& trace) {
+Trace seen_by(Watch watch, const Program& program, const Trace& trace) {
   Trace kept;
   for (const auto& moment : trace) {
-    if (std::get<2>(moment.first) == "y") kept.insert(moment);
+    const auto& [step, name, variable] = moment.first;
+    const auto node = program.find(name);
+    const bool end = node && std::holds_alternative<op::Output>(program.nodes[*node].operation);
+    const bool seen =
+        watch == Watch::kStates || (variable == "y" && (end || watch != Watch::kEnds));
+    if (seen) kept.insert(moment);
   }
   return kept;
 }

@@ -20,11 +20,13 @@ namespace spikeloom::test {
 using Trace = std::map<std::tuple<std::int64_t, std::string, std::string>,
                        std::vector<std::pair<std::uint32_t, double>>>;
 
-/// What of a node is recorded besides Outputs.
+/// What is recorded. It decides what cpu may leave out.
 enum class Watch {
+  kEnds,     ///< the Outputs: sums may go straight into neurons, and spikes lie in any order
   kOutputs,  ///< y of every node
   kStates,   ///< also v and u of every neuron, for which each is updated in every step
 };
+inline constexpr Watch kWatches[] = {Watch::kEnds, Watch::kOutputs, Watch::kStates};
 
 struct Setup {
   std::string backend = "cpu";
@@ -43,6 +45,8 @@ class RecordedRun {
   void advance(std::int64_t steps);
   Checkpoint save() const;
   void load(const Checkpoint& checkpoint);
+  /// Also drops what was collected.
+  void reset();
   /// Reads what was recorded since the last call into the traces.
   void collect();
   /// Drops what was collected from step `first` on.
@@ -70,8 +74,8 @@ double rounding(const Trace& trace);
 
 /// The part of a trace from step `first` on.
 Trace from_step(const Trace& trace, std::int64_t first);
-/// The part that holds spikes and outputs.
-Trace without_states(const Trace& trace);
+/// The part that would be recorded by `watch`, of a trace of states.
+Trace seen_by(Watch watch, const Program& program, const Trace& trace);
 
 /// Nodes, links and options, for a failure's report.
 std::string describe(const Program& program);

@@ -27,7 +27,7 @@ Case random_case() {
   const Numbers numbers = one_in(2) ? Numbers::kInteger : Numbers::kDyadic;
   Program program = random_program({numbers});
   RC_LOG() << describe(program);
-  const Watch watch = one_in(2) ? Watch::kStates : Watch::kOutputs;
+  const Watch watch = kWatches[between(0, 2)];
   return {numbers, between(4, 20), std::move(program), {"cpu", cpu_arithmetic(numbers), watch}};
 }
 
@@ -126,6 +126,25 @@ RC_GTEST_PROP(Sessions, SavingAndLoadingChangesNothing, ()) {
     RC_ASSERT(difference(expected.stats(), part.run->stats(), rounding(expected.traces()[0])) ==
               "");
   }
+}
+
+/// A session that has run, stopped anywhere and was reset is as good as new.
+RC_GTEST_PROP(Sessions, ResetForgetsEverything, ()) {
+  const Case c = random_case();
+  RecordedRun got(c.program, c.setup);
+  const int before = between(1, 3);
+  for (int i = 0; i < before; ++i) {
+    got.push(random_input(c.program, c.numbers, c.steps));
+    got.advance(between(0, static_cast<int>(c.steps)));
+    if (one_in(2)) got.collect();
+    got.reset();
+    RC_ASSERT(got.steps_done() == 0);
+  }
+  const std::vector<InputEvent> events = random_input(c.program, c.numbers, c.steps);
+  RecordedRun expected = whole_run(c, events);
+  got.push(events);
+  got.advance(c.steps);
+  expect_same(expected, got);
 }
 
 RC_GTEST_PROP(Sessions, BatchElementsEqualSingleRuns, ()) {
