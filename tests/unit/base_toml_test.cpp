@@ -50,5 +50,16 @@ TEST(Toml, LimitsTheDepth) {
   EXPECT_TRUE(parse_toml(dotted.substr(0, 101) + " = 1\n", "t").ok());
 }
 
+TEST(Toml, OtherCharactersThanAsciiStandInStringsAndCommentsOnly) {
+  const auto value = parse_toml("a = \"\u00e9\" # \u00e9\n'\u00e9' = 1\n", "t");
+  ASSERT_TRUE(value.ok()) << value.error().message();
+  EXPECT_EQ(*value->find("a")->as_string(), "\u00e9");
+  EXPECT_EQ(*value->find("\u00e9")->as_integer(), 1);
+  for (const char* bad :
+       {"\u00e9 = 2", "eur\ufec3 = 2", "b = '' \u00e9", "b = 1\u0496", "b = 5!\u0496 'x"}) {
+    EXPECT_FALSE(parse_toml(bad, "t").ok()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace spikeloom::io
