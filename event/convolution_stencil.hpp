@@ -35,7 +35,7 @@
 
 #include "base/result.hpp"
 #include "event/aligned_buffer.hpp"
-#include "event/detail/divisor.hpp"
+#include "event/divisor.hpp"
 #include "event/products.hpp"
 
 namespace spikeloom {

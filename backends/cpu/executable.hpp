@@ -10,7 +10,7 @@
 #include "backends/cpu/projection.hpp"
 #include "backends/cpu/recurrent.hpp"
 #include "backends/cpu/signal.hpp"
-#include "event/detail/divisor.hpp"
+#include "event/divisor.hpp"
 
 namespace spikeloom::cpu {
 

@@ -61,5 +61,12 @@ TEST(Toml, OtherCharactersThanAsciiStandInStringsAndCommentsOnly) {
   }
 }
 
+TEST(Toml, AnAssertionOfTheParserDoesNotEndTheProgram) {
+  for (const std::string_view bad : {std::string_view("[ =, ikh .\0", 11), std::string_view("[=]"),
+                                     std::string_view("[[ = ]]"), std::string_view("a . = 1")}) {
+    EXPECT_FALSE(parse_toml(std::string(bad), "t").ok()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace spikeloom::io

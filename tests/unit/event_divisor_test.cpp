@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "event/detail/divisor.hpp"
+#include "event/divisor.hpp"
 
 namespace spikeloom::detail {
 namespace {
