@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/page/html.hpp"
 #include "cli/table.hpp"
 #include "mapping/machine.hpp"
 #include "mapping/resources.hpp"
@@ -117,29 +118,6 @@ std::string colour(std::uint32_t population) {
   // Hues a golden angle apart: neighbours in the list look different.
   return fmt::format("hsl({:.0f},60%,{}%)", std::fmod(population * 137.508, 360.0),
                      population / 8 % 2 == 0 ? 45 : 62);
-}
-
-std::string escaped(const std::string& text) {
-  std::string made;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        made += "&lt;";
-        break;
-      case '>':
-        made += "&gt;";
-        break;
-      case '&':
-        made += "&amp;";
-        break;
-      case '"':
-        made += "&quot;";
-        break;
-      default:
-        made += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return made;
 }
 
 }  // namespace

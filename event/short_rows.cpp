@@ -53,22 +53,6 @@ void walk_short(const ShortRowsCall<W, A>& c) {
 
 #else
 
-template <class D, typename W>
-HWY_INLINE hn::Vec<D> widened(D d, const W* weights) {
-  using A = hn::TFromD<D>;
-  if constexpr (std::is_same_v<W, A>) {
-    return hn::LoadU(d, weights);
-  } else {
-    const hn::Rebind<std::int32_t, D> whole;
-    const auto w = hn::PromoteTo(whole, hn::LoadU(hn::Rebind<W, D>(), weights));
-    if constexpr (std::is_same_v<A, float>) {
-      return hn::ConvertTo(d, w);
-    } else {
-      return w;
-    }
-  }
-}
-
 /// w x, or x with the sign of w.
 template <bool kSigned, class D>
 HWY_INLINE hn::Vec<D> product(D d, hn::Vec<D> weight, hn::Vec<D> value) {

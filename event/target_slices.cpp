@@ -11,6 +11,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "event/detail/lanes-inl.inc"
+
 #ifndef SPIKELOOM_TARGET_SLICES_ONCE
 #define SPIKELOOM_TARGET_SLICES_ONCE
 namespace spikeloom {
@@ -34,8 +36,6 @@ struct SliceCall {
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeloom::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
 // Loads one by one and put together beat the gather instruction (docs/language.md).
 template <class D, typename A, std::size_t... kLane>
 HWY_INLINE hn::Vec<D> gathered(D d, const std::uint16_t* index, const A* x,
@@ -62,22 +62,6 @@ HWY_INLINE hn::Vec<D> gathered(D d, const std::uint16_t* index, const A* x,
 #endif
 }
 
-template <class D, typename W>
-HWY_INLINE hn::Vec<D> slice_weights(D d, const W* weights) {
-  using A = hn::TFromD<D>;
-  if constexpr (std::is_same_v<W, A>) {
-    return hn::LoadU(d, weights);
-  } else {
-    const hn::Rebind<std::int32_t, D> whole;
-    const auto w = hn::PromoteTo(whole, hn::LoadU(hn::Rebind<W, D>(), weights));
-    if constexpr (std::is_same_v<A, float>) {
-      return hn::ConvertTo(d, w);
-    } else {
-      return w;
-    }
-  }
-}
-
 template <typename W, typename A>
 HWY_ATTR void run_slices(const SliceCall<W, A>& c) {
   const hn::CappedTag<A, kSliceTargets> d;
@@ -91,7 +75,7 @@ HWY_ATTR void run_slices(const SliceCall<W, A>& c) {
     for (std::size_t i = c.start[slice]; i < c.start[slice + 1]; i += kSliceTargets) {
       for (std::size_t v = 0; v < kVectors; ++v) {
         const auto x = gathered(d, c.source + i + v * kLanes, c.x, Lanes());
-        sum[v] = hn::Add(sum[v], hn::Mul(slice_weights(d, c.weight + i + v * kLanes), x));
+        sum[v] = hn::Add(sum[v], hn::Mul(widened(d, c.weight + i + v * kLanes), x));
       }
     }
     for (std::size_t v = 0; v < kVectors; ++v) hn::Store(sum[v], d, sums + v * kLanes);

@@ -57,21 +57,8 @@ class Reader {
 
   Error fault(const std::string& path, std::string what, std::string expected = {},
               std::string got = {}) const {
-    // A key that is not there is missed at the table that should hold it.
-    std::string at = path;
-    auto place = positions_.find(at);
-    while (place == positions_.end() && at.find('.') != std::string::npos) {
-      at.resize(at.rfind('.'));
-      place = positions_.find(at);
-    }
-    const io::TomlPosition position =
-        place == positions_.end() ? io::TomlPosition{1, 1} : place->second;
-    return Error{
-        .code = ErrorCode::kFormat,
-        .what = std::move(what),
-        .where = fmt::format("{}: line {}, column {}", file_, position.line, position.column),
-        .expected = std::move(expected),
-        .got = std::move(got)};
+    return io::toml_fault(file_, positions_, path, std::move(what), std::move(expected),
+                          std::move(got));
   }
 
   Result<std::string> text(const Value& map, const std::string& path, const char* key) const {

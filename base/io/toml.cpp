@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -127,6 +128,21 @@ Result<Value> parse_toml(std::string_view text, const std::string& name, TomlPos
                  .what = fmt::format("not readable as TOML: {}", failure.what()),
                  .where = name};
   }
+}
+
+Error toml_fault(const std::string& name, const TomlPositions& positions, std::string path,
+                 std::string what, std::string expected, std::string got) {
+  auto place = positions.find(path);
+  while (place == positions.end() && path.find('.') != std::string::npos) {
+    path.resize(path.rfind('.'));
+    place = positions.find(path);
+  }
+  const TomlPosition at = place == positions.end() ? TomlPosition{1, 1} : place->second;
+  return Error{.code = ErrorCode::kFormat,
+               .what = std::move(what),
+               .where = fmt::format("{}: line {}, column {}", name, at.line, at.column),
+               .expected = std::move(expected),
+               .got = std::move(got)};
 }
 
 }  // namespace spikeloom::io

@@ -25,4 +25,9 @@ using TomlPositions = std::map<std::string, TomlPosition>;
 Result<Value> parse_toml(std::string_view text, const std::string& name,
                          TomlPositions* positions = nullptr);
 
+/// kFormat: a reader's complaint about the key `path` of file `name`, with its line and column. A
+/// key that is not there is missed at the table that should hold it.
+Error toml_fault(const std::string& name, const TomlPositions& positions, std::string path,
+                 std::string what, std::string expected = {}, std::string got = {});
+
 }  // namespace spikeloom::io
