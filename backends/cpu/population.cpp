@@ -2,32 +2,13 @@
 #include <limits>
 
 #include "backends/cpu/population_private.hpp"
+#include "snn/step_options.hpp"
 
 namespace spikeloom::cpu {
 namespace {
 
-using equations::StepOptions;
-
 bool all_equal(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return v == values.front(); });
-}
-
-StepOptions step_options(const ProgramNode& node, const NeuronCoefficients& c,
-                         const Discretisation& d) {
-  StepOptions o;
-  o.has_current = c.has_current;
-  o.spiking = c.spiking;
-  o.clamped = !c.clamp.empty();
-  o.late = node.early;
-  o.sigma_delta = c.sigma_delta;
-  o.rectified = c.rectified;
-  o.shift = c.shift;
-  o.substep = c.spiking && d.spike_time == SpikeTime::kSubStep;
-  o.reset = d.reset;
-  o.rule = d.spike_rule;
-  o.order = d.cuba_order;
-  o.fixed_point = d.fixed_point;
-  return o;
 }
 
 /// Whether a neuron may do something without input although its membrane is below threshold and

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "backends/emulator/packet_routes_private.hpp"
+#include "snn/step_options.hpp"
 
 namespace spikeloom::emulator {
 namespace {
@@ -38,21 +39,6 @@ struct CoreMemory {
   std::vector<Received> queue;
   double cycles = 0.0;  ///< of this tick, so far
 };
-
-equations::StepOptions step_options(const NeuronCoefficients& c, const Discretisation& d) {
-  equations::StepOptions o;
-  o.has_current = c.has_current;
-  o.spiking = c.spiking;
-  o.clamped = !c.clamp.empty();
-  o.sigma_delta = c.sigma_delta;
-  o.rectified = c.rectified;
-  o.shift = c.shift;
-  o.reset = d.reset;
-  o.rule = d.spike_rule;
-  o.order = d.cuba_order;
-  o.fixed_point = d.fixed_point;
-  return o;
-}
 
 std::int32_t at_or(const std::vector<std::int32_t>& values, std::uint32_t i) {
   return values.empty() ? 0 : values[i];
@@ -151,8 +137,9 @@ void PlanEmulator::State::start() {
     population_of[population.node] = static_cast<std::int32_t>(p);
     if (population.kind == PlacedKind::kInput) input_sums[p].assign(population.slice.size(), 0);
     if (population.kind != PlacedKind::kNeuron) continue;
-    const auto& neuron = std::get<op::Neuron>(program.nodes[population.node].operation);
-    step_options_of[p] = step_options(neuron.coefficients, program.discretisation);
+    const ProgramNode& node = program.nodes[population.node];
+    const auto& neuron = std::get<op::Neuron>(node.operation);
+    step_options_of[p] = step_options(node, neuron.coefficients, program.discretisation);
     const std::vector<std::int32_t>& initial = integer.nodes[population.node].neurons.initial;
     for (std::uint32_t n = 0; n < initial.size(); ++n) {
       const PlacedSlice& slice = placed.slices[population.slice[n]];
