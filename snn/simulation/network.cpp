@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::int64_t kMostNeurons = std::int64_t{1} << 31;
 constexpr std::int64_t kMostSynapses = std::int64_t{1} << 48;
-constexpr double kHighestRate = 1e9;
+/// Spikes of a Poisson source in one step, on average.
+constexpr double kMostInStep = 500.0;
 
 Error bad(ErrorCode code, std::string what, std::string expected, std::string got) {
   return Error{.code = code,
@@ -166,8 +167,9 @@ Status check_projection(const Network& network, const Projection& projection) {
 
 Status check_stimulus(const Network& network, const PoissonStimulus& stimulus) {
   SPIKELOOM_CHECK(check_index(network, stimulus.population));
-  if (!(stimulus.rate >= 0.0 && stimulus.rate <= kHighestRate)) {
-    return invalid("the rate of a Poisson source", fmt::format("0 to {} Hz", kHighestRate),
+  const double highest = kMostInStep / (network.dt * 1e-3);
+  if (!(stimulus.rate >= 0.0 && stimulus.rate <= highest)) {
+    return invalid("the rate of a Poisson source", fmt::format("0 to {} Hz", highest),
                    fmt::format("{}", stimulus.rate));
   }
   if (!std::isfinite(stimulus.weight)) {
