@@ -3,44 +3,40 @@
 #include <array>
 #include <limits>
 #include <string>
+#include <tuple>
+
+#include "snn/simulation/neuron_equations.hpp"
 
 namespace spikeloom::simulation {
 namespace {
 
 constexpr double kLowest = -std::numeric_limits<double>::max();
 
-// name, unit, standard, low, low itself, state. Standards are NEST's but for V_m of the LIF models,
-// which starts at -70 mV there, too, and stays so where E_L is changed.
-constexpr NeuronParameter kMembrane[] = {
-    {"V_m", "mV", -70.0, kLowest, true, true},      {"E_L", "mV", -70.0, kLowest, true, false},
-    {"C_m", "pF", 250.0, 0.0, false, false},        {"tau_m", "ms", 10.0, 0.0, false, false},
-    {"t_ref", "ms", 2.0, 0.0, true, false},         {"V_th", "mV", -55.0, kLowest, true, false},
-    {"V_reset", "mV", -70.0, kLowest, true, false}, {"I_e", "pA", 0.0, kLowest, true, false}};
-constexpr std::size_t kMembraneParameters = std::size(kMembrane);
-
-constexpr auto with_synapses(double tau) {
-  std::array<NeuronParameter, kMembraneParameters + 2> all = {};
-  for (std::size_t i = 0; i < kMembraneParameters; ++i) all[i] = kMembrane[i];
-  all[kMembraneParameters] = {"tau_syn_ex", "ms", tau, 0.0, false, false};
-  all[kMembraneParameters + 1] = {"tau_syn_in", "ms", tau, 0.0, false, false};
+template <typename Model>
+constexpr auto make_parameters() {
+  std::array<NeuronParameter, Model::kParameters.size()> all = {};
+  constexpr typename Model::Parameters kStandard = {};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& p = Model::kParameters[i];
+    all[i] = {p.name,
+              p.unit,
+              kStandard.*p.member,
+              p.range == ParameterRange::kAny ? kLowest : 0.0,
+              p.range != ParameterRange::kPositive,
+              p.initial};
+  }
   return all;
 }
 
-constexpr auto kCurrentSynapses = with_synapses(2.0);
+template <typename Model>
+constexpr auto kParametersOf = make_parameters<Model>();
 
-constexpr NeuronParameter kIzhikevich[] = {
-    {"V_m", "mV", -65.0, kLowest, true, true},  {"U_m", "mV", -13.0, kLowest, true, true},
-    {"V_th", "mV", 30.0, kLowest, true, false}, {"V_min", "mV", kLowest, kLowest, true, false},
-    {"I_e", "pA", 0.0, kLowest, true, false},   {"a", "", 0.02, kLowest, true, false},
-    {"b", "", 0.2, kLowest, true, false},       {"c", "mV", -65.0, kLowest, true, false},
-    {"d", "", 8.0, kLowest, true, false}};
+template <typename... Model>
+constexpr std::array<NeuronModel, sizeof...(Model)> make_models(std::tuple<Model...>*) {
+  return {NeuronModel{Model::kName, kParametersOf<Model>}...};
+}
 
-constexpr std::array kModels = {
-    NeuronModel{"iaf_psc_delta", kMembrane},
-    NeuronModel{"iaf_psc_exp", kCurrentSynapses},
-    NeuronModel{"iaf_psc_alpha", kCurrentSynapses},
-    NeuronModel{"izhikevich", kIzhikevich},
-};
+constexpr auto kModels = make_models(static_cast<SimulationModels*>(nullptr));
 
 }  // namespace
 

@@ -1,15 +1,16 @@
 #pragma once
 /// The neuron models of simulated networks: names, parameters, states.
 ///
-/// Names and meaning are NEST's (nest-simulator 3), whose equations they follow:
+/// Names and meaning are NEST's (nest-simulator 3); equations: neuron_equations.hpp, from which
+/// this table is made.
 ///
 ///     iaf_psc_delta   LIF, a spike moves the membrane by its weight (mV)
 ///     iaf_psc_exp     LIF, exponential synaptic currents (pA)
 ///     iaf_psc_alpha   LIF, alpha-shaped synaptic currents (pA, peak)
-///     izhikevich      Izhikevich (2003), consistent_integration false: two half steps of dt / 2
+///     izhikevich      Izhikevich (2003), forward Euler
+///     adaptive_lif    iaf_psc_exp with a threshold and a current that follow the spikes
 ///
-/// All LIF equations are linear between spikes and integrated exactly on the grid. The equations:
-/// docs/simulation.md.
+/// All LIF equations are linear between spikes and integrated exactly on the grid.
 
 #include <span>
 #include <string_view>

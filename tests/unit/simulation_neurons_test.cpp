@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "snn/simulation/neuron_equations.hpp"
+#include "snn/simulation/neuron_models.hpp"
 
 /// Each model against closed forms of its differential equations, and where several processes run
 /// at once against a Runge-Kutta integration that shares nothing with the propagators.
@@ -294,6 +295,22 @@ TEST(SimulationNeurons, EveryModelIsFoundByItsNameAndHasNamedParameters) {
     EXPECT_GE(parameters, 8U) << name;
   }
   EXPECT_FALSE(with_model("iaf", []<typename Model>() { FAIL(); }));
+}
+
+TEST(SimulationNeurons, TheTableForDescriptionsIsMadeFromTheEquations) {
+  ASSERT_EQ(neuron_models().size(), std::tuple_size_v<SimulationModels>);
+  const auto model = find_neuron_model("iaf_psc_exp");
+  ASSERT_TRUE(model.ok());
+  const NeuronParameter* tau = find_parameter(**model, "tau_syn_in");
+  ASSERT_NE(tau, nullptr);
+  EXPECT_EQ(tau->standard, 2.0);
+  EXPECT_EQ(tau->unit, "ms");
+  EXPECT_EQ(tau->low, 0.0);
+  EXPECT_FALSE(tau->low_allowed);
+  EXPECT_TRUE(find_parameter(**model, "t_ref")->low_allowed);
+  EXPECT_LT(find_parameter(**model, "V_th")->low, -1e30);
+  EXPECT_TRUE(find_parameter(**model, "V_m")->state);
+  EXPECT_FALSE(find_parameter(**model, "V_th")->state);
 }
 
 TEST(SimulationNeurons, AnotherArithmeticKeepsEveryMember) {
