@@ -20,7 +20,8 @@ Row int8_row(const std::vector<float>& weights) {
   Row row;
   float largest = 0.0F;
   for (const float w : weights) largest = std::max(largest, std::abs(w));
-  if (largest > 0.0F) row.scale = largest / 127.0F;
+  // A scale below the smallest float would be 0: such weights round to 0 in the unit 1.
+  if (largest / 127.0F > 0.0F) row.scale = largest / 127.0F;
   for (const float w : weights) {
     const float q = std::clamp(std::nearbyint(w / row.scale), -127.0F, 127.0F);
     row.q.push_back(static_cast<std::int8_t>(q));
@@ -65,7 +66,15 @@ Status round_matrix(RowRounding rounding, Tensor& matrix, std::optional<Tensor>&
   std::vector<float> weights(static_cast<std::size_t>(columns));
   for (std::int64_t r = 0; r < matrix.dim(0); ++r) {
     for (std::int64_t c = 0; c < columns; ++c) {
-      weights[static_cast<std::size_t>(c)] = static_cast<float>(matrix.at(r * columns + c));
+      const auto weight = static_cast<float>(matrix.at(r * columns + c));
+      if (!std::isfinite(weight)) {
+        return Error{.code = ErrorCode::kInvalidArgument,
+                     .what = "a weight has no value in float32",
+                     .expected = "finite numbers",
+                     .got = fmt::format("{} in row {}", matrix.at(r * columns + c), r),
+                     .next = "the training diverged or the file is damaged: export it again"};
+      }
+      weights[static_cast<std::size_t>(c)] = weight;
     }
     const Row row = rounding == RowRounding::kInt8 ? int8_row(weights) : ternary_row(weights);
     q.insert(q.end(), row.q.begin(), row.q.end());

@@ -20,7 +20,8 @@ enum class RowRounding { kInt8, kTernary };
 bool is_language_network(const Network& network);
 
 /// Every recurrent layer with `stack`; Embedding and Decoder to int8, tied ones together.
-/// kUnsupported names a node whose matrices have no rows to round.
+/// kUnsupported names a node whose matrices have no rows to round, kInvalidArgument one with a
+/// weight that is infinite or not a number in float32.
 Result<Network> quantize_language(const Network& network, RowRounding stack = RowRounding::kInt8);
 
 }  // namespace spikeloom

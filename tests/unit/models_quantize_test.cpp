@@ -1,9 +1,11 @@
 /// Quantising: scales, units, thresholds and leaks by hand, and what is refused.
 
 #include <cmath>
+#include <limits>
 
 #include <gtest/gtest.h>
 
+#include "models/language/quantize_language.hpp"
 #include "models/quantize/detail/fit.hpp"
 #include "models/quantize/quantize.hpp"
 #include "snn/integer.hpp"
@@ -214,6 +216,37 @@ TEST(Quantize, FittedIntegersKeepTheMeanOfTheSum) {
   // Nothing beyond the largest integer.
   const std::vector<detail::FittedWeight> large(1, {9.0, 1.0, 1.0});
   EXPECT_EQ(detail::fit_integers(large, 1.0, 7.0), (std::vector<double>{7}));
+}
+
+/// One word layer of one unit whose first weight is `weight`, its other weights 0.
+Result<Network> rounded_word_layer(Tensor weight) {
+  NetworkBuilder builder;
+  builder.add("in", input({2}));
+  builder.add("words", node::Embedding{std::move(weight), {}});
+  builder.add("out", output({1}));
+  builder.connect("in", "words");
+  builder.connect("words", "out");
+  auto network = std::move(builder).build();
+  EXPECT_TRUE(network.ok()) << error_of(network);
+  return quantize_language(*network);
+}
+
+TEST(QuantizeLanguage, AWeightWithoutAFiniteFloatIsRefused) {
+  for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL, 1e300}) {
+    const auto made = rounded_word_layer(Tensor::of<double>({2, 1}, std::vector<double>{0.5, bad}));
+    ASSERT_FALSE(made.ok()) << bad;
+    EXPECT_EQ(made.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(made.error().message().find("words"), std::string::npos) << made.error().message();
+    EXPECT_NE(made.error().message().find("row 1"), std::string::npos) << made.error().message();
+  }
+}
+
+TEST(QuantizeLanguage, WeightsTooSmallForAScaleRoundToZero) {
+  const float least = std::numeric_limits<float>::denorm_min();
+  const auto made = rounded_word_layer(Tensor::of<float>({2, 1}, std::vector<float>{least, 1.0F}));
+  ASSERT_TRUE(made.ok()) << error_of(made);
+  const auto& words = std::get<node::Embedding>((*made)[*made->find("words")].kind);
+  EXPECT_EQ(words.weight.to_doubles(), (std::vector<double>{0, 127}));
 }
 
 TEST(InputActivity, AddsUpLinksAndCountsSilence) {
