@@ -1,0 +1,45 @@
+#pragma once
+/// The neurons of one part of a slice, whatever their model.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "backends/simulation/detail/slices.hpp"
+#include "base/result.hpp"
+#include "snn/simulation/network.hpp"
+
+namespace spikeloom::simulation {
+
+class NeuronGroup {
+ public:
+  virtual ~NeuronGroup() = default;
+
+  /// Whether the accumulators hold the synaptic currents: input is then added after the neurons'
+  /// step, else before it.
+  virtual bool accumulates_currents() const = 0;
+
+  /// One step, fed with `current` (pA) besides. Appends `first` + the number in the part of each
+  /// neuron that fires, ascending.
+  virtual void step(double current, std::uint32_t first, std::vector<std::uint32_t>& spikes) = 0;
+
+  /// A state variable in its unit. kNotFound: the model has none of this name.
+  virtual Status read(std::string_view variable, std::span<double> values) const = 0;
+
+  /// Everything that step() depends on besides parameters, in columns of the part's size.
+  virtual std::vector<std::vector<double>> save() const = 0;
+  /// What save() gave, columns of the same sizes.
+  virtual void load(std::span<const std::vector<double>> columns) = 0;
+};
+
+/// The neurons of `part`, which add up their input, in units of `unit`, in `accumulators`.
+Result<std::unique_ptr<NeuronGroup>> make_neurons(const Network& network, const Part& part,
+                                                  double unit, std::int32_t* accumulators,
+                                                  bool in_double);
+
+/// Bytes of make_neurons().
+double expected_neuron_bytes(const Network& network, const Part& part, bool in_double);
+
+}  // namespace spikeloom::simulation
