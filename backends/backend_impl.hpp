@@ -47,6 +47,10 @@ Status check_latest(const Program& program, std::size_t batch, std::uint32_t ele
                     std::uint32_t node, std::size_t size);
 
 std::unique_ptr<Backend> make_cpu_backend();
+/// "cuda", or why this build or computer has none.
+std::unique_ptr<Backend> make_cuda_backend();
+/// "cuda-host": the kernels of cuda as loops on the processor.
+std::unique_ptr<Backend> make_cuda_host_backend();
 std::unique_ptr<Backend> make_reference_backend();
 
 }  // namespace spikeloom

@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::int64_t kSteps = 40;
 
-struct Runner {
-  std::string backend;
-  Arithmetic arithmetic;
-};
-
 std::vector<Runner> runners() {
   std::vector<Runner> all;
   for (const BackendInfo& info : backends()) {
@@ -26,6 +21,7 @@ std::vector<Runner> runners() {
       if (info.available && whole) all.push_back({info.name, arithmetic});
     }
   }
+  all.push_back({kCudaHost, Arithmetic::kInteger});
   return all;
 }
 
@@ -59,9 +55,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, IntegerParity,
                          testing::Combine(testing::ValuesIn(integer_cases()),
                                           testing::ValuesIn(runners())),
                          [](const auto& info) {
-                           const Runner& runner = std::get<1>(info.param);
-                           return std::get<0>(info.param).name + "_" + runner.backend + "_" +
-                                  to_string(runner.arithmetic);
+                           return std::get<0>(info.param).name + "_" +
+                                  to_string(std::get<1>(info.param));
                          });
 
 /// docs/integer.md: a neuron gives at most 255 spikes a step and keeps the rest of its membrane.

@@ -113,7 +113,9 @@ CodedInput one_per_step(const std::vector<double>& values) {
 }
 
 std::string to_string(const Runner& runner) {
-  return runner.backend + "_" + spikeloom::to_string(runner.arithmetic);
+  std::string name = runner.backend + "_" + spikeloom::to_string(runner.arithmetic);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
 }
 
 void PrintTo(const Runner& runner, std::ostream* out) { *out << to_string(runner); }
@@ -128,6 +130,7 @@ std::vector<Runner> real_runners() {
       }
     }
   }
+  all.push_back({kCudaHost, Arithmetic::kFloat32});
   return all;
 }
 

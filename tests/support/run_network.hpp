@@ -27,6 +27,9 @@ struct Recorded {
   friend bool operator==(const Recorded&, const Recorded&) = default;
 };
 
+/// The kernels of the backend cuda on the processor: in no list of backends, but in the tests'.
+inline constexpr const char* kCudaHost = "cuda-host";
+
 /// A backend in one of its arithmetics, as test parameter.
 struct Runner {
   std::string backend;
@@ -35,7 +38,7 @@ struct Runner {
 /// "cpu_float32"
 std::string to_string(const Runner& runner);
 void PrintTo(const Runner& runner, std::ostream* out);
-/// Every available backend in double and float32.
+/// Every available backend in double and float32, and cuda's kernels on the processor.
 std::vector<Runner> real_runners();
 
 struct RunRequest {

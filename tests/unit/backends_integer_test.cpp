@@ -21,6 +21,7 @@ std::vector<std::string> backends_with(Arithmetic arithmetic) {
       names.push_back(info.name);
     }
   }
+  if (arithmetic == Arithmetic::kInteger) names.push_back(kCudaHost);
   return names;
 }
 

@@ -365,11 +365,14 @@ std::vector<std::tuple<std::string, Arithmetic>> available() {
     if (!info.available) continue;
     for (const Arithmetic arithmetic : info.arithmetics) cases.emplace_back(info.name, arithmetic);
   }
+  for (const Arithmetic arithmetic : {Arithmetic::kFloat32, Arithmetic::kInteger}) {
+    cases.emplace_back(kCudaHost, arithmetic);
+  }
   return cases;
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, Sessions, testing::ValuesIn(available()), [](const auto& info) {
-  return std::get<0>(info.param) + "_" + to_string(std::get<1>(info.param));
+  return to_string(Runner{std::get<0>(info.param), std::get<1>(info.param)});
 });
 
 TEST(Registry, NamesBackendsThatAreNotBuiltInWithTheReason) {

@@ -64,6 +64,7 @@ std::vector<std::string> integer_backends() {
       names.push_back(info.name);
     }
   }
+  names.push_back(kCudaHost);
   return names;
 }
 

@@ -1,0 +1,201 @@
+/// The first CUDA device.
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include <cuda_runtime.h>
+
+#include "backends/cuda/machine.hpp"
+
+namespace spikeloom::cuda {
+namespace {
+
+Error failure(cudaError_t code, const char* doing) {
+  const bool memory = code == cudaErrorMemoryAllocation;
+  const bool absent = code == cudaErrorNoDevice || code == cudaErrorInsufficientDriver;
+  Error error;
+  error.code = memory ? ErrorCode::kResource : absent ? ErrorCode::kUnsupported : ErrorCode::kIo;
+  error.what = std::string("CUDA could not ") + doing;
+  error.got = std::string(cudaGetErrorName(code)) + ": " + cudaGetErrorString(code);
+  error.next = memory ? "run a smaller batch or network, or see with nvidia-smi who else holds "
+                        "memory of this GPU"
+                      : "the session cannot go on; see nvidia-smi, then begin again from the last "
+                        "checkpoint or with --backend cpu";
+  return error;
+}
+
+#define SPIKELOOM_CUDA(expression, doing)                             \
+  do {                                                                \
+    if (const cudaError_t code = (expression); code != cudaSuccess) { \
+      cudaGetLastError();                                             \
+      return failure(code, doing);                                    \
+    }                                                                 \
+  } while (false)
+
+template <typename K>
+__global__ void run_kernel(const K kernel) {
+  extern __shared__ std::uint64_t memory[];
+  typename K::Local local;
+  const Place place{blockIdx.x, threadIdx.x, blockDim.x, memory};
+  const std::uint32_t phases = kernel.phases();
+  for (std::uint32_t phase = 0; phase < phases; ++phase) {
+    if (phase != 0) __syncthreads();
+    kernel(place, phase, local);
+  }
+}
+
+struct DeviceSequence : Sequence {
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  ~DeviceSequence() override {
+    if (executable != nullptr) cudaGraphExecDestroy(executable);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+  }
+};
+
+/// Shared memory of a block without asking for more.
+constexpr std::size_t kPlainShared = 48 * 1024;
+
+class DeviceMachine : public Machine {
+ public:
+  Status start() {
+    SPIKELOOM_CUDA(cudaSetDevice(0), "choose a device");
+    SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
+    return {};
+  }
+  ~DeviceMachine() override {
+    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  }
+
+  Result<void*> allocate(std::size_t bytes) override {
+    void* memory = nullptr;
+    SPIKELOOM_CUDA(cudaMalloc(&memory, bytes), "allocate memory");
+    sizes_[memory] = bytes;
+    memory_ += bytes;
+    SPIKELOOM_CHECK(clear(memory, bytes));
+    return memory;
+  }
+  void release(void* memory) noexcept override {
+    memory_ -= sizes_[memory];
+    sizes_.erase(memory);
+    cudaFree(memory);
+  }
+  Status upload(void* to, const void* from, std::size_t bytes) override {
+    SPIKELOOM_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "copy");
+    return {};
+  }
+  Status download(void* to, const void* from, std::size_t bytes) override {
+    SPIKELOOM_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy");
+    return wait();
+  }
+  Status clear(void* memory, std::size_t bytes) override {
+    SPIKELOOM_CUDA(cudaMemsetAsync(memory, 0, bytes, stream_), "clear memory");
+    return {};
+  }
+
+  Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) override {
+    auto sequence = std::make_unique<DeviceSequence>();
+    SPIKELOOM_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
+                   "record a sequence");
+    cudaError_t launched = cudaSuccess;
+    for (const KernelCall& call : calls) {
+      if (call.blocks == 0) continue;
+      launched = std::visit([&](const auto& kernel) { return launch(kernel, call); }, call.kernel);
+      if (launched != cudaSuccess) break;
+    }
+    const cudaError_t ended = cudaStreamEndCapture(stream_, &sequence->graph);
+    SPIKELOOM_CUDA(launched, "launch a kernel");
+    SPIKELOOM_CUDA(ended, "record a sequence");
+    SPIKELOOM_CUDA(cudaGraphInstantiate(&sequence->executable, sequence->graph, 0), "make a graph");
+    return std::unique_ptr<Sequence>(std::move(sequence));
+  }
+  Status run(Sequence& sequence) override {
+    SPIKELOOM_CUDA(cudaGraphLaunch(static_cast<DeviceSequence&>(sequence).executable, stream_),
+                   "run a graph");
+    return {};
+  }
+  Status wait() override {
+    SPIKELOOM_CUDA(cudaStreamSynchronize(stream_), "finish a step");
+    return {};
+  }
+  std::uint64_t memory() const override { return memory_; }
+
+ private:
+  template <typename K>
+  cudaError_t launch(const K& kernel, const KernelCall& call) {
+    if (call.shared > kPlainShared) {
+      const cudaError_t code =
+          cudaFuncSetAttribute(run_kernel<K>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(call.shared));
+      if (code != cudaSuccess) return code;
+    }
+    run_kernel<K><<<call.blocks, call.threads, call.shared, stream_>>>(kernel);
+    return cudaGetLastError();
+  }
+
+  cudaStream_t stream_ = nullptr;
+  std::map<void*, std::size_t> sizes_;
+  std::uint64_t memory_ = 0;
+};
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+DeviceInfo ask_for_device() {
+  DeviceInfo info;
+  info.built = true;
+  int count = 0;
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (code != cudaSuccess || count == 0) {
+    info.reason = std::string("built with CUDA, but no device answers (") +
+                  (code != cudaSuccess ? cudaGetErrorString(code) : "none found") +
+                  "); see whether nvidia-smi finds one";
+    return info;
+  }
+  cudaDeviceProp properties{};
+  int driver = 0;
+  if (cudaGetDeviceProperties(&properties, 0) != cudaSuccess ||
+      cudaDriverGetVersion(&driver) != cudaSuccess) {
+    info.reason = "built with CUDA, but the device does not say what it is; see nvidia-smi";
+    return info;
+  }
+  cudaFuncAttributes attributes{};
+  if (const cudaError_t runs = cudaFuncGetAttributes(&attributes, run_kernel<EmptyListsKernel>);
+      runs != cudaSuccess) {
+    cudaGetLastError();
+    info.reason = std::string("this build's CUDA architectures do not run on the ") +
+                  properties.name + " (compute " + std::to_string(properties.major) + "." +
+                  std::to_string(properties.minor) + ": " + cudaGetErrorString(runs) +
+                  "); configure with -DCMAKE_CUDA_ARCHITECTURES=native";
+    return info;
+  }
+  info.available = true;
+  info.name = std::string(properties.name) + ", compute " + std::to_string(properties.major) + "." +
+              std::to_string(properties.minor) + ", " +
+              std::to_string(properties.totalGlobalMem >> 30) + " GiB, driver for CUDA " +
+              version_text(driver);
+  return info;
+}
+
+}  // namespace
+
+DeviceInfo find_device() {
+  static const DeviceInfo info = ask_for_device();
+  return info;
+}
+
+Result<std::shared_ptr<Machine>> make_device_machine() {
+  if (const DeviceInfo info = find_device(); !info.available) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "there is no CUDA device to run on",
+                 .got = info.reason};
+  }
+  auto machine = std::make_shared<DeviceMachine>();
+  SPIKELOOM_CHECK(machine->start());
+  return std::shared_ptr<Machine>(std::move(machine));
+}
+
+}  // namespace spikeloom::cuda

@@ -1,0 +1,140 @@
+#include "backends/cuda/executable.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "backends/cuda/session.hpp"
+#include "snn/step_options.hpp"
+
+namespace spikeloom::cuda {
+namespace {
+
+bool all_equal(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [&](double v) { return v == values.front(); });
+}
+
+template <typename V>
+Result<Buffer<V>> of_doubles(Machine& machine, const std::vector<double>& values) {
+  std::vector<V> made(values.size());
+  std::transform(values.begin(), values.end(), made.begin(),
+                 [](double v) { return static_cast<V>(v); });
+  return Buffer<V>::of(machine, made);
+}
+
+std::vector<double> widened(const std::vector<std::int32_t>& values) {
+  return {values.begin(), values.end()};
+}
+
+/// Coefficients of neurons, in float32 or as the integer form has them (decays in units of 2^-12).
+template <typename V>
+Status make_neurons(const ProgramNode& node, const Discretisation& d, const IntegerNode* integer,
+                    Machine& machine, NodeImage<V>& image) {
+  NeuronCoefficients c = std::get<op::Neuron>(node.operation).coefficients;
+  NeuronRef<V>& neurons = image.neurons;
+  neurons.options = step_options(node, c, d);
+  neurons.options.refractory = !c.refractory.empty();
+  if (integer != nullptr) {
+    const IntegerNeurons& n = integer->neurons;
+    c.current_decay = widened(n.current_decay);
+    c.current_gain = widened(n.current_gain);
+    c.decay = widened(n.decay);
+    c.gain = widened(n.gain);
+    c.drive = widened(n.drive);
+    c.threshold = widened(n.threshold);
+    c.reset = widened(n.reset);
+    c.clamp = widened(n.clamp);
+  }
+  std::vector<double>* const values[] = {&c.current_decay, &c.current_gain, &c.decay, &c.gain,
+                                         &c.drive,         &c.threshold,    &c.reset, &c.clamp};
+  const V** const pointers[] = {&neurons.current_decay, &neurons.current_gain, &neurons.decay,
+                                &neurons.gain,          &neurons.drive,        &neurons.threshold,
+                                &neurons.reset,         &neurons.clamp};
+  neurons.uniform = c.size() > 0;
+  for (const auto* list : values) {
+    neurons.uniform = neurons.uniform && (list->empty() || all_equal(*list));
+  }
+  for (const std::uint32_t steps : c.refractory) {
+    neurons.uniform = neurons.uniform && steps == c.refractory[0];
+  }
+  for (std::size_t k = 0; k < std::size(values); ++k) {
+    if (values[k]->empty()) continue;
+    if (neurons.uniform) values[k]->resize(1);
+    SPIKELOOM_TRY(image.coefficient[k], of_doubles<V>(machine, *values[k]));
+    *pointers[k] = image.coefficient[k].data();
+  }
+  if (!c.refractory.empty()) {
+    const std::vector<std::int32_t> steps(
+        c.refractory.begin(), neurons.uniform ? c.refractory.begin() + 1 : c.refractory.end());
+    SPIKELOOM_TRY(image.refractory, Buffer<std::int32_t>::of(machine, steps));
+    neurons.refractory = image.refractory.data();
+  }
+  SPIKELOOM_TRY(image.initial, of_doubles<V>(machine, c.initial));
+  neurons.initial = image.initial.empty() ? nullptr : image.initial.data();
+  return {};
+}
+
+template <typename V>
+Status make_image(const Program& program, std::size_t n, const IntegerNode* integer,
+                  Machine& machine, NodeImage<V>& image) {
+  const ProgramNode& node = program.nodes[n];
+  if (integer != nullptr) image.unit = std::ldexp(1.0, -integer->exponent);
+  if (is_weight_operation(node.operation)) {
+    SPIKELOOM_TRY(image.weights, make_weights<V>(node, integer, machine));
+  } else if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
+    SPIKELOOM_TRY(image.parameter, of_doubles<V>(machine, scale->factor));
+  } else if (const auto* threshold = std::get_if<op::Threshold>(&node.operation)) {
+    const auto values = integer != nullptr ? widened(integer->threshold) : threshold->threshold;
+    SPIKELOOM_TRY(image.parameter, of_doubles<V>(machine, values));
+  } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
+    SPIKELOOM_TRY(image.delay, Buffer<std::uint32_t>::of(machine, delay->steps));
+    for (const std::uint32_t steps : delay->steps) {
+      image.longest_delay = std::max(image.longest_delay, steps);
+    }
+  } else if (std::holds_alternative<op::Neuron>(node.operation)) {
+    SPIKELOOM_CHECK(make_neurons(node, program.discretisation, integer, machine, image));
+  }
+  return {};
+}
+
+}  // namespace
+
+template <typename V>
+Result<std::unique_ptr<Session>> CudaExecutable<V>::open(std::uint32_t batch) const {
+  if (batch == 0) {
+    return Error{.what = "a session needs at least one batch element", .got = "batch 0"};
+  }
+  auto self = std::static_pointer_cast<const CudaExecutable<V>>(this->shared_from_this());
+  return CudaSession<V>::open(std::move(self), batch);
+}
+
+template <typename V>
+Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
+                                                       const RunOptions& options,
+                                                       std::string backend,
+                                                       std::shared_ptr<Machine> machine) {
+  IntegerProgram integer;
+  if constexpr (std::is_integral_v<V>) {
+    SPIKELOOM_TRY(integer, to_integer(program));
+  }
+  std::vector<NodeImage<V>> images(program.nodes.size());
+  for (std::size_t n = 0; n < images.size(); ++n) {
+    const IntegerNode* const whole = std::is_integral_v<V> ? &integer.nodes[n] : nullptr;
+    SPIKELOOM_CHECK(make_image(program, n, whole, *machine, images[n]));
+  }
+  return std::shared_ptr<const Executable>(std::make_shared<const CudaExecutable<V>>(
+      program, options, std::move(backend), std::move(machine), std::move(images),
+      static_cast<double>(integer.input_limit)));
+}
+
+template class CudaExecutable<float>;
+template class CudaExecutable<std::int32_t>;
+template Result<std::shared_ptr<const Executable>> compile_cuda<float>(const Program&,
+                                                                       const RunOptions&,
+                                                                       std::string,
+                                                                       std::shared_ptr<Machine>);
+template Result<std::shared_ptr<const Executable>> compile_cuda<std::int32_t>(
+    const Program&, const RunOptions&, std::string, std::shared_ptr<Machine>);
+
+}  // namespace spikeloom::cuda

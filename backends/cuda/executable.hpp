@@ -1,0 +1,85 @@
+#pragma once
+/// A program in a machine's memory: weights laid out for the kernels, neurons' coefficients.
+
+#include <memory>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "backends/cuda/machine.hpp"
+#include "snn/integer.hpp"
+
+namespace spikeloom::cuda {
+
+/// Weights of a weight node; what does not belong to its operation is empty.
+template <typename V>
+struct WeightImage {
+  Buffer<float> real;
+  Buffer<std::int8_t> narrow;
+  Buffer<std::int16_t> wide;
+  Buffer<V> scale, bias;                  ///< one per output or channel; empty for 1 and 0
+  Buffer<Reach> row_reach, column_reach;  ///< Convolution
+  std::uint32_t channels = 1, band = 1;   ///< Convolution: of a block
+  std::uint32_t threads_per_channel = 1;  ///< Convolution
+  Buffer<std::int64_t> start;             ///< Sparse, RandomSparse in float32
+  Buffer<std::uint32_t> source;           ///< the same
+  Buffer<std::uint64_t> block_start;      ///< in integers
+  Buffer<std::uint32_t> pivot, synapse, fan_out;
+  std::uint32_t block_targets = 1;
+};
+
+template <typename V>
+struct NodeImage {
+  WeightImage<V> weights;
+  Buffer<V> parameter;          ///< Scale, Threshold
+  Buffer<std::uint32_t> delay;  ///< Delay
+  std::uint32_t longest_delay = 0;
+  // Neurons.
+  Buffer<V> coefficient[8], initial;
+  Buffer<std::int32_t> refractory;
+  NeuronRef<V> neurons;
+  double unit = 1.0;  ///< real value of 1 in the output
+};
+
+template <typename V>
+class CudaExecutable : public Executable {
+ public:
+  CudaExecutable(Program program, RunOptions options, std::string backend,
+                 std::shared_ptr<Machine> machine, std::vector<NodeImage<V>> images,
+                 double input_limit)
+      : program_(std::move(program)),
+        options_(std::move(options)),
+        backend_(std::move(backend)),
+        machine_(std::move(machine)),
+        images_(std::move(images)),
+        input_limit_(input_limit) {}
+  const Program& program() const override { return program_; }
+  const RunOptions& options() const override { return options_; }
+  Result<std::unique_ptr<Session>> open(std::uint32_t batch) const override;
+
+  const std::string& backend() const { return backend_; }
+  Machine& machine() const { return *machine_; }
+  const std::vector<NodeImage<V>>& images() const { return images_; }
+  double input_limit() const { return input_limit_; }
+
+ private:
+  Program program_;
+  RunOptions options_;
+  std::string backend_;
+  std::shared_ptr<Machine> machine_;  ///< outlives the images
+  std::vector<NodeImage<V>> images_;
+  double input_limit_;
+};
+
+/// Weights of an operation for the kernels; `integer` is null in float32.
+template <typename V>
+Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* integer,
+                                    Machine& machine);
+
+/// Compiles for float32 (V = float) or integer (V = int32) on a machine.
+template <typename V>
+Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
+                                                       const RunOptions& options,
+                                                       std::string backend,
+                                                       std::shared_ptr<Machine> machine);
+
+}  // namespace spikeloom::cuda

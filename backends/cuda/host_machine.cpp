@@ -1,0 +1,88 @@
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <new>
+
+#include "backends/cuda/machine.hpp"
+
+namespace spikeloom::cuda {
+namespace {
+
+struct HostSequence : Sequence {
+  std::vector<KernelCall> calls;
+};
+
+/// What a device does at once, one after the other: blocks, their phases, and the threads of each.
+template <typename K>
+void run_blocks(const K& kernel, const KernelCall& call, std::vector<std::byte>& shared) {
+  std::vector<typename K::Local> locals(call.threads);
+  const std::uint32_t phases = kernel.phases();
+  for (std::uint32_t block = 0; block < call.blocks; ++block) {
+    // A block finds no zeros in shared memory on a device.
+    std::memset(shared.data(), 0xA5, call.shared);
+    for (auto& local : locals) local = typename K::Local();
+    for (std::uint32_t phase = 0; phase < phases; ++phase) {
+      for (std::uint32_t thread = 0; thread < call.threads; ++thread) {
+        kernel(Place{block, thread, call.threads, shared.data()}, phase, locals[thread]);
+      }
+    }
+  }
+}
+
+class HostMachine : public Machine {
+ public:
+  Result<void*> allocate(std::size_t bytes) override {
+    void* const memory = std::calloc(1, bytes);
+    if (memory == nullptr) {
+      return Error{.code = ErrorCode::kResource,
+                   .what = "there is not enough memory",
+                   .got = std::to_string(bytes) + " bytes wanted",
+                   .next = "run a smaller batch or network"};
+    }
+    sizes_[memory] = bytes;
+    memory_ += bytes;
+    return memory;
+  }
+  void release(void* memory) noexcept override {
+    memory_ -= sizes_[memory];
+    sizes_.erase(memory);
+    std::free(memory);
+  }
+  Status upload(void* to, const void* from, std::size_t bytes) override {
+    std::memcpy(to, from, bytes);
+    return {};
+  }
+  Status download(void* to, const void* from, std::size_t bytes) override {
+    std::memcpy(to, from, bytes);
+    return {};
+  }
+  Status clear(void* memory, std::size_t bytes) override {
+    std::memset(memory, 0, bytes);
+    return {};
+  }
+  Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) override {
+    auto sequence = std::make_unique<HostSequence>();
+    sequence->calls = std::move(calls);
+    return std::unique_ptr<Sequence>(std::move(sequence));
+  }
+  Status run(Sequence& sequence) override {
+    std::vector<std::byte> shared;
+    for (const KernelCall& call : static_cast<HostSequence&>(sequence).calls) {
+      shared.resize(call.shared + alignof(std::max_align_t));
+      std::visit([&](const auto& kernel) { run_blocks(kernel, call, shared); }, call.kernel);
+    }
+    return {};
+  }
+  Status wait() override { return {}; }
+  std::uint64_t memory() const override { return memory_; }
+
+ private:
+  std::map<void*, std::size_t> sizes_;
+  std::uint64_t memory_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<Machine> make_host_machine() { return std::make_shared<HostMachine>(); }
+
+}  // namespace spikeloom::cuda

@@ -1,0 +1,52 @@
+#pragma once
+/// A launch: which kernel, and how many blocks of how many threads with how much shared memory.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <variant>
+
+#include "backends/cuda/kernels/convolution.hpp"
+#include "backends/cuda/kernels/dense.hpp"
+#include "backends/cuda/kernels/elementwise.hpp"
+#include "backends/cuda/kernels/neurons.hpp"
+#include "backends/cuda/kernels/sparse.hpp"
+
+namespace spikeloom::cuda {
+
+using Kernel = std::variant<
+    ElementwiseKernel<float>, ElementwiseKernel<std::int32_t>, PoolKernel<float>,
+    PoolKernel<std::int32_t>, DelayKernel<float>, DelayKernel<std::int32_t>, ClearKernel<float>,
+    ClearKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>, NeuronKernel<float>,
+    NeuronKernel<std::int32_t>, PublishKernel<float>, PublishKernel<std::int32_t>,
+    DenseKernel<float, float, 1>, DenseKernel<float, float, 4>,
+    DenseKernel<std::int32_t, std::int8_t, 1>, DenseKernel<std::int32_t, std::int8_t, 4>,
+    DenseKernel<std::int32_t, std::int16_t, 1>, DenseKernel<std::int32_t, std::int16_t, 4>,
+    ConvolutionKernel<float, float>, ConvolutionKernel<std::int32_t, std::int8_t>,
+    ConvolutionKernel<std::int32_t, std::int16_t>, SparseGatherKernel<float>, EmptyListsKernel,
+    CompactKernel<std::int32_t>, RowsKernel<16>>;
+
+struct KernelCall {
+  Kernel kernel;
+  std::uint32_t blocks = 0, threads = kTile;
+  std::size_t shared = 0;  ///< bytes
+};
+
+/// Bytes of shared memory and threads that go with a kernel.
+template <typename K>
+KernelCall call(const K& kernel) {
+  KernelCall made{kernel, kernel.blocks(), kTile, 0};
+  if constexpr (requires { kernel.threads(); }) made.threads = kernel.threads();
+  if constexpr (requires { kernel.shared_bytes(); }) {
+    made.shared = kernel.shared_bytes();
+  } else if constexpr (requires { typename K::Shared; }) {
+    made.shared = sizeof(typename K::Shared);
+  } else if constexpr (requires { kernel.neurons; }) {
+    made.shared = sizeof(NeuronShared<std::remove_reference_t<decltype(*kernel.out.value)>>);
+  } else if constexpr (requires { kernel.out; }) {
+    made.shared = sizeof(TileShared<std::remove_reference_t<decltype(*kernel.out.value)>>);
+  }
+  return made;
+}
+
+}  // namespace spikeloom::cuda

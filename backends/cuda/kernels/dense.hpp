@@ -1,0 +1,117 @@
+#pragma once
+/// Dense weights by events: each thread adds up the rows of the active sources for its outputs.
+///
+/// Sums live in registers and rows are walked in ascending order, so that there is no atomic
+/// addition and float32 sums are those of the other backends.
+
+#include "backends/cuda/kernels/active_list.hpp"
+
+namespace spikeloom::cuda {
+
+inline constexpr std::uint32_t kDenseThreads = 128;
+
+/// V: float with W float, int32 with W int8 or int16. kOut outputs a thread.
+template <typename V, typename W, std::uint32_t kOut>
+struct DenseKernel {
+  using List = ActiveList<128>;
+  struct Shared {
+    List list;
+    Tally<V> tally;
+    V value[List::kSources];
+  };
+  struct Local {
+    V sum[kOut] = {};
+    Tally<V> tally;
+  };
+  Rows rows;
+  Signal<V> in, out;
+  const W* weight = nullptr;  ///< (inputs, outputs)
+  const V* scale = nullptr;   ///< one per output; may be null
+  const V* bias = nullptr;    ///< one per output; may be null
+  std::uint32_t inputs = 0, outputs = 0, repeats = 1;
+
+  static constexpr std::uint32_t kTileOutputs = kDenseThreads * kOut;
+  SPIKELOOM_KERNEL std::uint32_t all_rows() const { return rows.count() * repeats; }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const {
+    return tiles(outputs, kTileOutputs) * all_rows();
+  }
+  SPIKELOOM_KERNEL std::uint32_t threads() const { return kDenseThreads; }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return List::chunks(inputs) * List::kPhases + 2; }
+
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& shared = *static_cast<Shared*>(place.shared);
+    const std::uint32_t r = place.block % all_rows(), tile = place.block / all_rows();
+    const std::uint32_t row = r / repeats, repeat = r % repeats;
+    if (!rows.exists(row)) return;
+    const std::int64_t step = rows.step(row);
+    const std::uint32_t element = rows.element(row);
+    const std::uint32_t chunk = phase / List::kPhases;
+    const std::uint64_t start = std::uint64_t{repeat} * inputs;
+    const std::uint64_t first = start + std::uint64_t{chunk} * List::kSources;
+    if (phase == 0 && place.thread == 0) shared.tally.clear();
+    if (chunk < List::chunks(inputs)) {
+      switch (phase % List::kPhases) {
+        case 0:
+          shared.list.read(place, in.masks(step, element), first, start + inputs);
+          return;
+        case 1:
+          shared.list.count(place);
+          return;
+        case 2: {
+          const V* const x = in.values(step, element) + first;
+          shared.list.list(place, [&](std::uint32_t at, std::uint32_t source) {
+            const V value = in.unit ? V{1} : x[source];
+            if (!in.unit) shared.value[at] = value;
+            if (tile == 0) local.tally.count_pairs(value, outputs);
+          });
+          return;
+        }
+        default:
+          add(shared, tile * kTileOutputs + place.thread, chunk * List::kSources, local);
+          return;
+      }
+    }
+    if (phase % List::kPhases == 0) {
+      finish(place, tile, out.values(step, element) + std::size_t{repeat} * outputs, local);
+      local.tally.add(&shared.tally);
+    } else if (place.thread == 0) {
+      shared.tally.add(out.tally);
+    }
+  }
+
+ private:
+  SPIKELOOM_KERNEL void add(const Shared& shared, std::uint32_t output, std::uint32_t first_source,
+                            Local& local) const {
+    if (output >= outputs) return;
+    const std::uint32_t count = shared.list.size();
+    const W* const from = weight + static_cast<std::size_t>(first_source) * outputs + output;
+    V sum[kOut];
+    for (std::uint32_t j = 0; j < kOut; ++j) sum[j] = local.sum[j];
+#if defined(__CUDA_ARCH__)
+#pragma unroll 4
+#endif
+    for (std::uint32_t k = 0; k < count; ++k) {
+      const W* const w = from + static_cast<std::size_t>(shared.list.index[k]) * outputs;
+      const V x = in.unit ? V{1} : shared.value[k];
+      for (std::uint32_t j = 0; j < kOut; ++j) {
+        if (output + j * kDenseThreads >= outputs) break;
+        sum[j] += static_cast<V>(w[j * kDenseThreads]) * x;
+      }
+    }
+    for (std::uint32_t j = 0; j < kOut; ++j) local.sum[j] = sum[j];
+  }
+
+  SPIKELOOM_KERNEL void finish(const Place& place, std::uint32_t tile, V* y, Local& local) const {
+    for (std::uint32_t j = 0; j < kOut; ++j) {
+      const std::uint32_t o = tile * kTileOutputs + j * kDenseThreads + place.thread;
+      if (o >= outputs) return;
+      V value = local.sum[j];
+      if (scale != nullptr) value *= scale[o];
+      if (bias != nullptr) value += bias[o];
+      y[o] = value;
+      local.tally.count(value);
+    }
+  }
+};
+
+}  // namespace spikeloom::cuda

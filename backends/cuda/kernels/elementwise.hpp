@@ -1,0 +1,245 @@
+#pragma once
+/// Kernels that make one value per element: sums of links, Scale, Threshold, Pool, Delay, input.
+
+#include "backends/cuda/kernels/kernel.hpp"
+
+namespace spikeloom::cuda {
+
+/// What a block of a tile keeps: which values are not 0, and the counts.
+template <typename V>
+struct TileShared {
+  Tally<V> in, out;
+  bool filled[kTile];
+};
+
+/// Phases 1 and 2 of every kernel below: the mask of what the tile has written, and the counts.
+template <typename V>
+SPIKELOOM_KERNEL void finish_tile(const Place& place, std::uint32_t phase, bool exists,
+                                  const Tally<V>& in, const Tally<V>& out, Tally<V>* in_total,
+                                  const Signal<V>& signal, std::uint32_t* mask,
+                                  std::uint32_t tile) {
+  auto& shared = *static_cast<TileShared<V>*>(place.shared);
+  if (phase == 1) {
+    in.add(&shared.in);
+    out.add(&shared.out);
+    const std::uint32_t word = tile * (kTile / 32) + place.thread;
+    if (!exists || place.thread >= kTile / 32 || word >= signal.words) return;
+    std::uint32_t bits = 0;
+    for (std::uint32_t j = 0; j < 32; ++j) {
+      bits |= (shared.filled[place.thread * 32 + j] ? 1U : 0U) << j;
+    }
+    mask[word] = bits;
+    return;
+  }
+  if (place.thread != 0) return;
+  if (in_total != nullptr) shared.in.add(in_total);
+  shared.out.add(signal.tally);
+}
+
+enum class Elementwise : std::uint8_t { kCopy, kScale, kThreshold };
+
+/// out <- x, factor x, or x > threshold, with x the sum of the links.
+template <typename V>
+struct ElementwiseKernel {
+  struct Local {
+    Tally<V> in, out;
+  };
+  Rows rows;
+  Links<V> links;
+  Signal<V> out;
+  Tally<V>* in_tally = nullptr;  ///< counts of x; null where nobody asks
+  const V* parameter = nullptr;  ///< one per element
+  Elementwise work = Elementwise::kCopy;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& shared = *static_cast<TileShared<V>*>(place.shared);
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    const bool exists = rows.exists(row);
+    const std::int64_t step = rows.step(row);
+    const std::uint32_t element = rows.element(row);
+    if (phase != 0) {
+      finish_tile(place, phase, exists, local.in, local.out, in_tally, out,
+                  out.masks(step, element), tile);
+      return;
+    }
+    if (place.thread == 0) shared.in.clear(), shared.out.clear();
+    const std::uint32_t i = tile * kTile + place.thread;
+    shared.filled[place.thread] = false;
+    if (!exists || i >= out.size) return;
+    const V x = links.sum(*rows.clock, step, element, i);
+    V y = x;
+    if (work == Elementwise::kScale) y = parameter[i] * x;
+    if (work == Elementwise::kThreshold) y = x > parameter[i] ? V{1} : V{0};
+    out.values(step, element)[i] = y;
+    shared.filled[place.thread] = y != V{0};
+    local.in.count(x);
+    local.out.count(y);
+  }
+};
+
+enum class Pooling : std::uint8_t { kSum, kAverage, kMax };
+
+/// Windows over each channel of `in`; taps outside do not exist.
+template <typename V>
+struct PoolKernel {
+  struct Local {
+    Tally<V> in, out;
+  };
+  Rows rows;
+  Signal<V> in, out;
+  Pooling kind = Pooling::kSum;
+  std::int32_t in_rows = 1, in_columns = 1, out_rows = 1, out_columns = 1;
+  std::int32_t kernel_rows = 1, kernel_columns = 1, stride_rows = 1, stride_columns = 1;
+  std::int32_t pad_rows = 0, pad_columns = 0;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& shared = *static_cast<TileShared<V>*>(place.shared);
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    const bool exists = rows.exists(row);
+    const std::int64_t step = rows.step(row);
+    const std::uint32_t element = rows.element(row);
+    if (phase != 0) {
+      finish_tile(place, phase, exists, local.in, local.out, static_cast<Tally<V>*>(nullptr), out,
+                  out.masks(step, element), tile);
+      return;
+    }
+    if (place.thread == 0) shared.in.clear(), shared.out.clear();
+    const std::uint32_t i = tile * kTile + place.thread;
+    shared.filled[place.thread] = false;
+    if (!exists || i >= out.size) return;
+    const V y = pooled(in.values(step, element), static_cast<std::int32_t>(i));
+    out.values(step, element)[i] = y;
+    shared.filled[place.thread] = y != V{0};
+    local.out.count(y);
+  }
+
+ private:
+  SPIKELOOM_KERNEL V pooled(const V* x, std::int32_t i) const {
+    const std::int32_t plane = out_rows * out_columns;
+    const std::int32_t channel = i / plane, at = i % plane;
+    const std::int32_t top = at / out_columns * stride_rows - pad_rows;
+    const std::int32_t left = at % out_columns * stride_columns - pad_columns;
+    V sum = 0, largest = 0;
+    bool any = false;
+    for (std::int32_t kr = 0; kr < kernel_rows; ++kr) {
+      const std::int32_t r = top + kr;
+      if (r < 0 || r >= in_rows) continue;
+      for (std::int32_t kc = 0; kc < kernel_columns; ++kc) {
+        const std::int32_t c = left + kc;
+        if (c < 0 || c >= in_columns) continue;
+        const V value = x[(static_cast<std::int64_t>(channel) * in_rows + r) * in_columns + c];
+        sum += value;
+        largest = any && largest > value ? largest : value;
+        any = true;
+      }
+    }
+    if (kind == Pooling::kMax) return largest;
+    return kind == Pooling::kAverage ? sum / static_cast<V>(kernel_rows * kernel_columns) : sum;
+  }
+};
+
+/// out[i] <- in[i] of delay[i] steps ago. The ring of `in` reaches back to before the session.
+template <typename V>
+struct DelayKernel {
+  struct Local {
+    Tally<V> in, out;
+  };
+  Rows rows;
+  Signal<V> in, out;
+  const std::uint32_t* delay = nullptr;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& shared = *static_cast<TileShared<V>*>(place.shared);
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    const bool exists = rows.exists(row);
+    const std::int64_t step = rows.step(row);
+    const std::uint32_t element = rows.element(row);
+    if (phase != 0) {
+      finish_tile(place, phase, exists, local.in, local.out, static_cast<Tally<V>*>(nullptr), out,
+                  out.masks(step, element), tile);
+      return;
+    }
+    if (place.thread == 0) shared.in.clear(), shared.out.clear();
+    const std::uint32_t i = tile * kTile + place.thread;
+    shared.filled[place.thread] = false;
+    if (!exists || i >= out.size) return;
+    const V y = in.values(step - delay[i], element)[i];
+    out.values(step, element)[i] = y;
+    shared.filled[place.thread] = y != V{0};
+    local.out.count(y);
+  }
+};
+
+/// Zeros for the steps of a chunk.
+template <typename V>
+struct ClearKernel {
+  struct Local {};
+  Rows rows;
+  Signal<V> out;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 1; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t, Local&) const {
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    if (!rows.exists(row)) return;
+    const std::int64_t step = rows.step(row);
+    const std::uint32_t element = rows.element(row), i = tile * kTile + place.thread;
+    if (i < out.size) out.values(step, element)[i] = V{0};
+    const std::uint32_t word = tile * (kTile / 32) + place.thread;
+    if (place.thread < kTile / 32 && word < out.words) out.masks(step, element)[word] = 0;
+  }
+};
+
+/// What enters an element of an input in a step: each once, and not 0.
+template <typename V>
+struct InputEvent {
+  std::uint32_t row = 0;  ///< step within the chunk x batch + element
+  std::uint32_t port = 0, index = 0;
+  V value = 0;
+};
+
+inline constexpr std::uint32_t kInputBlocks = 64;
+
+/// Writes the events of one port, over zeros.
+template <typename V>
+struct InputKernel {
+  struct Local {
+    Tally<V> out;
+  };
+  Rows rows;
+  Signal<V> out;
+  const InputEvent<V>* events = nullptr;
+  std::uint32_t port = 0;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return kInputBlocks; }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& total = *static_cast<Tally<V>*>(place.shared);
+    if (phase == 0) {
+      if (place.thread == 0) total.clear();
+      const std::uint32_t count = rows.clock->input_count;
+      for (std::uint32_t k = place.block * place.threads + place.thread; k < count;
+           k += kInputBlocks * place.threads) {
+        const InputEvent<V> event = events[k];
+        if (event.port != port) continue;
+        const std::int64_t step = rows.step(event.row);
+        const std::uint32_t element = rows.element(event.row);
+        out.values(step, element)[event.index] = event.value;
+        set_bits(out.masks(step, element) + event.index / 32, 1U << (event.index % 32));
+        local.out.count(event.value);
+      }
+    } else if (phase == 1) {
+      local.out.add(&total);
+    } else if (place.thread == 0) {
+      total.add(out.tally);
+    }
+  }
+};
+
+}  // namespace spikeloom::cuda

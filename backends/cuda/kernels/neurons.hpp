@@ -1,0 +1,188 @@
+#pragma once
+/// Populations: one thread steps one neuron of one batch element through the steps of a launch.
+
+#include "backends/cuda/kernels/kernel.hpp"
+#include "snn/neuron_equations.hpp"
+
+namespace spikeloom::cuda {
+
+/// Steps that one launch may have: a thread keeps a bit for each.
+inline constexpr std::uint32_t kMostSteps = 64;
+
+/// Coefficients by neuron or, `uniform`, one value each; absent parts are null.
+template <typename V>
+struct NeuronRef {
+  const V* current_decay = nullptr;
+  const V* current_gain = nullptr;
+  const V* decay = nullptr;
+  const V* gain = nullptr;
+  const V* drive = nullptr;
+  const V* threshold = nullptr;
+  const V* reset = nullptr;
+  const V* clamp = nullptr;
+  const std::int32_t* refractory = nullptr;
+  const V* initial = nullptr;  ///< membranes at the start, one per neuron; null for 0
+  bool uniform = false;
+  equations::StepOptions options;
+
+  SPIKELOOM_KERNEL equations::Coefficients<V> at(std::uint32_t neuron) const {
+    const std::uint32_t i = uniform ? 0 : neuron;
+    equations::Coefficients<V> c;
+    c.decay = decay[i];
+    c.gain = gain[i];
+    c.drive = drive[i];
+    if (options.clamped) c.clamp = clamp[i];
+    if (options.has_current) c.current_decay = current_decay[i], c.current_gain = current_gain[i];
+    if (options.spiking) c.threshold = threshold[i], c.reset = reset[i];
+    return c;
+  }
+};
+
+/// batch x neurons each; absent parts are null.
+template <typename V>
+struct NeuronState {
+  V* membrane = nullptr;
+  V* current = nullptr;
+  std::int32_t* countdown = nullptr;
+};
+
+template <typename V>
+struct NeuronShared {
+  Tally<V> in, out;
+  std::uint64_t history[kTile];  ///< bit s: not 0 in step s of the launch
+};
+
+/// Phase 1 of kernels with a history: the masks of every step.
+template <typename V>
+SPIKELOOM_KERNEL void write_masks(const Place& place, const Rows& rows, const Signal<V>& out,
+                                  std::uint32_t element, std::uint32_t tile) {
+  const auto& shared = *static_cast<NeuronShared<V>*>(place.shared);
+  constexpr std::uint32_t kWords = kTile / 32;
+  for (std::uint32_t k = place.thread; k < rows.steps * kWords; k += place.threads) {
+    const std::uint32_t step = k / kWords, word = k % kWords;
+    if (rows.offset + step >= rows.clock->count || tile * kWords + word >= out.words) continue;
+    std::uint32_t bits = 0;
+    for (std::uint32_t j = 0; j < 32; ++j) {
+      bits |= static_cast<std::uint32_t>(shared.history[word * 32 + j] >> step & 1) << j;
+    }
+    out.masks(rows.clock->first + rows.offset + step, element)[tile * kWords + word] = bits;
+  }
+}
+
+template <typename V>
+struct NeuronKernel {
+  struct Local {
+    Tally<V> in, out;
+  };
+  Rows rows;
+  Links<V> links;
+  Signal<V> out;
+  Tally<V>* in_tally = nullptr;
+  NeuronRef<V> neurons;
+  NeuronState<V> state;
+  V amplitude = 1;
+  std::int64_t reset_period = 0, reset_phase = 0;
+  bool published = false;  ///< PublishKernel has written the output of this step
+  // Recorded membranes and currents: step of the chunk x batch x neurons, or null.
+  V* membrane_trace = nullptr;
+  V* current_trace = nullptr;
+  bool trace_before_reset = false;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.batch; }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& shared = *static_cast<NeuronShared<V>*>(place.shared);
+    const std::uint32_t element = place.block % rows.batch, tile = place.block / rows.batch;
+    if (phase == 0) {
+      if (place.thread == 0) shared.in.clear(), shared.out.clear();
+      const std::uint32_t i = tile * kTile + place.thread;
+      shared.history[place.thread] = i < out.size ? run(i, element, local) : 0;
+    } else if (phase == 1) {
+      local.in.add(&shared.in);
+      local.out.add(&shared.out);
+      if (!published) write_masks(place, rows, out, element, tile);
+    } else if (place.thread == 0) {
+      shared.in.add(in_tally);
+      shared.out.add(out.tally);
+    }
+  }
+
+ private:
+  SPIKELOOM_KERNEL std::uint64_t run(std::uint32_t i, std::uint32_t element, Local& local) const {
+    const Clock clock = *rows.clock;
+    const equations::StepOptions& o = neurons.options;
+    const equations::Coefficients<V> c = neurons.at(i);
+    const std::size_t at = static_cast<std::size_t>(element) * out.size + i;
+    equations::State<V> s{o.has_current ? state.current[at] : V{0}, state.membrane[at]};
+    std::int32_t countdown = state.countdown != nullptr ? state.countdown[at] : 0;
+    std::uint64_t history = 0;
+    for (std::uint32_t k = 0; k < rows.steps && rows.offset + k < clock.count; ++k) {
+      const std::int64_t step = clock.first + rows.offset + k;
+      const V x = links.sum(clock, step, element, i);
+      local.in.count(x);
+      V count = 0;
+      if (o.late) count = equations::spike_count(s.membrane, c.threshold, o.rule);
+      if (reset_period > 0 && (step - reset_phase) % reset_period == 0) {
+        s = {V{0}, neurons.initial != nullptr ? neurons.initial[i] : V{0}};
+        countdown = 0;
+      }
+      V before = s.membrane;
+      if (o.late) {
+        equations::step_after_late_spikes(s, count, x, c, o);
+      } else if (countdown > 0) {
+        --countdown;
+      } else {
+        count = equations::step(s, x, c, o, before);
+        if (state.countdown != nullptr && count != V{0}) {
+          countdown = neurons.refractory[neurons.uniform ? 0 : i];
+        }
+      }
+      const V y = o.spiking ? count * amplitude : s.membrane;
+      if (!published) out.values(step, element)[i] = y;
+      if (y != V{0}) history |= std::uint64_t{1} << k;
+      local.out.count(y);
+      const std::size_t traced =
+          (static_cast<std::size_t>(rows.offset + k) * rows.batch + element) * out.size + i;
+      if (membrane_trace != nullptr) {
+        membrane_trace[traced] = trace_before_reset ? before : s.membrane;
+      }
+      if (current_trace != nullptr) current_trace[traced] = s.current;
+    }
+    state.membrane[at] = s.membrane;
+    if (o.has_current) state.current[at] = s.current;
+    if (state.countdown != nullptr) state.countdown[at] = countdown;
+    return history;
+  }
+};
+
+/// Writes the spikes of neurons whose reset timing is "next" before anybody reads them.
+template <typename V>
+struct PublishKernel {
+  struct Local {};
+  Rows rows;  ///< of one step
+  Signal<V> out;
+  NeuronRef<V> neurons;
+  const V* membrane = nullptr;
+  V amplitude = 1;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.batch; }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 2; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local&) const {
+    auto& shared = *static_cast<NeuronShared<V>*>(place.shared);
+    const std::uint32_t element = place.block % rows.batch, tile = place.block / rows.batch;
+    if (phase == 1) {
+      write_masks(place, rows, out, element, tile);
+      return;
+    }
+    shared.history[place.thread] = 0;
+    const std::uint32_t i = tile * kTile + place.thread;
+    if (!rows.exists(element) || i >= out.size) return;
+    const V count =
+        equations::spike_count(membrane[static_cast<std::size_t>(element) * out.size + i],
+                               neurons.at(i).threshold, neurons.options.rule);
+    out.values(rows.step(element), element)[i] = count * amplitude;
+    shared.history[place.thread] = count != V{0} ? 1 : 0;
+  }
+};
+
+}  // namespace spikeloom::cuda

@@ -1,0 +1,209 @@
+#pragma once
+/// Sparse weights. Integers: rows of the active sources, added up in shared memory by blocks of
+/// targets. Real numbers: each target adds up its own synapses in order, so that sums do not depend
+/// on who came first.
+
+#include "backends/cuda/kernels/kernel.hpp"
+
+namespace spikeloom::cuda {
+
+/// Synapses of each target, by ascending source.
+template <typename V>
+struct SparseGatherKernel {
+  struct Local {
+    Tally<V> tally;
+  };
+  Rows rows;
+  Signal<V> in, out;
+  const std::int64_t* start = nullptr;  ///< targets + 1
+  const std::uint32_t* source = nullptr;
+  const V* weight = nullptr;
+  const V* scale = nullptr;  ///< one per target; may be null
+  const V* bias = nullptr;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& total = *static_cast<Tally<V>*>(place.shared);
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    if (!rows.exists(row)) return;
+    if (phase == 0) {
+      if (place.thread == 0) total.clear();
+      const std::uint32_t o = tile * kTile + place.thread;
+      if (o >= out.size) return;
+      const V* const x = in.values(rows.step(row), rows.element(row));
+      V sum = 0;
+      for (std::int64_t k = start[o]; k < start[o + 1]; ++k) {
+        const V value = x[source[k]];
+        if (value == V{0}) continue;
+        sum += weight[k] * value;
+        local.tally.count_pairs(value, 1);
+      }
+      if (scale != nullptr) sum *= scale[o];
+      if (bias != nullptr) sum += bias[o];
+      out.values(rows.step(row), rows.element(row))[o] = sum;
+      local.tally.count(sum);
+    } else if (phase == 1) {
+      local.tally.add(&total);
+    } else if (place.thread == 0) {
+      total.add(out.tally);
+    }
+  }
+};
+
+/// The active sources of a row in device memory, in any order.
+struct SourceList {
+  std::uint32_t* count = nullptr;  ///< one per row of a chunk
+  std::uint32_t* index = nullptr;  ///< row x capacity
+  std::uint32_t capacity = 0;
+
+  SPIKELOOM_KERNEL std::uint32_t* of(std::uint32_t row) const {
+    return index + static_cast<std::size_t>(row) * capacity;
+  }
+};
+
+/// Empties the lists of a launch.
+struct EmptyListsKernel {
+  struct Local {};
+  Rows rows;
+  SourceList list;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(rows.count(), kTile); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 1; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t, Local&) const {
+    const std::uint32_t row = place.block * kTile + place.thread;
+    if (row < rows.count()) list.count[rows.offset * rows.batch + row] = 0;
+  }
+};
+
+/// Appends the active sources among kTile words of a row.
+template <typename V>
+struct CompactKernel {
+  struct Shared {
+    std::uint32_t count[kTile];
+    std::uint32_t room;
+  };
+  struct Local {};
+  Rows rows;
+  Signal<V> in;
+  SourceList list;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(in.words, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local&) const {
+    auto& shared = *static_cast<Shared*>(place.shared);
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    if (!rows.exists(row)) return;
+    const std::uint32_t word = tile * kTile + place.thread;
+    const std::uint32_t own = rows.offset * rows.batch + row;
+    std::uint32_t bits = 0;
+    if (phase != 1 && word < in.words) bits = in.masks(rows.step(row), rows.element(row))[word];
+    if (phase == 0) {
+      shared.count[place.thread] = bit_count(bits);
+    } else if (phase == 1) {
+      if (place.thread != 0) return;
+      std::uint32_t sum = 0;  // from counts to places
+      for (std::uint32_t t = 0; t < kTile; ++t) {
+        const std::uint32_t count = shared.count[t];
+        shared.count[t] = sum;
+        sum += count;
+      }
+      shared.room = sum == 0 ? 0 : take_room(list.count + own, sum);
+    } else {
+      std::uint32_t* const to = list.of(own) + shared.room + shared.count[place.thread];
+      for (std::uint32_t at = 0; bits != 0; bits &= bits - 1, ++at) {
+        to[at] = word * 32 + lowest_bit(bits);
+      }
+    }
+  }
+};
+
+/// Rows cut into blocks of `block_targets` targets: the synapses of source s in block b are
+/// [pivot[b (sources + 1) + s], pivot[b (sources + 1) + s + 1]) from block_start[b] on.
+struct BlockedRows {
+  const std::uint64_t* block_start = nullptr;
+  const std::uint32_t* pivot = nullptr;
+  const std::uint32_t* synapse = nullptr;  ///< target within the block + weight 2^16
+  const std::uint32_t* fan_out = nullptr;  ///< synapses of each source
+  std::uint32_t sources = 0, targets = 0, block_targets = 1;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(targets, block_targets); }
+};
+
+inline constexpr std::uint32_t kRowThreads = 512;
+
+/// kLanes threads walk one row together.
+template <std::uint32_t kLanes>
+struct RowsKernel {
+  using V = std::int32_t;
+  struct Shared {
+    Tally<V> tally;
+  };
+  struct Local {
+    Tally<V> tally;
+  };
+  Rows rows;
+  Signal<V> in, out;
+  SourceList list;
+  BlockedRows weights;
+  const V* scale = nullptr;  ///< one per target; may be null
+  const V* bias = nullptr;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return weights.blocks() * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t threads() const { return kRowThreads; }
+  std::size_t shared_bytes() const { return sizeof(Shared) + weights.block_targets * sizeof(V); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 4; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& shared = *static_cast<Shared*>(place.shared);
+    V* const sums = reinterpret_cast<V*>(&shared + 1);
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    if (!rows.exists(row)) return;
+    const std::int64_t step = rows.step(row);
+    const std::uint32_t element = rows.element(row);
+    if (phase == 0) {
+      if (place.thread == 0) shared.tally.clear();
+      for (std::uint32_t i = place.thread; i < weights.block_targets; i += place.threads) {
+        sums[i] = 0;
+      }
+    } else if (phase == 1) {
+      add(place, rows.offset * rows.batch + row, tile, in.values(step, element), sums, local);
+    } else if (phase == 2) {
+      V* const y = out.values(step, element);
+      for (std::uint32_t i = place.thread; i < weights.block_targets; i += place.threads) {
+        const std::uint32_t o = tile * weights.block_targets + i;
+        if (o >= weights.targets) break;
+        V value = sums[i];
+        if (scale != nullptr) value *= scale[o];
+        if (bias != nullptr) value += bias[o];
+        y[o] = value;
+        local.tally.count(value);
+      }
+      local.tally.add(&shared.tally);
+    } else if (place.thread == 0) {
+      shared.tally.add(out.tally);
+    }
+  }
+
+ private:
+  SPIKELOOM_KERNEL void add(const Place& place, std::uint32_t list_row, std::uint32_t tile,
+                            const V* values, V* sums, Local& local) const {
+    const std::uint32_t* const active = list.of(list_row);
+    const std::uint32_t count = list.count[list_row];
+    const std::uint32_t lane = place.thread % kLanes, walkers = place.threads / kLanes;
+    const std::uint32_t* const pivot =
+        weights.pivot + static_cast<std::size_t>(tile) * (weights.sources + 1);
+    const std::uint32_t* const synapse = weights.synapse + weights.block_start[tile];
+    for (std::uint32_t k = place.thread / kLanes; k < count; k += walkers) {
+      const std::uint32_t source = active[k];
+      const V x = in.unit ? V{1} : values[source];
+      const std::uint32_t last = pivot[source + 1];
+      for (std::uint32_t j = pivot[source] + lane; j < last; j += kLanes) {
+        const std::uint32_t packed = synapse[j];
+        add_to(sums + (packed & 0xFFFF), (static_cast<V>(packed) >> 16) * x);
+      }
+      if (tile == 0 && lane == 0) local.tally.count_pairs(x, weights.fan_out[source]);
+    }
+  }
+};
+
+}  // namespace spikeloom::cuda

@@ -1,0 +1,110 @@
+#pragma once
+/// What the CUDA backend asks of a GPU, or of the processor that stands in for one in tests.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backends/cuda/kernel_call.hpp"
+#include "base/result.hpp"
+
+namespace spikeloom::cuda {
+
+/// Launches that are run again and again, in order: a CUDA graph.
+class Sequence {
+ public:
+  virtual ~Sequence() = default;
+};
+
+/// One device. Calls are done in order; upload and run may return before they are done, download
+/// and wait do not. Every call may fail: kResource when memory is short, kIo when the device is
+/// lost; what was computed since the last wait is then unknown.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  /// Memory that holds zeros.
+  virtual Result<void*> allocate(std::size_t bytes) = 0;
+  virtual void release(void* memory) noexcept = 0;
+  virtual Status upload(void* to, const void* from, std::size_t bytes) = 0;
+  virtual Status download(void* to, const void* from, std::size_t bytes) = 0;
+  virtual Status clear(void* memory, std::size_t bytes) = 0;
+  virtual Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) = 0;
+  virtual Status run(Sequence& sequence) = 0;
+  virtual Status wait() = 0;
+  /// Bytes allocated and not released.
+  virtual std::uint64_t memory() const = 0;
+};
+
+/// Memory of a machine, which has to outlive it. T is a plain type.
+template <typename T>
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept
+      : machine_(std::exchange(other.machine_, nullptr)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(machine_, other.machine_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Buffer() {
+    if (data_ != nullptr) machine_->release(data_);
+  }
+
+  static Result<Buffer> make(Machine& machine, std::size_t size) {
+    Buffer made;
+    if (size == 0) return made;
+    SPIKELOOM_TRY(void* const memory, machine.allocate(size * sizeof(T)));
+    made.machine_ = &machine;
+    made.data_ = static_cast<T*>(memory);
+    made.size_ = size;
+    return made;
+  }
+  static Result<Buffer> of(Machine& machine, const std::vector<T>& values) {
+    SPIKELOOM_TRY(Buffer made, make(machine, values.size()));
+    if (!values.empty()) SPIKELOOM_CHECK(made.write(values.data(), values.size()));
+    return made;
+  }
+
+  T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  Status write(const T* from, std::size_t count, std::size_t first = 0) const {
+    if (count == 0) return {};
+    return machine_->upload(data_ + first, from, count * sizeof(T));
+  }
+  Status read(T* to, std::size_t count, std::size_t first = 0) const {
+    if (count == 0) return {};
+    return machine_->download(to, data_ + first, count * sizeof(T));
+  }
+  Status clear() const {
+    return data_ == nullptr ? Status() : machine_->clear(data_, size_ * sizeof(T));
+  }
+
+ private:
+  Machine* machine_ = nullptr;
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// The processor: runs the kernels as loops, for tests where there is no GPU.
+std::shared_ptr<Machine> make_host_machine();
+
+/// What this build and this computer have.
+struct DeviceInfo {
+  bool built = false;       ///< compiled with CUDA
+  bool available = false;   ///< a device answered
+  std::string name = {};    ///< "NVIDIA H200, compute 9.0, 139.8 GiB, driver 13.0"
+  std::string reason = {};  ///< why not
+};
+DeviceInfo find_device();
+/// The first device. kUnsupported with find_device()'s reason.
+Result<std::shared_ptr<Machine>> make_device_machine();
+
+}  // namespace spikeloom::cuda

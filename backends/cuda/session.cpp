@@ -1,0 +1,313 @@
+#include "backends/cuda/session.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "backends/backend_impl.hpp"
+
+namespace spikeloom::cuda {
+namespace {
+
+using Clocks = std::chrono::steady_clock;
+
+double seconds_since(Clocks::time_point start) {
+  return std::chrono::duration<double>(Clocks::now() - start).count();
+}
+
+Error lost_state() {
+  return Error{.code = ErrorCode::kIo,
+               .what = "the device failed in an earlier step, and what it held is lost",
+               .next = "reset the session, or load its last checkpoint"};
+}
+
+}  // namespace
+
+template <typename V>
+Status CudaSession<V>::push(std::uint32_t element, std::uint32_t port, const EventSpan& events) {
+  const auto start = Clocks::now();
+  if (element >= batch_ || port >= program_.inputs.size()) {
+    return Error{.code = ErrorCode::kNotFound,
+                 .what = "there is no such input",
+                 .expected = fmt::format("batch element below {}, port below {}", batch_,
+                                         program_.inputs.size()),
+                 .got = fmt::format("element {}, port {}", element, port)};
+  }
+  Status status = queues_[element].push(port, events, step_time_, step_, executable_->options(),
+                                        std::is_integral_v<V>, waiting_, totals_.input);
+  totals_.seconds.input += seconds_since(start);
+  return status;
+}
+
+template <typename V>
+Status CudaSession<V>::advance(Time until) {
+  if (lost_) return lost_state();
+  cancelled_ = false;
+  const std::int64_t target = floor_div(until, step_time_);
+  const auto start = Clocks::now();
+  Status status;
+  while (status.ok() && step_ < target) {
+    if (cancelled_) {
+      status = Error{.code = ErrorCode::kCancelled,
+                     .what = "the run was cancelled",
+                     .where = fmt::format("after step {}", step_)};
+      break;
+    }
+    std::int64_t last = std::min(target, step_ + std::int64_t{kChunk});
+    if constexpr (std::is_integral_v<V>) {
+      auto within = within_limits(last);
+      if (!within.ok()) {
+        status = std::move(within).error();
+        break;
+      }
+      last = *within;
+    }
+    status = run_chunk(static_cast<std::uint32_t>(last - step_));
+  }
+  if (Status done = machine_.wait(); !done.ok()) {
+    lost_ = true;
+    status = std::move(done);
+  }
+  totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, machine_.memory());
+  totals_.seconds.compute += seconds_since(start);
+  return status;
+}
+
+/// How far before `last` every element's input is within the proven limit. The step after that, if
+/// it is the next one, is refused and its events are dropped.
+template <typename V>
+Result<std::int64_t> CudaSession<V>::within_limits(std::int64_t last) {
+  const double limit = executable_->input_limit();
+  std::optional<InputExcess> worst;
+  std::size_t where = 0;
+  for (std::size_t e = 0; e < queues_.size(); ++e) {
+    const auto found = queues_[e].find_excess(last, limit);
+    if (!found) continue;
+    worst = found;
+    where = e;
+    last = found->step;
+  }
+  if (!worst || last > step_) return last;
+  const std::size_t dropped = queues_[where].drop(step_);
+  waiting_ -= dropped;
+  totals_.input.dropped += dropped;
+  return Error{
+      .what = "an input value is larger than the overflow proof allows",
+      .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", step_, where,
+                           program_.nodes[program_.inputs[worst->port]].name, worst->index),
+      .expected = fmt::format("an integer within +-{}", limit),
+      .got = fmt::format("{}", worst->sum),
+      .next = "give --clip, a shorter bin, or --arithmetic float32"};
+}
+
+template <typename V>
+Status CudaSession<V>::run_chunk(std::uint32_t count) {
+  Status status = send_input(count);
+  if (status.ok()) {
+    auto& sequence = count == 1 ? one_step_ : chunk_;
+    if (sequence == nullptr) {
+      auto made = machine_.record(make_calls(count == 1 ? 1 : kChunk));
+      if (!made.ok()) return std::move(made).error();
+      sequence = *std::move(made);
+    }
+    status = machine_.run(*sequence);
+  }
+  if (status.ok()) status = record(count);
+  if (!status.ok()) {
+    lost_ = true;
+    return status;
+  }
+  step_ += count;
+  steps_here_ += count;
+  totals_.steps += count;
+  return {};
+}
+
+/// Sums up the events of each input element and step, in the order of their arrival.
+template <typename V>
+Status CudaSession<V>::send_input(std::uint32_t count) {
+  std::vector<InputEvent<V>> events;
+  std::vector<QueuedEvent> due;
+  for (std::uint32_t s = 0; s < count; ++s) {
+    for (std::uint32_t e = 0; e < batch_; ++e) {
+      const auto taken = queues_[e].take(step_ + s);
+      waiting_ -= taken.size();
+      due.assign(taken.begin(), taken.end());
+      std::stable_sort(due.begin(), due.end(), [](const QueuedEvent& a, const QueuedEvent& b) {
+        return a.port != b.port ? a.port < b.port : a.index < b.index;
+      });
+      for (std::size_t i = 0; i < due.size();) {
+        const QueuedEvent& first = due[i];
+        // The sum is within the proven limit; on the way to it there may be more.
+        std::conditional_t<std::is_integral_v<V>, std::int64_t, V> sum = 0;
+        for (; i < due.size() && due[i].port == first.port && due[i].index == first.index; ++i) {
+          sum += static_cast<V>(due[i].value);
+        }
+        if (sum == 0) continue;
+        events.push_back({s * batch_ + e, first.port, first.index, static_cast<V>(sum)});
+      }
+    }
+  }
+  if (events.size() > input_events_.size()) {
+    one_step_ = nullptr;  // they hold the old address
+    chunk_ = nullptr;
+    SPIKELOOM_TRY(input_events_, Buffer<InputEvent<V>>::make(machine_, 2 * events.size()));
+  }
+  SPIKELOOM_CHECK(input_events_.write(events.data(), events.size()));
+  const Clock clock{base_, step_, count, static_cast<std::uint32_t>(events.size())};
+  return clock_.write(&clock, 1);
+}
+
+/// Fetches what is recorded of the chunk that has been launched.
+template <typename V>
+Status CudaSession<V>::record(std::uint32_t count) {
+  struct Fetched {
+    std::uint32_t node;
+    Variable variable;
+    std::size_t size;
+    std::vector<V> values;  ///< step x batch x size
+  };
+  std::vector<Fetched> fetched;
+  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
+    const NodeDevice<V>& device = nodes_[n];
+    const auto size = static_cast<std::size_t>(program_.nodes[n].out_size);
+    const std::size_t step_size = batch_ * size;
+    for (const Variable variable : records_[n]) {
+      fetched.push_back({n, variable, size, std::vector<V>(count * step_size)});
+      std::vector<V>& values = fetched.back().values;
+      if (variable == Variable::kMembrane || variable == Variable::kCurrent) {
+        const auto& trace =
+            variable == Variable::kMembrane ? device.membrane_trace : device.current_trace;
+        SPIKELOOM_CHECK(trace.read(values.data(), values.size()));
+        continue;
+      }
+      for (std::uint32_t s = 0; s < count; ++s) {
+        const std::size_t slot = device.out.ref.place(step_ + s, 0) * size;
+        SPIKELOOM_CHECK(device.out.value.read(values.data() + s * step_size, step_size, slot));
+      }
+    }
+  }
+  if (fetched.empty()) return {};
+  SPIKELOOM_CHECK(machine_.wait());
+  for (std::uint32_t s = 0; s < count; ++s) {
+    for (std::uint32_t e = 0; e < batch_; ++e) {
+      for (const Fetched& one : fetched) {
+        const V* const values = one.values.data() + (std::size_t{s} * batch_ + e) * one.size;
+        Record made{one.node, one.variable, e, step_ + s, {}, {}};
+        const bool dense =
+            one.variable == Variable::kMembrane || one.variable == Variable::kCurrent;
+        for (std::uint32_t i = 0; i < one.size; ++i) {
+          if (!dense && values[i] == V{0}) continue;
+          if (!dense) made.index.push_back(i);
+          made.value.push_back(static_cast<double>(values[i]));
+        }
+        if (dense || !made.index.empty()) made_.push_back(std::move(made));
+      }
+    }
+  }
+  return {};
+}
+
+template <typename V>
+Status CudaSession<V>::read(Sink& sink) {
+  const auto start = Clocks::now();
+  for (const Record& r : made_) {
+    if (r.variable == Variable::kSpikes || r.variable == Variable::kOutput) {
+      sink.events(r.node, r.variable, r.element, r.step, r.index, r.value);
+    } else {
+      sink.state(r.node, r.variable, r.element, r.step, r.value);
+    }
+  }
+  made_.clear();
+  totals_.seconds.record += seconds_since(start);
+  return {};
+}
+
+template <typename V>
+Status CudaSession<V>::latest(std::uint32_t element, std::uint32_t node,
+                              std::span<float> out) const {
+  SPIKELOOM_CHECK(check_latest(program_, batch_, element, node, out.size()));
+  if (lost_) return lost_state();
+  std::fill(out.begin(), out.end(), 0.0F);
+  if (step_ == base_) return {};
+  const SignalBuffer<V>& signal = nodes_[node].out;
+  std::vector<V> values(out.size());
+  SPIKELOOM_CHECK(signal.value.read(values.data(), values.size(),
+                                    signal.ref.place(step_ - 1, element) * values.size()));
+  SPIKELOOM_CHECK(machine_.wait());
+  const auto unit = static_cast<float>(images_[node].unit);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(values[i]) * unit;
+  return {};
+}
+
+template <typename V>
+Status CudaSession<V>::reset() {
+  SPIKELOOM_CHECK(seed_links());
+  return clear();
+}
+
+template <typename V>
+RunStats CudaSession<V>::stats() const {
+  RunStats stats = totals_;
+  std::vector<Tally<V>> tallies(tallies_.size());
+  // A device that does not answer any more has no counts to add.
+  if (lost_ || !tallies_.read(tallies.data(), tallies.size()).ok() || !machine_.wait().ok()) {
+    std::fill(tallies.begin(), tallies.end(), Tally<V>());
+  }
+  const std::uint64_t steps = steps_here_ * batch_;
+  for (std::size_t n = 0; n < program_.nodes.size(); ++n) {
+    const ProgramNode& node = program_.nodes[n];
+    const NodeDevice<V>& device = nodes_[n];
+    NodeStats one = saved_stats_[n];
+    one.name = node.name;
+    one.kind = node.kind;
+    stats.nodes.push_back(one);
+    if (skipped(static_cast<std::uint32_t>(n))) continue;
+    NodeStats& made = stats.nodes.back();
+    const Tally<V>& out = tallies[2 * n];
+    // What a node reads without a sum of its own was counted where it was made.
+    const bool is_input = std::holds_alternative<op::Input>(node.operation);
+    const bool reads_source = !device.gathers && device.in.tally != nullptr;
+    const std::size_t read = is_input       ? 2 * n
+                             : reads_source ? 2 * node.inputs[0].source
+                                            : 2 * n + 1;
+    made.events_in += tallies[read].events;
+    made.value_sum += static_cast<double>(tallies[read].sum);
+    made.events_out += out.events;
+    made.dense_macs += static_cast<std::uint64_t>(node.dense_macs) * steps;
+    made.bytes.events += out.events * (sizeof(std::uint32_t) + sizeof(V));
+    if (is_weight_operation(node.operation)) {
+      const bool cheap = weight_class(node.operation) != WeightClass::kGeneral;
+      const std::uint64_t ac = out.unit + (cheap ? out.graded : 0);
+      const std::uint64_t mac = cheap ? 0 : out.graded;
+      const WeightImage<V>& image = images_[n].weights;
+      const std::uint64_t weight_bytes = !image.narrow.empty() ? 1 : !image.wide.empty() ? 2 : 4;
+      made.ac += ac;
+      made.mac += mac;
+      made.executed_ac += out.unit;
+      made.executed_mac += out.graded;
+      made.bytes.weights += (ac + mac) * weight_bytes;
+      made.steps_rows += steps;
+    } else if (std::holds_alternative<op::Neuron>(node.operation)) {
+      const std::uint64_t updates = steps * static_cast<std::uint64_t>(node.out_size);
+      made.neuron_updates += updates;
+      made.executed_updates += updates;
+      made.bytes.state += updates * 2 * sizeof(V) * (device.current.empty() ? 1 : 2);
+    }
+  }
+  return stats;
+}
+
+#define SPIKELOOM_INSTANTIATE(V)                                                                \
+  template Status CudaSession<V>::push(std::uint32_t, std::uint32_t, const EventSpan&);         \
+  template Status CudaSession<V>::advance(Time);                                                \
+  template Status CudaSession<V>::read(Sink&);                                                  \
+  template Status CudaSession<V>::latest(std::uint32_t, std::uint32_t, std::span<float>) const; \
+  template Status CudaSession<V>::reset();                                                      \
+  template RunStats CudaSession<V>::stats() const;
+SPIKELOOM_INSTANTIATE(float)
+SPIKELOOM_INSTANTIATE(std::int32_t)
+#undef SPIKELOOM_INSTANTIATE
+
+}  // namespace spikeloom::cuda

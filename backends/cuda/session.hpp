@@ -1,0 +1,132 @@
+#pragma once
+/// The session of the CUDA backend: state on the device, steps in chunks.
+///
+/// A chunk of steps is one recorded sequence of launches. A node outside cycles does all steps of
+/// the chunk at once, the nodes of a cycle take turns; so a node's values of the last chunk, and of
+/// as many steps before as its links are long, stay on the device (Signal).
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "backends/checkpoint.hpp"
+#include "backends/cuda/executable.hpp"
+#include "backends/cuda/stages.hpp"
+#include "backends/input_queue.hpp"
+
+namespace spikeloom::cuda {
+
+/// Steps of a chunk.
+inline constexpr std::uint32_t kChunk = 16;
+static_assert(kChunk <= kMostSteps);
+
+/// A signal and the memory behind it.
+template <typename V>
+struct SignalBuffer {
+  Buffer<V> value;
+  Buffer<std::uint32_t> mask;
+  Signal<V> ref;
+};
+
+template <typename V>
+struct NodeDevice {
+  SignalBuffer<V> out;
+  /// Input of nodes that read one signal: their own (the sum of their links), or their source's.
+  SignalBuffer<V> gathered;
+  Signal<V> in;
+  bool gathers = false;
+  std::vector<Buffer<V>> before;  ///< per link: what it carried before the session's first step
+  Buffer<LinkRef<V>> links;
+  Buffer<V> membrane, current;
+  Buffer<std::int32_t> countdown;
+  Buffer<V> membrane_trace, current_trace;
+  Buffer<std::uint32_t> list_count, list_index;
+  Tally<V>* in_tally = nullptr;  ///< of the summed input, where that is counted on its own
+};
+
+/// One recorded moment of one node.
+struct Record {
+  std::uint32_t node = 0;
+  Variable variable = Variable::kSpikes;
+  std::uint32_t element = 0;
+  std::int64_t step = 0;
+  std::vector<std::uint32_t> index;
+  std::vector<double> value;
+};
+
+template <typename V>
+class CudaSession : public Session {
+ public:
+  /// kResource if the device has too little memory.
+  static Result<std::unique_ptr<Session>> open(std::shared_ptr<const CudaExecutable<V>> executable,
+                                               std::uint32_t batch);
+
+  Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) override;
+  Status advance(Time until) override;
+  Status read(Sink& sink) override;
+  Status latest(std::uint32_t element, std::uint32_t node, std::span<float> out) const override;
+  Status reset() override;
+  void cancel() noexcept override { cancelled_ = true; }
+  Result<Checkpoint> save() const override;
+  Status load(std::span<const std::byte> checkpoint) override;
+  std::int64_t steps_done() const override { return step_; }
+  Time step_time() const override { return step_time_; }
+  RunStats stats() const override;
+
+ private:
+  CudaSession(std::shared_ptr<const CudaExecutable<V>> executable, std::uint32_t batch);
+
+  // session_state.cpp
+  Status make_state();
+  Status make_node(std::uint32_t node);
+  Status make_links(std::uint32_t node);
+  Result<SignalBuffer<V>> make_signal(std::size_t size, std::uint64_t reach, bool masked) const;
+  Status clear();
+  Status seed_links();
+  bool skipped(std::uint32_t node) const;
+
+  // session_calls.cpp
+  /// The launches of a chunk of up to `steps` steps.
+  std::vector<KernelCall> make_calls(std::uint32_t steps) const;
+  void add_input(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
+  void add_early(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
+  void add_node(std::uint32_t node, const Rows& rows, bool cyclic,
+                std::vector<KernelCall>& calls) const;
+  void add_neurons(std::uint32_t node, const Rows& rows, bool cyclic,
+                   std::vector<KernelCall>& calls) const;
+  void add_weights(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
+  Status run_chunk(std::uint32_t count);
+
+  Result<std::int64_t> within_limits(std::int64_t last);
+  Status send_input(std::uint32_t count);
+  Status record(std::uint32_t count);
+  Status forget_failed_run(const Status& status);
+
+  std::shared_ptr<const CudaExecutable<V>> executable_;
+  const Program& program_;
+  const std::vector<NodeImage<V>>& images_;
+  Machine& machine_;
+  std::uint32_t batch_;
+  Time step_time_;
+  std::vector<Stage> stages_;
+  std::vector<std::vector<Variable>> records_;  ///< wanted, by node
+
+  std::vector<NodeDevice<V>> nodes_;
+  Buffer<Clock> clock_;
+  Buffer<Tally<V>> tallies_;  ///< two a node: of its output, of its summed input
+  Buffer<InputEvent<V>> input_events_;
+  std::unique_ptr<Sequence> one_step_, chunk_;
+
+  std::int64_t step_ = 0, base_ = 0;
+  std::vector<InputQueue> queues_;
+  std::size_t waiting_ = 0;
+  std::vector<Record> made_;
+  RunStats totals_;
+  std::vector<NodeStats> saved_stats_;  ///< of a checkpoint that was loaded
+  std::uint64_t steps_here_ = 0;        ///< since then
+  bool lost_ = false;                   ///< the device failed in the middle of a step
+  std::atomic<bool> cancelled_ = false;
+};
+
+}  // namespace spikeloom::cuda

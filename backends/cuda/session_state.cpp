@@ -1,0 +1,309 @@
+/// The state of a CUDA session: made once, set back at every reset.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "backends/backend_impl.hpp"
+#include "backends/cuda/session.hpp"
+
+namespace spikeloom::cuda {
+namespace {
+
+/// Values that a thread can count: sizes and launches are 32-bit.
+constexpr std::uint64_t kMostValues = std::uint64_t{1} << 31;
+
+/// Links beyond this would need a ring that no device holds.
+constexpr std::uint64_t kLongest = std::uint64_t{1} << 24;
+
+bool reads_one_signal(const Operation& operation) {
+  return is_weight_operation(operation) || std::holds_alternative<op::Pool>(operation) ||
+         std::holds_alternative<op::Delay>(operation);
+}
+
+}  // namespace
+
+template <typename V>
+CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>> executable,
+                            std::uint32_t batch)
+    : executable_(std::move(executable)),
+      program_(executable_->program()),
+      images_(executable_->images()),
+      machine_(executable_->machine()),
+      batch_(batch),
+      step_time_(session_step_time(program_.discretisation)),
+      stages_(find_stages(program_)),
+      records_(program_.nodes.size()),
+      queues_(batch, InputQueue(program_)) {
+  const RunOptions& options = executable_->options();
+  if (options.record_outputs) {
+    for (const std::uint32_t output : program_.outputs) records_[output] = {Variable::kOutput};
+  }
+  for (const RecordRequest& request : options.record) {
+    auto& wanted = records_[request.node];
+    if (std::find(wanted.begin(), wanted.end(), request.variable) == wanted.end()) {
+      wanted.push_back(request.variable);
+    }
+  }
+}
+
+template <typename V>
+Result<std::unique_ptr<Session>> CudaSession<V>::open(
+    std::shared_ptr<const CudaExecutable<V>> executable, std::uint32_t batch) {
+  std::unique_ptr<CudaSession> session(new CudaSession(std::move(executable), batch));
+  SPIKELOOM_CHECK(session->make_state());
+  SPIKELOOM_CHECK(session->seed_links());
+  SPIKELOOM_CHECK(session->clear());
+  return std::unique_ptr<Session>(std::move(session));
+}
+
+template <typename V>
+bool CudaSession<V>::skipped(std::uint32_t node) const {
+  return std::holds_alternative<op::Output>(program_.nodes[node].operation) &&
+         !executable_->options().record_outputs;
+}
+
+/// A ring for a chunk and `reach` steps before it.
+template <typename V>
+Result<SignalBuffer<V>> CudaSession<V>::make_signal(std::size_t size, std::uint64_t reach,
+                                                    bool masked) const {
+  SignalBuffer<V> made;
+  const std::uint64_t slots = std::bit_ceil(kChunk + reach);
+  const std::uint64_t rows = slots * batch_;
+  if (reach > kLongest || size * std::uint64_t{batch_} > kMostValues) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "a node's values do not fit a CUDA device",
+                 .expected = fmt::format("delays up to {} steps, up to {} values a step", kLongest,
+                                         kMostValues),
+                 .got = fmt::format("{} steps, {} values", reach, size * std::uint64_t{batch_}),
+                 .next = "run a smaller batch"};
+  }
+  made.ref.slots = static_cast<std::uint32_t>(slots);
+  made.ref.batch = batch_;
+  made.ref.size = static_cast<std::uint32_t>(size);
+  made.ref.words = static_cast<std::uint32_t>((size + 31) / 32);
+  SPIKELOOM_TRY(made.value, Buffer<V>::make(machine_, rows * size));
+  made.ref.value = made.value.data();
+  if (masked) {
+    SPIKELOOM_TRY(made.mask, Buffer<std::uint32_t>::make(machine_, rows * made.ref.words));
+    made.ref.mask = made.mask.data();
+  }
+  return made;
+}
+
+template <typename V>
+Status CudaSession<V>::make_state() {
+  const std::size_t size = program_.nodes.size();
+  nodes_.resize(size);
+  SPIKELOOM_TRY(clock_, Buffer<Clock>::make(machine_, 1));
+  SPIKELOOM_TRY(tallies_, Buffer<Tally<V>>::make(machine_, 2 * size));
+  for (std::uint32_t n = 0; n < size; ++n) {
+    auto made = make_node(n);
+    if (!made.ok()) {
+      return std::move(made).error().in(fmt::format("node \"{}\"", program_.nodes[n].name));
+    }
+  }
+  for (std::uint32_t n = 0; n < size; ++n) SPIKELOOM_CHECK(make_links(n));
+  return {};
+}
+
+template <typename V>
+Status CudaSession<V>::make_node(std::uint32_t n) {
+  const ProgramNode& node = program_.nodes[n];
+  NodeDevice<V>& device = nodes_[n];
+  const auto size = static_cast<std::size_t>(node.out_size);
+  std::uint64_t reach = 0;
+  for (const ProgramNode& reader : program_.nodes) {
+    for (const Link& link : reader.inputs) {
+      if (link.source == n) reach = std::max<std::uint64_t>(reach, link.delay);
+    }
+  }
+  const bool weights = is_weight_operation(node.operation);
+  SPIKELOOM_TRY(device.out, make_signal(size, reach, !weights));
+  device.out.ref.tally = tallies_.data() + 2 * n;
+  device.in_tally = tallies_.data() + 2 * n + 1;
+  const auto* neuron = std::get_if<op::Neuron>(&node.operation);
+  device.out.ref.unit = std::holds_alternative<op::Threshold>(node.operation);
+  if (neuron == nullptr) return {};
+  const NeuronCoefficients& c = neuron->coefficients;
+  const Discretisation& d = program_.discretisation;
+  device.out.ref.unit = c.spiking && !c.sigma_delta && d.spike_amplitude() == 1.0 &&
+                        d.spike_rule != SpikeRule::kMultiple && d.spike_time == SpikeTime::kGrid;
+  SPIKELOOM_TRY(device.membrane, Buffer<V>::make(machine_, batch_ * size));
+  if (c.has_current || c.sigma_delta) {
+    SPIKELOOM_TRY(device.current, Buffer<V>::make(machine_, batch_ * size));
+  }
+  if (!c.refractory.empty()) {
+    SPIKELOOM_TRY(device.countdown, Buffer<std::int32_t>::make(machine_, batch_ * size));
+  }
+  for (const Variable variable : records_[n]) {
+    const std::size_t traced = std::size_t{kChunk} * batch_ * size;
+    if (variable == Variable::kMembrane) {
+      SPIKELOOM_TRY(device.membrane_trace, Buffer<V>::make(machine_, traced));
+    } else if (variable == Variable::kCurrent) {
+      SPIKELOOM_TRY(device.current_trace, Buffer<V>::make(machine_, traced));
+    }
+  }
+  return {};
+}
+
+/// What a node reads; every node's output is there already.
+template <typename V>
+Status CudaSession<V>::make_links(std::uint32_t n) {
+  const ProgramNode& node = program_.nodes[n];
+  NodeDevice<V>& device = nodes_[n];
+  std::vector<LinkRef<V>> links;
+  for (const Link& link : node.inputs) {
+    Buffer<V> before;
+    if (link.delay > 0) {
+      const auto values = std::size_t{link.delay} * batch_ * static_cast<std::size_t>(node.in_size);
+      SPIKELOOM_TRY(before, Buffer<V>::make(machine_, values));
+    }
+    links.push_back(
+        {nodes_[link.source].out.ref, before.empty() ? nullptr : before.data(), link.delay});
+    device.before.push_back(std::move(before));
+  }
+  SPIKELOOM_TRY(device.links, Buffer<LinkRef<V>>::of(machine_, links));
+  if (!reads_one_signal(node.operation)) return {};
+  const bool weights = is_weight_operation(node.operation);
+  const bool direct = links.size() == 1 && links[0].delay == 0 &&
+                      !std::holds_alternative<op::Delay>(node.operation) &&
+                      (!weights || links[0].source.mask != nullptr);
+  device.gathers = !direct;
+  if (direct) {
+    device.in = links[0].source;
+  } else {
+    SPIKELOOM_TRY(device.gathered, make_signal(static_cast<std::size_t>(node.in_size),
+                                               images_[n].longest_delay, true));
+    device.gathered.ref.tally = device.in_tally;
+    device.gathered.ref.unit =
+        links.size() == 1 && links[0].source.unit && !node.inputs[0].bias_at_start;
+    device.in = device.gathered.ref;
+  }
+  if (!images_[n].weights.pivot.empty()) {
+    const std::size_t rows = std::size_t{kChunk} * batch_;
+    const auto in_size = static_cast<std::size_t>(node.in_size);
+    SPIKELOOM_TRY(device.list_count, Buffer<std::uint32_t>::make(machine_, rows));
+    SPIKELOOM_TRY(device.list_index, Buffer<std::uint32_t>::make(machine_, rows * in_size));
+  }
+  return {};
+}
+
+/// Back to step 0. What links carried before it stays as seed_links() made it.
+template <typename V>
+Status CudaSession<V>::clear() {
+  step_ = 0;
+  base_ = 0;
+  waiting_ = 0;
+  steps_here_ = 0;
+  lost_ = false;
+  cancelled_ = false;
+  made_.clear();
+  for (InputQueue& queue : queues_) queue.clear();
+  totals_ = {};
+  totals_.backend = executable_->backend();
+  totals_.arithmetic = to_string(executable_->options().arithmetic);
+  totals_.peak_memory_bytes = machine_.memory();
+  saved_stats_.assign(program_.nodes.size(), {});
+  SPIKELOOM_CHECK(tallies_.clear());
+  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
+    NodeDevice<V>& device = nodes_[n];
+    SPIKELOOM_CHECK(device.out.value.clear());
+    SPIKELOOM_CHECK(device.out.mask.clear());
+    SPIKELOOM_CHECK(device.gathered.value.clear());
+    SPIKELOOM_CHECK(device.gathered.mask.clear());
+    SPIKELOOM_CHECK(device.current.clear());
+    SPIKELOOM_CHECK(device.countdown.clear());
+    SPIKELOOM_CHECK(device.membrane.clear());
+    if (images_[n].initial.empty()) continue;
+    const auto& initial = std::get<op::Neuron>(program_.nodes[n].operation).coefficients.initial;
+    std::vector<V> membrane;
+    for (std::uint32_t e = 0; e < batch_; ++e) {
+      for (const double v : initial) membrane.push_back(static_cast<V>(v));
+    }
+    SPIKELOOM_CHECK(device.membrane.write(membrane.data(), membrane.size()));
+    SPIKELOOM_CHECK(machine_.wait());
+  }
+  return {};
+}
+
+/// Fills the links that carry their cycle's response to silence before step 0: the stateless nodes
+/// run once, for one step, on what reaches them within their cycle while every neuron is silent.
+template <typename V>
+Status CudaSession<V>::seed_links() {
+  const auto seeded = [](const ProgramNode& node) {
+    return std::any_of(node.inputs.begin(), node.inputs.end(),
+                       [](const Link& link) { return link.bias_at_start; });
+  };
+  for (const NodeDevice<V>& device : nodes_) {  // load() may have written them
+    for (const Buffer<V>& before : device.before) SPIKELOOM_CHECK(before.clear());
+  }
+  if (std::none_of(program_.nodes.begin(), program_.nodes.end(), seeded)) return {};
+  SPIKELOOM_CHECK(clear());
+  const Clock clock{0, 0, 1, 0};
+  SPIKELOOM_CHECK(clock_.write(&clock, 1));
+  // Only the links of cycles count, and none of them has been fed yet.
+  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
+    std::vector<LinkRef<V>> links;
+    for (const Link& link : program_.nodes[n].inputs) {
+      if (link.in_cycle) links.push_back({nodes_[link.source].out.ref, nullptr, link.delay});
+    }
+    std::vector<KernelCall> calls;
+    const Operation& operation = program_.nodes[n].operation;
+    if (std::holds_alternative<op::Neuron>(operation) ||
+        std::holds_alternative<op::Delay>(operation) ||
+        std::holds_alternative<op::Input>(operation)) {
+      continue;
+    }
+    NodeDevice<V>& device = nodes_[n];
+    const Signal<V> in = device.in;
+    const bool gathers = device.gathers;
+    Buffer<LinkRef<V>> all = std::move(device.links);
+    SPIKELOOM_TRY(device.links, Buffer<LinkRef<V>>::of(machine_, links));
+    SignalBuffer<V> scratch;
+    if (reads_one_signal(operation) && !gathers) {
+      SPIKELOOM_TRY(scratch,
+                    make_signal(static_cast<std::size_t>(program_.nodes[n].in_size), 0, true));
+      scratch.ref.tally = device.in_tally;
+      std::swap(device.gathered, scratch);
+      device.in = device.gathered.ref;
+      device.gathers = true;
+    }
+    add_node(n, {clock_.data(), 0, 1, batch_}, true, calls);
+    SPIKELOOM_TRY(const auto sequence, machine_.record(std::move(calls)));
+    SPIKELOOM_CHECK(machine_.run(*sequence));
+    SPIKELOOM_CHECK(machine_.wait());
+    if (!gathers && reads_one_signal(operation)) std::swap(device.gathered, scratch);
+    device.in = in;
+    device.gathers = gathers;
+    device.links = std::move(all);
+  }
+  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
+    for (std::size_t l = 0; l < program_.nodes[n].inputs.size(); ++l) {
+      const Link& link = program_.nodes[n].inputs[l];
+      if (!link.bias_at_start || link.delay == 0) continue;
+      const SignalBuffer<V>& source = nodes_[link.source].out;
+      std::vector<V> values(std::size_t{batch_} * source.ref.size);
+      SPIKELOOM_CHECK(source.value.read(values.data(), values.size()));
+      SPIKELOOM_CHECK(machine_.wait());
+      for (std::size_t d = 0; d < link.delay; ++d) {
+        SPIKELOOM_CHECK(nodes_[n].before[l].write(values.data(), values.size(), d * values.size()));
+      }
+      SPIKELOOM_CHECK(machine_.wait());
+    }
+  }
+  return {};
+}
+
+#define SPIKELOOM_INSTANTIATE(V)                                                                 \
+  template CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>>, std::uint32_t); \
+  template Result<std::unique_ptr<Session>> CudaSession<V>::open(                                \
+      std::shared_ptr<const CudaExecutable<V>>, std::uint32_t);                                  \
+  template bool CudaSession<V>::skipped(std::uint32_t) const;                                    \
+  template Status CudaSession<V>::seed_links();                                                  \
+  template Status CudaSession<V>::clear();
+SPIKELOOM_INSTANTIATE(float)
+SPIKELOOM_INSTANTIATE(std::int32_t)
+#undef SPIKELOOM_INSTANTIATE
+
+}  // namespace spikeloom::cuda
