@@ -1,20 +1,16 @@
 #include "backends/simulation/engine.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <bit>
 #include <fstream>
 #include <new>
 #include <string>
 
 #include <fmt/format.h>
 
-#include "backends/simulation/detail/delivery.hpp"
-#include "backends/simulation/detail/neurons.hpp"
-#include "backends/simulation/detail/rows.hpp"
-#include "backends/simulation/detail/slices.hpp"
-#include "backends/simulation/detail/stimuli.hpp"
+#include "backends/simulation/detail/checkpoint.hpp"
+#include "backends/simulation/detail/slice_state.hpp"
 #include "backends/simulation/detail/workers.hpp"
-#include "event/aligned_buffer.hpp"
 #include "snn/simulation/connectivity.hpp"
 #include "snn/simulation/weight_units.hpp"
 
@@ -33,67 +29,13 @@ double available_memory() {
   return 0.0;
 }
 
-/// Adds up the time between its calls.
-class PhaseClock {
- public:
-  explicit PhaseClock(bool on) : on_(on) {
-    if (on_) last_ = Clock::now();
-  }
-  void add_to(double& phase) {
-    if (!on_) return;
-    const auto now = Clock::now();
-    phase += std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  bool on_;
-  Clock::time_point last_;
-};
-
-/// A slice and everything that one thread touches while it moves it.
-struct SliceState {
-  Slice slice;
-  AlignedBuffer<std::int32_t> accumulators;
-  std::vector<std::unique_ptr<NeuronGroup>> neurons;  ///< of each part
-  std::vector<Stimuli> stimuli;
-  std::vector<std::uint32_t> first;  ///< number of each part's first neuron
-  Rows rows;
-  Deliveries deliveries{1};
-  std::vector<std::vector<std::uint32_t>> part_spikes;
-  std::vector<std::uint32_t> spikes[2];  ///< of even and odd steps
-  std::uint64_t events = 0;
-
-  void step(std::int64_t step, EnginePhases& phases, bool measure);
-
- private:
-  void move(bool currents_in_accumulators, std::int64_t step);
-};
-
-void SliceState::move(bool currents_in_accumulators, std::int64_t step) {
-  for (std::size_t p = 0; p < neurons.size(); ++p) {
-    if (neurons[p]->accumulates_currents() != currents_in_accumulators) continue;
-    part_spikes[p].clear();
-    neurons[p]->step(stimuli[p].current(step), first[p], part_spikes[p]);
-  }
-}
-
-void SliceState::step(std::int64_t step, EnginePhases& phases, bool measure) {
-  PhaseClock clock(measure);
-  move(true, step);
-  clock.add_to(phases.neurons);
-  events += deliveries.deliver(accumulators.data());
-  clock.add_to(phases.delivery);
-  for (const Stimuli& s : stimuli) {
-    if (s.has_poisson()) s.add_poisson(step, accumulators.data());
-  }
-  clock.add_to(phases.stimuli);
-  move(false, step);
-  std::vector<std::uint32_t>& all = spikes[step % 2];
-  all.clear();
-  for (const auto& part : part_spikes) all.insert(all.end(), part.begin(), part.end());
-  clock.add_to(phases.neurons);
+/// The slices of this process.
+std::vector<Slice> slices_of(const Network& network, const EngineOptions& options) {
+  const auto threads = static_cast<std::size_t>(options.threads);
+  const std::int64_t neurons = neuron_count(network);
+  if (options.ranks == nullptr) return make_slices(network, 0, neurons, threads);
+  const auto [first, last] = rank_range(network, options.ranks->rank(), options.ranks->size());
+  return make_slices(network, first, last, threads);
 }
 
 class SlicedEngine final : public Engine {
@@ -105,6 +47,8 @@ class SlicedEngine final : public Engine {
   Status advance(std::int64_t steps, const SpikeSink& sink) override;
   Result<std::vector<double>> state(std::uint32_t population,
                                     std::string_view variable) const override;
+  Result<std::vector<std::byte>> save() const override;
+  Status load(std::span<const std::byte> checkpoint) override;
   SimulationCounts counts() const override;
   std::uint64_t synapses() const override;
   std::uint64_t synapse_bytes() const override;
@@ -112,51 +56,63 @@ class SlicedEngine final : public Engine {
   EnginePhases phases() const override { return phases_; }
 
  private:
-  Status build_slice(Slice slice, const std::vector<double>& units, std::int32_t longest);
+  struct Run;
+  void run_thread(Run& run, std::size_t thread);
+  void after_step(Run& run, std::int64_t step);
+  void start_exchange(Run& run, std::int64_t step);
+  void finish_exchange(Run& run);
+  void publish(Run& run, std::int64_t step, std::span<const std::uint32_t> neurons);
+  SimulationState gathered() const;
+  Status join_ranks(std::vector<double>& values) const;
+  std::uint64_t local_events() const;
 
   Network network_;
   EngineOptions options_;
   std::vector<SliceState> slices_;
   std::int64_t step_ = 0;
-  std::uint64_t spikes_ = 0;
+  std::int32_t shortest_ = 1, longest_ = 1;  ///< delays
+  /// Spikes of all ranks in the last longest_ steps, a ring by step.
+  std::vector<std::vector<std::uint32_t>> history_;
+  std::uint64_t spikes_ = 0, loaded_events_ = 0;
   bool measure_ = false;
   EnginePhases phases_;
+};
+
+/// A call of advance().
+struct SlicedEngine::Run {
+  std::int64_t last;
+  const SpikeSink& sink;
+  std::size_t threads = 1;
+  StepBarrier barrier;
+  // Written by thread 0 between barriers.
+  bool stopped = false;  ///< by the sink
+  bool failed = false;   ///< an exchange
+  Status status = {};
+  std::int64_t done = 0;
+  // Spikes of ranks: (step - window) << 32 | neuron.
+  std::int64_t window = 0;  ///< its first step
+  bool pending = false;     ///< an exchange has begun
+  std::int64_t sent_window = 0, sent_steps = 0;
+  std::vector<std::uint64_t> outbox = {};
+  std::vector<std::pair<std::int64_t, std::uint32_t>> received = {};  ///< of other ranks
 };
 
 Status SlicedEngine::build(Network network, const EngineOptions& options) {
   network_ = std::move(network);
   options_ = options;
+  bool any = false;
+  for (const DelayRange& range : delay_ranges(network_)) {
+    if (range.count == 0) continue;
+    shortest_ = any ? std::min(shortest_, range.first) : range.first;
+    longest_ = std::max(longest_, range.first + range.count - 1);
+    any = true;
+  }
+  history_.resize(static_cast<std::size_t>(longest_));
   const std::vector<double> units = weight_units(network_);
-  std::int32_t longest = 1;
-  for (const DelayRange& range : delay_ranges(network_)) longest = std::max(longest, range.first);
-  const auto threads = static_cast<std::size_t>(options.threads);
-  for (Slice& slice : make_slices(network_, 0, neuron_count(network_), threads)) {
-    SPIKELOOM_CHECK(build_slice(std::move(slice), units, longest));
+  for (Slice& slice : slices_of(network_, options)) {
+    SPIKELOOM_TRY(SliceState state, SliceState::make(network_, std::move(slice), units, options_));
+    slices_.push_back(std::move(state));
   }
-  return {};
-}
-
-Status SlicedEngine::build_slice(Slice slice, const std::vector<double>& units,
-                                 std::int32_t longest) {
-  const std::vector<std::int64_t> first = first_neurons(network_);
-  SliceState state;
-  state.accumulators = AlignedBuffer<std::int32_t>(slice.accumulators);
-  for (const Part& part : slice.parts) {
-    const double unit = units[part.population];
-    SPIKELOOM_TRY(auto neurons, make_neurons(network_, part, unit, state.accumulators.data(),
-                                             options_.in_double));
-    state.neurons.push_back(std::move(neurons));
-    state.stimuli.emplace_back(network_, part, unit);
-    state.first.push_back(static_cast<std::uint32_t>(first[part.population] + part.first));
-  }
-  state.part_spikes.resize(slice.parts.size());
-  SPIKELOOM_TRY(const Connectivity connectivity,
-                Connectivity::make(network_, slice.first, slice.last));
-  SPIKELOOM_TRY(state.rows, Rows::make(network_, slice, connectivity,
-                                       static_cast<std::size_t>(options_.threads)));
-  state.deliveries = Deliveries(longest);
-  state.slice = std::move(slice);
-  slices_.push_back(std::move(state));
   return {};
 }
 
@@ -169,49 +125,122 @@ Status SlicedEngine::advance(std::int64_t steps, const SpikeSink& sink) {
   }
   const std::size_t threads = std::min<std::size_t>(static_cast<std::size_t>(options_.threads),
                                                     std::max<std::size_t>(slices_.size(), 1));
-  StepBarrier barrier(threads);
-  std::atomic<bool> stopped = false;
-  const std::int64_t last = step_ + steps;
-  on_threads(threads, [&](std::size_t thread) {
-    EnginePhases unmeasured;
-    const bool measure = measure_ && thread == 0;
-    EnginePhases& phases = thread == 0 ? phases_ : unmeasured;
-    std::vector<std::uint32_t> together;
-    for (std::int64_t step = step_; step < last; ++step) {
-      for (std::size_t s = thread; s < slices_.size(); s += threads) {
-        slices_[s].step(step, phases, measure);
-      }
-      PhaseClock clock(measure);
-      barrier.wait();
-      for (std::size_t s = thread; s < slices_.size(); s += threads) {
-        for (const SliceState& from : slices_) {
-          for (const std::uint32_t source : from.spikes[step % 2]) {
-            const Rows::Row row = slices_[s].rows.row(source);
-            if (row.delays > 0) slices_[s].deliveries.add(row);
-          }
-        }
-      }
-      clock.add_to(phases.exchange);
+  Run run{step_ + steps, sink, threads, StepBarrier(threads)};
+  run.done = run.window = step_;
+  on_threads(threads, [&](std::size_t thread) { run_thread(run, thread); });
+  step_ = run.done;
+  return run.status;
+}
+
+void SlicedEngine::run_thread(Run& run, std::size_t thread) {
+  EnginePhases unmeasured;
+  const bool measure = measure_ && thread == 0;
+  EnginePhases& phases = thread == 0 ? phases_ : unmeasured;
+  const bool ranks = options_.ranks != nullptr;
+  const auto own_slices = [&](const auto& f) {
+    for (std::size_t s = thread; s < slices_.size(); s += run.threads) f(slices_[s]);
+  };
+  const auto add_received = [&](std::int64_t now) {
+    own_slices([&](SliceState& slice) {
+      for (const auto& [fired, neuron] : run.received) slice.add(neuron, fired, now);
+    });
+  };
+  for (std::int64_t step = step_; step < run.last; ++step) {
+    own_slices([&](SliceState& slice) { slice.begin(step, phases, measure); });
+    PhaseClock clock(measure);
+    if (ranks && step == run.window && step != step_) {
       if (thread == 0) {
-        together.clear();
-        for (const SliceState& from : slices_) {
-          spikes_ += from.spikes[step % 2].size();
-          if (!sink) continue;
-          together.insert(together.end(), from.spikes[step % 2].begin(),
-                          from.spikes[step % 2].end());
-        }
-        if (sink && !sink(step, together)) stopped = true;
+        finish_exchange(run);
+        if (run.stopped) run.last = step + 1;
       }
-      if (sink) barrier.wait();
-      if (stopped) {
-        if (thread == 0) step_ = step + 1;
-        return;
-      }
+      run.barrier.wait();
+      if (run.failed) return;
+      add_received(step);
     }
-  });
-  if (stopped) return Error{.code = ErrorCode::kCancelled, .what = "the simulation was stopped"};
-  step_ = last;
-  return {};
+    clock.add_to(phases.exchange);
+    own_slices([&](SliceState& slice) { slice.end(step, phases, measure); });
+    PhaseClock after(measure);
+    run.barrier.wait();
+    own_slices([&](SliceState& slice) {
+      for (const SliceState& from : slices_) {
+        for (const std::uint32_t source : from.spikes(step)) slice.add(source, step, step + 1);
+      }
+    });
+    if (thread == 0) after_step(run, step);
+    // Others may look at `run` only when thread 0 has decided.
+    if (run.sink || ranks) run.barrier.wait();
+    after.add_to(phases.exchange);
+    if (run.failed || (run.stopped && !ranks)) return;
+  }
+  if (ranks && run.last > step_) {
+    if (thread == 0) finish_exchange(run);
+    run.barrier.wait();
+    add_received(run.done);
+  }
+}
+
+void SlicedEngine::after_step(Run& run, std::int64_t step) {
+  run.done = step + 1;
+  if (options_.ranks != nullptr) {
+    const auto at = static_cast<std::uint64_t>(step - run.window) << 32;
+    for (const SliceState& from : slices_) {
+      for (const std::uint32_t neuron : from.spikes(step)) run.outbox.push_back(at | neuron);
+    }
+    if ((step + 1) % shortest_ == 0 || step + 1 == run.last) start_exchange(run, step + 1);
+    return;
+  }
+  std::vector<std::uint32_t>& all = history_[static_cast<std::size_t>(step % longest_)];
+  all.clear();
+  for (const SliceState& from : slices_) {
+    all.insert(all.end(), from.spikes(step).begin(), from.spikes(step).end());
+  }
+  publish(run, step, all);
+}
+
+void SlicedEngine::publish(Run& run, std::int64_t step, std::span<const std::uint32_t> neurons) {
+  spikes_ += neurons.size();
+  if (!run.sink || run.stopped || run.sink(step, neurons)) return;
+  run.stopped = true;
+  run.status = Error{.code = ErrorCode::kCancelled, .what = "the simulation was stopped"};
+}
+
+void SlicedEngine::start_exchange(Run& run, std::int64_t next) {
+  if (Status s = options_.ranks->start_exchange(run.outbox); !s.ok()) {
+    run.status = std::move(s);
+    run.failed = true;
+  }
+  run.pending = !run.failed;
+  run.sent_window = run.window;
+  run.sent_steps = next - run.window;
+  run.outbox.clear();
+  run.window = next;
+}
+
+void SlicedEngine::finish_exchange(Run& run) {
+  run.received.clear();
+  if (!run.pending) return;
+  run.pending = false;
+  const auto sent = options_.ranks->finish_exchange();
+  if (!sent.ok()) {
+    run.status = sent.error();
+    run.failed = true;
+    return;
+  }
+  for (std::int64_t i = 0; i < run.sent_steps; ++i) {
+    history_[static_cast<std::size_t>((run.sent_window + i) % longest_)].clear();
+  }
+  for (std::size_t rank = 0; rank < sent->size(); ++rank) {
+    for (const std::uint64_t word : (*sent)[rank]) {
+      const std::int64_t step = run.sent_window + static_cast<std::int64_t>(word >> 32);
+      const auto neuron = static_cast<std::uint32_t>(word);
+      history_[static_cast<std::size_t>(step % longest_)].push_back(neuron);
+      if (static_cast<int>(rank) != options_.ranks->rank()) run.received.emplace_back(step, neuron);
+    }
+  }
+  for (std::int64_t i = 0; i < run.sent_steps; ++i) {
+    const std::int64_t step = run.sent_window + i;
+    publish(run, step, history_[static_cast<std::size_t>(step % longest_)]);
+  }
 }
 
 Result<std::vector<double>> SlicedEngine::state(std::uint32_t population,
@@ -223,14 +252,103 @@ Result<std::vector<double>> SlicedEngine::state(std::uint32_t population,
   }
   std::vector<double> values(static_cast<std::size_t>(network_.populations[population].size));
   for (const SliceState& s : slices_) {
-    for (std::size_t p = 0; p < s.slice.parts.size(); ++p) {
-      const Part& part = s.slice.parts[p];
+    for (std::size_t p = 0; p < s.slice().parts.size(); ++p) {
+      const Part& part = s.slice().parts[p];
       if (part.population != population) continue;
       const std::span<double> here(values.data() + part.first, static_cast<std::size_t>(part.size));
-      SPIKELOOM_CHECK(s.neurons[p]->read(variable, here));
+      SPIKELOOM_CHECK(s.neurons(p).read(variable, here));
     }
   }
+  SPIKELOOM_CHECK(join_ranks(values));
   return values;
+}
+
+/// Each rank has some of the values, and 0 for the others. Their bits are added, which keeps -0.
+Status SlicedEngine::join_ranks(std::vector<double>& values) const {
+  if (options_.ranks == nullptr) return {};
+  std::vector<std::uint64_t> bits(values.size());
+  std::ranges::transform(values, bits.begin(),
+                         [](double x) { return std::bit_cast<std::uint64_t>(x); });
+  SPIKELOOM_CHECK(options_.ranks->add_up(bits));
+  std::ranges::transform(bits, values.begin(),
+                         [](std::uint64_t b) { return std::bit_cast<double>(b); });
+  return {};
+}
+
+/// What this rank has; zeros elsewhere.
+SimulationState SlicedEngine::gathered() const {
+  SimulationState all;
+  all.step = step_;
+  all.spikes = spikes_;
+  all.synaptic_events = local_events();
+  all.populations.resize(network_.populations.size());
+  for (std::uint32_t p = 0; p < network_.populations.size(); ++p) {
+    const auto size = static_cast<std::size_t>(network_.populations[p].size);
+    all.populations[p].assign(saved_columns(network_, p, options_.in_double),
+                              std::vector<double>(size, 0.0));
+  }
+  for (const SliceState& s : slices_) {
+    for (std::size_t p = 0; p < s.slice().parts.size(); ++p) {
+      const Part& part = s.slice().parts[p];
+      const auto columns = s.neurons(p).save();
+      for (std::size_t c = 0; c < columns.size(); ++c) {
+        std::copy(columns[c].begin(), columns[c].end(),
+                  all.populations[part.population][c].begin() + part.first);
+      }
+    }
+  }
+  for (std::int64_t step = std::max<std::int64_t>(step_ - longest_, 0); step < step_; ++step) {
+    all.history.push_back(history_[static_cast<std::size_t>(step % longest_)]);
+  }
+  return all;
+}
+
+Result<std::vector<std::byte>> SlicedEngine::save() const {
+  SimulationState all = gathered();
+  if (options_.ranks != nullptr) {
+    for (PopulationState& population : all.populations) {
+      for (auto& column : population) SPIKELOOM_CHECK(join_ranks(column));
+    }
+    SPIKELOOM_CHECK(options_.ranks->add_up(std::span(&all.synaptic_events, 1)));
+  }
+  all.synaptic_events += loaded_events_;
+  return write_state(all, network_, options_.in_double);
+}
+
+Status SlicedEngine::load(std::span<const std::byte> checkpoint) {
+  SPIKELOOM_TRY(const SimulationState all,
+                read_state(checkpoint, network_, options_.in_double, gathered().populations));
+  for (SliceState& s : slices_) {
+    s.forget_spikes();
+    for (std::size_t p = 0; p < s.slice().parts.size(); ++p) {
+      const Part& part = s.slice().parts[p];
+      std::vector<std::vector<double>> columns;
+      for (const auto& column : all.populations[part.population]) {
+        columns.emplace_back(column.begin() + part.first, column.begin() + part.first + part.size);
+      }
+      s.neurons(p).load(columns);
+    }
+    s.set_events(0);
+  }
+  step_ = all.step;
+  spikes_ = all.spikes;
+  loaded_events_ = all.synaptic_events;
+  for (auto& spikes : history_) spikes.clear();
+  for (std::size_t i = 0; i < all.history.size(); ++i) {
+    const std::int64_t fired =
+        step_ - static_cast<std::int64_t>(all.history.size()) + static_cast<std::int64_t>(i);
+    history_[static_cast<std::size_t>(fired % longest_)] = all.history[i];
+    for (SliceState& s : slices_) {
+      for (const std::uint32_t neuron : all.history[i]) s.add(neuron, fired, step_);
+    }
+  }
+  return {};
+}
+
+std::uint64_t SlicedEngine::local_events() const {
+  std::uint64_t sum = 0;
+  for (const SliceState& s : slices_) sum += s.events();
+  return sum;
 }
 
 SimulationCounts SlicedEngine::counts() const {
@@ -238,19 +356,19 @@ SimulationCounts SlicedEngine::counts() const {
   counts.spikes = spikes_;
   counts.neuron_updates =
       static_cast<std::uint64_t>(step_) * static_cast<std::uint64_t>(neuron_count(network_));
-  for (const SliceState& s : slices_) counts.synaptic_events += s.events;
+  counts.synaptic_events = loaded_events_ + local_events();
   return counts;
 }
 
 std::uint64_t SlicedEngine::synapses() const {
   std::uint64_t sum = 0;
-  for (const SliceState& s : slices_) sum += s.rows.synapses();
+  for (const SliceState& s : slices_) sum += s.synapses();
   return sum;
 }
 
 std::uint64_t SlicedEngine::synapse_bytes() const {
   std::uint64_t sum = 0;
-  for (const SliceState& s : slices_) sum += s.rows.bytes();
+  for (const SliceState& s : slices_) sum += s.synapse_bytes();
   return sum;
 }
 
@@ -269,12 +387,16 @@ Result<MemoryEstimate> estimate_memory(const Network& network, const EngineOptio
   SPIKELOOM_CHECK(check_options(options));
   const auto threads = static_cast<std::size_t>(options.threads);
   MemoryEstimate estimate;
-  for (const Slice& slice : make_slices(network, 0, neuron_count(network), threads)) {
-    const auto [rows, building] = Rows::expected_bytes(network, slice, threads);
-    estimate.synapses += rows;
-    estimate.building =
-        std::max(estimate.building,
-                 building + Connectivity::expected_bytes(network, slice.first, slice.last));
+  for (const Slice& slice : slices_of(network, options)) {
+    if (options.procedural) {
+      estimate.synapses += RegeneratedRows::expected_bytes(network, slice);
+    } else {
+      const auto [rows, building] = Rows::expected_bytes(network, slice, threads);
+      estimate.synapses += rows;
+      estimate.building =
+          std::max(estimate.building,
+                   building + Connectivity::expected_bytes(network, slice.first, slice.last));
+    }
     for (const Part& part : slice.parts) {
       estimate.neurons += expected_neuron_bytes(network, part, options.in_double);
     }

@@ -19,7 +19,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <vector>
 
+#include "backends/simulation/ranks.hpp"
 #include "base/result.hpp"
 #include "snn/simulation/simulator.hpp"
 
@@ -30,9 +33,13 @@ struct EngineOptions {
   bool procedural = false;  ///< hold no synapses, make a source's when it fires
   bool in_double = false;
   double memory_limit = 0.0;  ///< bytes; 0: what the machine has available
+  /// Null: this process has all neurons. Then each rank makes an engine, and calls advance, state,
+  /// save and load together with the others; a sink sees all spikes on every rank, and has to give
+  /// the same answers.
+  std::shared_ptr<Ranks> ranks = nullptr;
 };
 
-/// Bytes, predicted without building anything.
+/// Bytes of this rank, predicted without building anything.
 struct MemoryEstimate {
   double synapses = 0.0;  ///< rows, their lengths and delays
   double neurons = 0.0;   ///< state, accumulators, parameters
@@ -55,6 +62,13 @@ class Engine : public Simulator {
   /// not hold.
   static Result<std::unique_ptr<Engine>> make(Network network, const EngineOptions& options = {});
 
+  /// The state after step() steps, to go on from elsewhere: same network and arithmetic, any
+  /// number of threads and ranks, stored or procedural.
+  virtual Result<std::vector<std::byte>> save() const = 0;
+  /// kFormat, kInvalidArgument: not a checkpoint of this network; nothing has changed then.
+  virtual Status load(std::span<const std::byte> checkpoint) = 0;
+
+  /// Of this rank's neurons, as the following.
   virtual std::uint64_t synapses() const = 0;
   /// Bytes of synapses, row lengths and delays.
   virtual std::uint64_t synapse_bytes() const = 0;

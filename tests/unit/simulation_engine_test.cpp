@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <barrier>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -249,6 +251,148 @@ TEST(SimulationEngine, SpikesDoNotDependOnThreadsOrProcessor) {
     EXPECT_EQ(run(network, {.threads = threads}, kSteps), expected) << threads;
   }
   test::for_each_kernel_target([&] { EXPECT_EQ(run(network, {}, kSteps), expected); });
+}
+
+TEST(SimulationEngine, ProceduralHasTheSynapsesOfStored) {
+  const Network network = mixed(8);
+  const Spikes expected = run(network, {}, 300);
+  EXPECT_GT(expected.size(), 300U);
+  EXPECT_EQ(run(network, {.procedural = true}, 300), expected);
+  EXPECT_EQ(run(network, {.threads = 2, .procedural = true}, 300), expected);
+}
+
+/// Ranks that are threads of one process.
+class ThreadRanks {
+ public:
+  explicit ThreadRanks(int size) : size_(size), barrier_(size), sent_(size), numbers_(size) {}
+
+  class One : public Ranks {
+   public:
+    One(ThreadRanks& all, int rank) : all_(all), rank_(rank) {}
+    int rank() const override { return rank_; }
+    int size() const override { return all_.size_; }
+    Status start_exchange(std::span<const std::uint64_t> mine) override {
+      all_.barrier_.arrive_and_wait();  // everybody has read the last one
+      all_.sent_[static_cast<std::size_t>(rank_)].assign(mine.begin(), mine.end());
+      return {};
+    }
+    Result<std::vector<std::span<const std::uint64_t>>> finish_exchange() override {
+      all_.barrier_.arrive_and_wait();
+      return std::vector<std::span<const std::uint64_t>>(all_.sent_.begin(), all_.sent_.end());
+    }
+    Status add_up(std::span<std::uint64_t> values) override {
+      all_.numbers_[static_cast<std::size_t>(rank_)].assign(values.begin(), values.end());
+      all_.barrier_.arrive_and_wait();
+      std::fill(values.begin(), values.end(), 0);
+      for (const auto& from : all_.numbers_) {
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] += from[i];
+      }
+      all_.barrier_.arrive_and_wait();
+      return {};
+    }
+    std::uint64_t bytes_sent() const override { return 0; }
+    std::uint64_t bytes_received() const override { return 0; }
+
+   private:
+    ThreadRanks& all_;
+    int rank_;
+  };
+
+  /// f(rank) on every rank.
+  template <typename F>
+  void each(const F& f) {
+    std::vector<std::jthread> threads;
+    for (int r = 0; r < size_; ++r) {
+      threads.emplace_back([this, r, &f] { f(std::make_shared<One>(*this, r)); });
+    }
+  }
+
+ private:
+  int size_;
+  std::barrier<> barrier_;
+  std::vector<std::vector<std::uint64_t>> sent_;
+  std::vector<std::vector<std::uint64_t>> numbers_;
+};
+
+TEST(SimulationEngine, SpikesDoNotDependOnRanks) {
+  Network network = mixed(9);
+  for (const bool long_delays : {false, true}) {
+    if (long_delays) {
+      // The shortest delay is 7 steps: spikes are sent every 7 steps, and 200 is no multiple.
+      for (Projection& p : network.projections) p.delay = Uniform{0.7, 1.5};
+      std::get<ExplicitList>(network.projections[8].rule).delay.clear();
+    }
+    const Spikes expected = run(network, {}, 200);
+    EXPECT_GT(expected.size(), 200U);
+    for (const int size : {2, 3}) {
+      ThreadRanks ranks(size);
+      ranks.each([&](std::shared_ptr<Ranks> rank) {
+        const int threads = rank->rank() == 0 ? 2 : 1;
+        EXPECT_EQ(run(network, {.threads = threads, .ranks = rank}, 200), expected) << size;
+      });
+    }
+  }
+}
+
+std::vector<std::byte> saved_after(const Network& network, const EngineOptions& options,
+                                   std::int64_t steps) {
+  auto engine = Engine::make(network, options);
+  EXPECT_TRUE(engine.ok() && (*engine)->advance(steps).ok());
+  auto bytes = (*engine)->save();
+  EXPECT_TRUE(bytes.ok());
+  return *bytes;
+}
+
+TEST(SimulationEngine, GoesOnFromACheckpointAsIfNothingHadHappened) {
+  const Network network = mixed(10);
+  const Spikes whole = run(network, {}, 250);
+  const Spikes expected(std::find_if(whole.begin(), whole.end(),
+                                     [](const auto& spike) { return spike.first >= 123; }),
+                        whole.end());
+  const auto checkpoint = saved_after(network, {}, 123);
+  EXPECT_TRUE(saved_after(network, {.threads = 3}, 123) == checkpoint);
+  EXPECT_TRUE(saved_after(network, {.procedural = true}, 123) == checkpoint);
+  ThreadRanks ranks(2);
+  ranks.each([&](std::shared_ptr<Ranks> rank) {
+    EXPECT_TRUE(saved_after(network, {.ranks = rank}, 123) == checkpoint);
+  });
+  for (const EngineOptions& options :
+       {EngineOptions{}, EngineOptions{.threads = 2}, EngineOptions{.procedural = true}}) {
+    auto engine = Engine::make(network, options);
+    ASSERT_TRUE(engine.ok());
+    ASSERT_TRUE((*engine)->advance(77).ok());  // what it has done does not matter
+    const Status loaded = (*engine)->load(checkpoint);
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+    Spikes spikes;
+    ASSERT_TRUE((*engine)
+                    ->advance(127,
+                              [&](std::int64_t step, std::span<const std::uint32_t> neurons) {
+                                for (const auto n : neurons) spikes.emplace_back(step, n);
+                                return true;
+                              })
+                    .ok());
+    EXPECT_EQ(spikes, expected);
+    EXPECT_EQ((*engine)->counts().spikes, whole.size());
+  }
+}
+
+TEST(SimulationEngine, RefusesDamagedAndForeignCheckpoints) {
+  const Network network = mixed(11);
+  auto engine = Engine::make(network, {});
+  ASSERT_TRUE(engine.ok());
+  const auto good = saved_after(network, {}, 50);
+  for (std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{20}, good.size() - 1}) {
+    EXPECT_EQ((*engine)->load(std::span(good).first(size)).error().code, ErrorCode::kFormat);
+  }
+  auto longer = good;
+  longer.push_back(std::byte{0});
+  EXPECT_EQ((*engine)->load(longer).error().code, ErrorCode::kFormat);
+  Network other = network;
+  other.projections[0].weight = Constant{1.0};
+  auto foreign = Engine::make(other, {});
+  ASSERT_TRUE(foreign.ok());
+  EXPECT_EQ((*foreign)->load(good).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ((*engine)->step(), 0);
 }
 
 TEST(SimulationEngine, PredictsAndRefusesMemory) {

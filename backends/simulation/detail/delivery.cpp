@@ -53,12 +53,24 @@ std::uint64_t Deliveries::deliver(std::int32_t* accumulators) {
   std::vector<Active>& begin = waiting_[turn_];
   active_.insert(active_.end(), begin.begin(), begin.end());
   begin.clear();
-  turn_ = turn_ + 1 == waiting_.size() ? 0 : turn_ + 1;
+  const std::uint64_t sum = deliver_from(0, accumulators);
+  delivered_ = active_.size();
+  return sum;
+}
 
+std::uint64_t Deliveries::deliver_late(std::int32_t* accumulators) {
+  std::vector<Active>& begin = waiting_[turn_];
+  active_.insert(active_.end(), begin.begin(), begin.end());
+  begin.clear();
+  turn_ = turn_ + 1 == waiting_.size() ? 0 : turn_ + 1;
+  return delivered_ == active_.size() ? 0 : deliver_from(delivered_, accumulators);
+}
+
+std::uint64_t Deliveries::deliver_from(std::size_t from, std::int32_t* accumulators) {
   due_.clear();
   std::uint64_t sum = 0;
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < active_.size(); ++i) {
+  std::size_t kept = from;
+  for (std::size_t i = from; i < active_.size(); ++i) {
     Active active = active_[i];
     std::uint32_t count = 0;
     if (active.wide) {
@@ -89,6 +101,7 @@ std::uint64_t Deliveries::deliver(std::int32_t* accumulators) {
 
 void Deliveries::clear() {
   active_.clear();
+  delivered_ = 0;
   for (auto& rows : waiting_) rows.clear();
 }
 

@@ -227,7 +227,8 @@ class WholeCurrentNeurons : public NeuronGroup {
       membrane_[i] = static_cast<float>(columns[0][i]);
       arrays_.current[i] = static_cast<std::int32_t>(columns[1][i]);
       const std::uint64_t bit = std::uint64_t{1} << i % kBlock;
-      const auto left = static_cast<std::size_t>(columns[2][i]);
+      const double most = static_cast<double>(refractory_steps_);
+      const auto left = static_cast<std::size_t>(std::clamp(columns[2][i], 0.0, most));
       refractory_[i / kBlock] =
           left > 0 ? refractory_[i / kBlock] | bit : refractory_[i / kBlock] & ~bit;
       if (left > 0) recent_[left].push_back(static_cast<std::uint32_t>(i));
@@ -256,11 +257,11 @@ class WholeCurrentNeurons : public NeuronGroup {
   WholeCurrentArrays arrays_;
 };
 
-bool has_whole_currents(const Network& network, const Part& part, bool in_double) {
-  if (in_double || part.split) return false;
-  if (network.populations[part.population].model != IafPscExp::kName) return false;
+bool has_whole_currents(const Network& network, std::uint32_t population, bool in_double) {
+  if (in_double || network.populations[population].model != IafPscExp::kName) return false;
+  if (splits_inputs(network, population)) return false;
   return std::ranges::all_of(IafPscExp::kParameters, [&](const auto& info) {
-    return info.initial || is_uniform(network, part.population, info.name);
+    return info.initial || is_uniform(network, population, info.name);
   });
 }
 
@@ -269,7 +270,7 @@ bool has_whole_currents(const Network& network, const Part& part, bool in_double
 Result<std::unique_ptr<NeuronGroup>> make_neurons(const Network& network, const Part& part,
                                                   double unit, std::int32_t* accumulators,
                                                   bool in_double) {
-  if (has_whole_currents(network, part, in_double)) {
+  if (has_whole_currents(network, part.population, in_double)) {
     return std::unique_ptr<NeuronGroup>(new WholeCurrentNeurons(network, part, unit, accumulators));
   }
   std::unique_ptr<NeuronGroup> made;
@@ -287,10 +288,18 @@ Result<std::unique_ptr<NeuronGroup>> make_neurons(const Network& network, const 
   return made;
 }
 
+std::size_t saved_columns(const Network& network, std::uint32_t population, bool in_double) {
+  if (has_whole_currents(network, population, in_double)) return 3;
+  std::size_t columns = 0;
+  with_model(network.populations[population].model,
+             [&]<typename Model>() { columns = std::size(Model::kStates); });
+  return columns;
+}
+
 double expected_neuron_bytes(const Network& network, const Part& part, bool in_double) {
   const auto padded = static_cast<double>(part.padded);
   double bytes = 4.0 * padded * (part.split ? 2 : 1) + padded / 4.0;
-  if (has_whole_currents(network, part, in_double)) return bytes + 4.0 * padded;
+  if (has_whole_currents(network, part.population, in_double)) return bytes + 4.0 * padded;
   with_model(network.populations[part.population].model, [&]<typename Model>() {
     const double real = in_double ? 8.0 : 4.0;
     const bool own = std::ranges::any_of(Model::kParameters, [&](const auto& info) {

@@ -39,6 +39,9 @@ Result<std::unique_ptr<NeuronGroup>> make_neurons(const Network& network, const 
                                                   double unit, std::int32_t* accumulators,
                                                   bool in_double);
 
+/// Columns of NeuronGroup::save() for a population.
+std::size_t saved_columns(const Network& network, std::uint32_t population, bool in_double);
+
 /// Bytes of make_neurons().
 double expected_neuron_bytes(const Network& network, const Part& part, bool in_double);
 

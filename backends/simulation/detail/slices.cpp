@@ -32,6 +32,50 @@ Slice make_slice(const Network& network, const std::vector<std::int64_t>& first_
   return slice;
 }
 
+/// The work of neurons 0 to n - 1.
+class Work {
+ public:
+  explicit Work(const Network& network)
+      : first_(first_neurons(network)), each_(network.populations.size(), kNeuronWork) {
+    for (const Projection& p : network.projections) {
+      each_[p.target] +=
+          expected_synapses(network, p) / static_cast<double>(network.populations[p.target].size);
+    }
+  }
+  double before(std::int64_t neuron) const {
+    double sum = 0.0;
+    for (std::size_t p = 0; p < each_.size(); ++p) {
+      const std::int64_t end = std::clamp(neuron, first_[p], first_[p + 1]);
+      sum += each_[p] * static_cast<double>(end - first_[p]);
+    }
+    return sum;
+  }
+  /// The ends of `count` ranges of equal work that cover [first, last).
+  std::vector<std::int64_t> ends(std::int64_t first, std::int64_t last, std::size_t count) const {
+    std::vector<std::int64_t> ends;
+    const double begin = before(first), whole = before(last) - begin;
+    for (std::size_t i = 1; i < count; ++i) {
+      std::int64_t low = first, high = last;
+      const double goal = begin + whole * static_cast<double>(i) / static_cast<double>(count);
+      while (low < high) {
+        const std::int64_t middle = low + (high - low) / 2;
+        if (before(middle) < goal) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+      ends.push_back(low);
+    }
+    ends.push_back(last);
+    return ends;
+  }
+
+ private:
+  std::vector<std::int64_t> first_;
+  std::vector<double> each_;
+};
+
 }  // namespace
 
 bool splits_inputs(const Network& network, std::uint32_t population) {
@@ -48,39 +92,20 @@ bool splits_inputs(const Network& network, std::uint32_t population) {
   return !(std::holds_alternative<Constant>(excitatory) && excitatory == inhibitory);
 }
 
+std::pair<std::int64_t, std::int64_t> rank_range(const Network& network, int rank, int size) {
+  const auto ends = Work(network).ends(0, neuron_count(network), static_cast<std::size_t>(size));
+  const auto r = static_cast<std::size_t>(rank);
+  return {r == 0 ? 0 : ends[r - 1], ends[r]};
+}
+
 std::vector<Slice> make_slices(const Network& network, std::int64_t first, std::int64_t last,
                                std::size_t count) {
   const std::vector<std::int64_t> first_neuron = first_neurons(network);
-  std::vector<double> work(network.populations.size(), kNeuronWork);
-  for (const Projection& p : network.projections) {
-    work[p.target] +=
-        expected_synapses(network, p) / static_cast<double>(network.populations[p.target].size);
-  }
-  const auto work_before = [&](std::int64_t neuron) {
-    double sum = 0.0;
-    for (std::size_t p = 0; p < work.size(); ++p) {
-      const std::int64_t end = std::clamp(neuron, first_neuron[p], first_neuron[p + 1]);
-      sum += work[p] * static_cast<double>(end - first_neuron[p]);
-    }
-    return sum;
-  };
-  const double begin = work_before(first), whole = work_before(last) - begin;
-  count = std::max<std::size_t>(count, 1);
-  for (;; ++count) {
+  const Work work(network);
+  for (count = std::max<std::size_t>(count, 1);; ++count) {
     std::vector<Slice> slices;
     std::int64_t from = first;
-    for (std::size_t i = 1; i <= count; ++i) {
-      std::int64_t low = from, high = last;
-      const double goal = begin + whole * static_cast<double>(i) / static_cast<double>(count);
-      while (i < count && low < high) {
-        const std::int64_t middle = low + (high - low) / 2;
-        if (work_before(middle) < goal) {
-          low = middle + 1;
-        } else {
-          high = middle;
-        }
-      }
-      const std::int64_t to = i == count ? last : low;
+    for (const std::int64_t to : work.ends(first, last, count)) {
       if (to > from) slices.push_back(make_slice(network, first_neuron, from, to));
       from = to;
     }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "snn/simulation/network.hpp"
@@ -33,6 +34,9 @@ struct Slice {
 /// Whether a population's excitatory and inhibitory input must be added up apart: where their time
 /// constants differ.
 bool splits_inputs(const Network& network, std::uint32_t population);
+
+/// The neurons of a rank: a range of about the same work as that of the others.
+std::pair<std::int64_t, std::int64_t> rank_range(const Network& network, int rank, int size);
 
 /// At least `count` slices of about the same work that cover the neurons [first, last); more where
 /// one would need over kMostAccumulators.
