@@ -167,8 +167,8 @@ Result<SimulationState> read_state(std::span<const std::byte> bytes, const Netwo
       SPIKELOOM_TRY(std::vector<double> column, in.list<double>());
       if (column.size() != like.size()) return damaged("a population has another size");
       for (const double value : column) {
-        // The float states of a healthy run are far from this; whole currents must fit 32 bits.
-        if (!(std::abs(value) < 2147483648.0)) return damaged("a state is out of range");
+        // States of a healthy run are far from this, and whole currents leave room for a step.
+        if (!(std::abs(value) < 1073741824.0)) return damaged("a state is out of range");
       }
       population.push_back(std::move(column));
     }
