@@ -185,6 +185,8 @@ void add_sensors(CLI::App& app, Chosen& chosen) {
     chosen.action = [command](Console& console) { return send(*command, console); };
   });
   add_sensors_simulate(*sensors, chosen);
+  add_sensors_gestures(*sensors, chosen);
+  add_sensors_robustness(*sensors, chosen);
   add_sensors_front_end(*sensors, chosen);
   const auto common = std::make_shared<CommonOptions>();
   CLI::App* list = sensors->add_subcommand("formats", "The formats of recordings");

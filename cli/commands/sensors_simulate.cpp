@@ -7,6 +7,7 @@
 
 #include "base/io/file.hpp"
 #include "cli/commands/sensors_commands.hpp"
+#include "cli/dvs_flags.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/table.hpp"
@@ -22,29 +23,13 @@ struct SimulateCommand {
   std::string out, to;
   std::optional<double> frame_rate;
   std::string preset = "v2e";
-  std::optional<double> threshold, threshold_on, threshold_off, sigma, cutoff, leak, shot;
-  std::optional<double> refractory_us;
-  bool interpolate = false;
+  DvsFlags pixel;
   CommonOptions common;
 };
 
 Result<DvsOptions> dvs_options(const SimulateCommand& command) {
   SPIKELOOM_TRY(DvsOptions options, dvs_preset(command.preset));
-  const auto replace = [](double& value, const std::optional<double>& given) {
-    if (given) value = *given;
-  };
-  replace(options.threshold_on, command.threshold);
-  replace(options.threshold_off, command.threshold);
-  replace(options.threshold_on, command.threshold_on);
-  replace(options.threshold_off, command.threshold_off);
-  replace(options.threshold_sigma, command.sigma);
-  replace(options.cutoff_hz, command.cutoff);
-  replace(options.leak_hz, command.leak);
-  replace(options.shot_hz, command.shot);
-  if (command.refractory_us) {
-    options.refractory = static_cast<Time>(*command.refractory_us * kMicrosecond);
-  }
-  options.interpolate = command.interpolate;
+  apply(command.pixel, options);
   options.seed = command.common.seed;
   options.threads = static_cast<unsigned>(thread_count(command.common));
   return options;
@@ -146,25 +131,10 @@ void add_sensors_simulate(CLI::App& sensors, Chosen& chosen) {
   sub->add_option("--to", command->to, "format of the recording, whatever its ending");
   sub->add_option("--frame-rate", command->frame_rate, "frames a second")
       ->check(CLI::PositiveNumber);
-  constexpr const char* kPixel = "Pixel";
   sub->add_option("--preset", command->preset, "v2e (default), clean, noisy or ideal")
       ->check(CLI::IsMember({"v2e", "clean", "noisy", "ideal"}))
-      ->group(kPixel);
-  const auto number = [&](const char* name, std::optional<double>& value, const char* words) {
-    sub->add_option(name, value, words)->check(CLI::NonNegativeNumber)->group(kPixel);
-  };
-  number("--threshold", command->threshold, "ON and OFF threshold, of ln of luminance");
-  number("--threshold-on", command->threshold_on, "ON threshold");
-  number("--threshold-off", command->threshold_off, "OFF threshold");
-  number("--sigma", command->sigma, "spread of thresholds over pixels");
-  number("--cutoff", command->cutoff, "bandwidth at white, Hz; 0: no limit");
-  number("--leak", command->leak, "leak events a second of a pixel");
-  number("--shot-noise", command->shot, "noise events a second of a dark pixel");
-  sub->add_option("--refractory", command->refractory_us, "refractory period, us")
-      ->check(CLI::Range(0.0, 1e9))
-      ->group(kPixel);
-  sub->add_flag("--interpolate", command->interpolate, "times where the threshold is crossed")
-      ->group(kPixel);
+      ->group("Pixel");
+  add_dvs_flags(*sub, command->pixel);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;

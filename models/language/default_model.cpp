@@ -4,13 +4,8 @@
 #include <span>
 #include <string_view>
 
+#include "models/detail/embed.hpp"
 #include "models/language/language_model.hpp"
-
-// The assembler copies the files; CMakeLists.txt says where they are.
-#define SPIKELOOM_EMBED(name, file)                                                \
-  asm(".section .rodata\n.balign 64\n.global " name "\n.hidden " name "\n" name    \
-      ":\n.incbin \"" file "\"\n.global " name "_end\n.hidden " name "_end\n" name \
-      "_end:\n.byte 0\n.previous\n")
 
 SPIKELOOM_EMBED("spikeloom_default_weights", SPIKELOOM_DEFAULT_WEIGHTS);
 SPIKELOOM_EMBED("spikeloom_default_words", SPIKELOOM_DEFAULT_WORDS);

@@ -139,6 +139,9 @@ class CliDocs : public CliTest {
       std::filesystem::create_symlink(std::filesystem::absolute(file),
                                       folder() / ("demo-small" + ending));
     }
+    std::filesystem::create_symlink(
+        std::filesystem::absolute(source_dir() / "models/gesture/weights/gesture-lif.sloom"),
+        folder() / "gesture-lif.sloom");
     write_whole(path("words.txt"), "my dear , said she , you must know that i am very happy .\n");
     write_whole(path("bar.toml"), "kind = 'bar'\nwidth = 64\nheight = 48\nspeed = 300\nsize = 6\n");
     std::filesystem::create_directory(folder() / "walk");
