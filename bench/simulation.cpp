@@ -1,0 +1,188 @@
+/// A simulated network on the engine: the microcircuit, a sparsely active network, or one that
+/// grows with the ranks; under mpirun, on all ranks.
+///
+/// Prints one JSON object (rank 0; with --every-rank, a line each): real-time factor, synaptic
+/// events a second, where the time goes, bytes a synapse, memory predicted and measured, a digest
+/// of the spikes.
+
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "backends/mpi/mpi_ranks.hpp"
+#include "backends/simulation/engine.hpp"
+#include "bench/process_memory.hpp"
+#include "models/simulation/microcircuit.hpp"
+
+namespace spikeloom {
+namespace {
+
+using simulation::Constant;
+using simulation::Engine;
+using simulation::EngineOptions;
+using simulation::Network;
+using simulation::Normal;
+
+struct Options {
+  std::string network = "microcircuit";
+  double scale = 1.0;
+  std::int64_t neurons = 20000, degree = 1000, active = 450;
+  std::uint64_t seed = 1;
+  double warm_up_ms = 500.0, run_ms = 1000.0;
+  bool digest = false, no_phases = false, every_rank = false;
+  EngineOptions engine = {.threads = 1};
+};
+
+/// Excitation and inhibition in balance, K sources a neuron, a delay of 1.5 ms: about 20 Hz.
+Network balanced(std::int64_t neurons, std::int64_t degree, std::uint64_t seed) {
+  Network n;
+  n.seed = seed;
+  const std::map<std::string, simulation::Distribution> lif = {
+      {"V_m", simulation::Uniform{-70.0, -55.0}},
+      {"tau_syn_ex", Constant{0.5}},
+      {"tau_syn_in", Constant{0.5}},
+      {"I_e", Constant{500.0}}};
+  const std::int64_t excitatory = neurons * 4 / 5;
+  n.populations = {{"E", excitatory, "iaf_psc_exp", lif},
+                   {"I", neurons - excitatory, "iaf_psc_exp", lif}};
+  const double w = 50.0 * std::sqrt(1000.0 / static_cast<double>(degree));
+  for (std::uint32_t target = 0; target < 2; ++target) {
+    n.projections.push_back({"", 0, target, simulation::FixedInDegree{degree * 4 / 5},
+                             Normal{w, w / 10, 0.0}, Constant{1.5}});
+    n.projections.push_back({"", 1, target, simulation::FixedInDegree{degree / 5},
+                             Normal{-6 * w, 0.6 * w, -1e9, 0.0}, Constant{1.5}});
+  }
+  return n;
+}
+
+/// The size of a fly's brain: `active` neurons fire at about 40 Hz whatever happens, the others
+/// listen; each neuron has `degree` targets.
+Network sparse(std::int64_t neurons, std::int64_t active, std::int64_t degree, std::uint64_t seed) {
+  Network n;
+  n.seed = seed;
+  const std::map<std::string, simulation::Distribution> lif = {
+      {"tau_m", Constant{20.0}},    {"E_L", Constant{-52.0}}, {"V_reset", Constant{-52.0}},
+      {"V_th", Constant{-45.0}},    {"t_ref", Constant{2.2}}, {"tau_syn_ex", Constant{5.0}},
+      {"tau_syn_in", Constant{5.0}}};
+  auto driven = lif;
+  driven["V_m"] = simulation::Uniform{-52.0, -45.0};
+  driven["I_e"] = Constant{125.0};
+  auto quiet = lif;
+  quiet["V_m"] = Constant{-52.0};
+  n.populations = {{"driven", active, "iaf_psc_exp", driven},
+                   {"quiet", neurons - active, "iaf_psc_exp", quiet}};
+  n.projections = {
+      {"", 0, 1, simulation::FixedOutDegree{degree}, Constant{5.0}, Constant{1.8}},
+      {"", 1, 0, simulation::FixedOutDegree{1}, Constant{5.0}, Constant{1.8}},
+      {"", 1, 1, simulation::FixedOutDegree{degree - 1}, Constant{5.0}, Constant{1.8}}};
+  return n;
+}
+
+Result<Network> make_network(const Options& options) {
+  const int ranks = options.engine.ranks == nullptr ? 1 : options.engine.ranks->size();
+  if (options.network == "microcircuit") {
+    return make_microcircuit({.scale = options.scale, .seed = options.seed});
+  }
+  if (options.network == "sparse") {
+    return sparse(options.neurons, options.active, options.degree, options.seed);
+  }
+  if (options.network == "balanced") {
+    return balanced(options.neurons, options.degree, options.seed);
+  }
+  return balanced(options.neurons * ranks, options.degree, options.seed);
+}
+
+Status run(Options options) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds = [](Clock::time_point from) {
+    return std::chrono::duration<double>(Clock::now() - from).count();
+  };
+  SPIKELOOM_TRY(options.engine.ranks, simulation::join_ranks());
+  const simulation::Ranks* ranks = options.engine.ranks.get();
+  SPIKELOOM_TRY(const Network network, make_network(options));
+  SPIKELOOM_TRY(const auto estimate, simulation::estimate_memory(network, options.engine));
+  const double base_mb = bench::peak_memory_mb();
+  auto start = Clock::now();
+  SPIKELOOM_TRY(const auto engine, Engine::make(network, options.engine));
+  const double build = seconds(start);
+  const double peak_mb = (bench::peak_memory_mb() - base_mb) * 1.048576;
+  const auto steps = [&](double ms) { return std::llround(ms / network.dt); };
+  SPIKELOOM_CHECK(engine->advance(steps(options.warm_up_ms)));
+  const auto before = engine->counts();
+  engine->measure_phases(!options.no_phases);
+  std::uint64_t digest = 0xcbf29ce484222325ULL;
+  simulation::SpikeSink sink;
+  if (options.digest) {
+    sink = [&](std::int64_t step, std::span<const std::uint32_t> neurons) {
+      for (const std::uint32_t n : neurons) {
+        digest = (digest ^ static_cast<std::uint64_t>(step) ^ (std::uint64_t{n} << 32)) *
+                 0x100000001b3ULL;
+      }
+      return true;
+    };
+  }
+  const std::uint64_t sent = ranks == nullptr ? 0 : ranks->bytes_sent();
+  start = Clock::now();
+  const std::clock_t clock = std::clock();
+  SPIKELOOM_CHECK(engine->advance(steps(options.run_ms), sink));
+  const double wall = seconds(start);
+  const double cpu = static_cast<double>(std::clock() - clock) / CLOCKS_PER_SEC;
+  const auto after = engine->counts();
+  const auto phases = engine->phases();
+  const double simulated = options.run_ms * 1e-3;
+  const auto events = static_cast<double>(after.synaptic_events - before.synaptic_events);
+  const auto spikes = static_cast<double>(after.spikes - before.spikes);
+  const auto neurons = static_cast<double>(neuron_count(network));
+  const double delivery = options.no_phases ? wall : phases.delivery;
+  const auto synapses = static_cast<double>(engine->synapses());
+  if (ranks != nullptr && ranks->rank() != 0 && !options.every_rank) return {};
+  fmt::print(
+      "{{\"engine\": \"spikeloom\", \"network\": \"{}\", \"rank\": {}, \"ranks\": {}, "
+      "\"threads\": {}, \"procedural\": {}, \"neurons\": {}, \"synapses\": {:.0f}, "
+      "\"seed\": {}, \"build_s\": {:.3f}, \"wall_s\": {:.4f}, \"cpu_s\": {:.4f}, \"rtf\": {:.4f}, "
+      "\"rate_hz\": {:.4f}, \"spikes\": {:.0f}, \"events\": {:.6g}, \"events_per_s\": {:.4g}, "
+      "\"delivery_events_per_s\": {:.4g}, \"delivery_s\": {:.4f}, \"neurons_s\": {:.4f}, "
+      "\"stimuli_s\": {:.4f}, \"exchange_s\": {:.4f}, \"bytes_per_synapse\": {:.3f}, "
+      "\"predicted_mb\": {:.1f}, \"built_mb\": {:.1f}, \"sent_bytes_per_s\": {:.4g}, "
+      "\"digest\": \"{:016x}\"}}\n",
+      options.network, ranks == nullptr ? 0 : ranks->rank(), ranks == nullptr ? 1 : ranks->size(),
+      options.engine.threads, options.engine.procedural, neurons, synapses, options.seed, build,
+      wall, cpu, wall / simulated, spikes / neurons / simulated, spikes, events, events / wall,
+      events / delivery, phases.delivery, phases.neurons, phases.stimuli, phases.exchange,
+      synapses > 0 ? static_cast<double>(engine->synapse_bytes()) / synapses : 0.0,
+      estimate.total() / 1e6, peak_mb,
+      ranks == nullptr ? 0.0 : static_cast<double>(ranks->bytes_sent() - sent) / simulated, digest);
+  return {};
+}
+
+}  // namespace
+}  // namespace spikeloom
+
+int main(int argc, char** argv) {
+  spikeloom::Options options;
+  CLI::App app("A simulated network on the engine; one line of JSON");
+  app.add_option("--network", options.network, "microcircuit, sparse, balanced or weak (N a rank)")
+      ->check(CLI::IsMember({"microcircuit", "sparse", "balanced", "weak"}))
+      ->capture_default_str();
+  app.add_option("--scale", options.scale, "of the microcircuit")->capture_default_str();
+  app.add_option("--neurons", options.neurons, "of the others")->capture_default_str();
+  app.add_option("--degree", options.degree, "synapses a neuron")->capture_default_str();
+  app.add_option("--active", options.active, "driven neurons of sparse")->capture_default_str();
+  app.add_option("--seed", options.seed)->capture_default_str();
+  app.add_option("--threads", options.engine.threads)->capture_default_str();
+  app.add_flag("--procedural", options.engine.procedural, "regenerate synapses at each spike");
+  app.add_flag("--double", options.engine.in_double, "neurons in double");
+  app.add_option("--warm-up", options.warm_up_ms, "ms, not timed")->capture_default_str();
+  app.add_option("--run", options.run_ms, "ms, timed")->capture_default_str();
+  app.add_flag("--digest", options.digest, "hash the timed spikes");
+  app.add_flag("--no-phases", options.no_phases, "do not time the phases");
+  app.add_flag("--every-rank", options.every_rank, "a line for each rank");
+  CLI11_PARSE(app, argc, argv);
+  const spikeloom::Status status = spikeloom::run(std::move(options));
+  if (!status.ok()) fmt::print(stderr, "{}\n", status.error().message());
+  return status.ok() ? 0 : 1;
+}
