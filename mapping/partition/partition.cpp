@@ -13,8 +13,9 @@ namespace {
 
 using namespace detail;
 
-constexpr std::uint32_t kVerticesPerPart = 12;  ///< of the coarsest level
-constexpr std::uint32_t kClusterShare = 6;      ///< a cluster takes at most this part of a part
+/// Of the coarsest level. Few suit graphs of modules, many those of layers: starts take turns.
+constexpr std::uint32_t kVerticesPerPart[] = {12, 30};
+constexpr std::uint32_t kClusterShare = 3;  ///< a cluster takes at most this part of a part
 constexpr int kBisectionTries = 6;
 /// Parts may grow beyond their capacity by this share on the coarsest level, and by less and less
 /// down to the finest: heavy clusters could not move at all between parts that are nearly full.
@@ -33,8 +34,9 @@ struct Level {
 
 class Multilevel {
  public:
-  Multilevel(const Hypergraph& graph, const PartitionOptions& options)
-      : graph_(graph), options_(options) {
+  Multilevel(const Hypergraph& graph, const PartitionOptions& options,
+             std::uint32_t vertices_per_part = kVerticesPerPart[0])
+      : graph_(graph), options_(options), vertices_per_part_(vertices_per_part) {
     limits_.parts = options.parts;
     for (std::uint32_t p = 0; p < options.parts; ++p) {
       limits_.capacity.insert(limits_.capacity.end(), options.capacity.begin(),
@@ -64,14 +66,15 @@ class Multilevel {
     std::vector<std::uint32_t> best;
     std::vector<Level> levels = coarsen(best, seed, 1);
     if (levels.empty()) return cycle({}, seed, 0.0);
-    Multilevel inner(levels[0].graph, options_);
     std::uint64_t best_packets = 0;
     for (std::uint64_t start = 0; start < kStarts; ++start) {
+      Multilevel inner(levels[0].graph, options_, kVerticesPerPart[start % 2]);
       const std::uint64_t own = seed + 15485863 * (start + 1);
       auto part = inner.improved(inner.cycle({}, own, kInnerSlack), own, kStartCycles);
       const std::uint64_t now = packets(levels[0].graph, part, options_.parts);
       if (!best.empty() && now >= best_packets) continue;
       best_packets = now;
+      vertices_per_part_ = kVerticesPerPart[start % 2];
       best = std::move(part);
     }
     return refined(graph_, projected(levels[0].cluster, best), 0.0);
@@ -82,7 +85,7 @@ class Multilevel {
   std::vector<std::uint32_t> inner_cycles(std::vector<std::uint32_t> part, std::uint64_t seed) {
     std::vector<Level> levels = coarsen(part, seed, 1);
     if (levels.empty()) return cycle(std::move(part), seed, 0.0);
-    Multilevel inner(levels[0].graph, options_);
+    Multilevel inner(levels[0].graph, options_, vertices_per_part_);
     part = inner.improved(std::move(part), seed, kInnerCycles);
     return refined(graph_, projected(levels[0].cluster, part), 0.0);
   }
@@ -107,7 +110,7 @@ class Multilevel {
   std::vector<Level> coarsen(std::vector<std::uint32_t>& part, std::uint64_t seed,
                              std::size_t most) {
     std::vector<Level> levels;
-    CoarsenOptions options{.min_vertices = options_.parts * kVerticesPerPart,
+    CoarsenOptions options{.min_vertices = options_.parts * vertices_per_part_,
                            .max_weight = {},
                            .part = {},
                            .seed = seed};
@@ -159,6 +162,7 @@ class Multilevel {
 
   const Hypergraph& graph_;
   const PartitionOptions& options_;
+  std::uint32_t vertices_per_part_;  ///< of the coarsest level
   PartLimits limits_;
   std::uint64_t excess_ = 0;
 };

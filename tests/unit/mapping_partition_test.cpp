@@ -126,6 +126,33 @@ TEST(Partitions, KeepsTwoResourcesAndAxons) {
   }
 }
 
+/// 60 neurons that talk to each other and have ten synapses each, 180 with one: no part holds the
+/// 60, and parts full of the others have no room for them unless some leave in exchange.
+TEST(Partitions, NeuronsChangePlacesWhereNoPartHasRoomInAllResources) {
+  Hypergraph graph;
+  graph.vertices = 240;
+  graph.resources = 2;
+  graph.net_start.push_back(0);
+  for (std::uint32_t v = 0; v < graph.vertices; ++v) {
+    const bool dense = v < 60;
+    graph.weight.insert(graph.weight.end(), {1U, dense ? 10U : 1U});
+    const std::uint32_t first = dense ? 0 : v - v % 60, reach = dense ? 60 : 6;
+    for (std::uint32_t i = 0; i < reach; ++i) graph.pin.push_back(first + (v % 60 + i) % 60);
+    graph.net_weight.push_back(1);
+    graph.net_start.push_back(graph.pin.size());
+  }
+  index_vertices(graph);
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const auto found = partition(graph, {.parts = 4, .capacity = {61, 210}, .seed = seed});
+    ASSERT_TRUE(found.ok()) << found.error().message();
+    const PartUse use = part_use(graph, *found);
+    for (std::size_t p = 0; p < 4; ++p) {
+      EXPECT_LE(use.load[2 * p], 61U);
+      EXPECT_LE(use.load[2 * p + 1], 210U);
+    }
+  }
+}
+
 TEST(Partitions, WhatCannotFitIsAnError) {
   const auto found = partition(rings(2, 20), {.parts = 3, .capacity = {13}});
   ASSERT_FALSE(found.ok());

@@ -10,8 +10,9 @@ namespace spikeloom::mapping::detail {
 namespace {
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
-/// Longer nets are looked at through this many of their pins.
-constexpr std::size_t kSampledPins = 96;
+/// Longer nets are looked at through this many of their pins; through fewer, but not less than
+/// kFewestPins, where a vertex has so many nets that it would look at more than kLooks pins.
+constexpr std::size_t kSampledPins = 96, kFewestPins = 6, kLooks = 24000;
 
 /// Clusters while they grow; each is named by one of its vertices.
 class Clusters {
@@ -30,13 +31,17 @@ class Clusters {
   bool join(std::uint32_t v) {
     if (single_[v] == 0) return false;
     touched_.clear();
-    for (const std::uint32_t e : graph_.nets_of(v)) {
+    const auto nets = graph_.nets_of(v);
+    if (nets.empty()) return false;
+    const std::size_t most = std::clamp(kLooks / nets.size(), kFewestPins, kSampledPins);
+    for (const std::uint32_t e : nets) {
       const auto pins = graph_.pins(e);
       if (pins.size() < 2) continue;
       const double score = graph_.net_weight[e] / static_cast<double>(pins.size() - 1);
-      const std::size_t count = std::min(pins.size(), kSampledPins);
-      std::size_t at =
-          pins.size() > kSampledPins ? (v * std::size_t{2654435761U}) % pins.size() : 0;
+      const std::size_t count = std::min(pins.size(), most);
+      std::size_t at = pins.size() > most
+                           ? (v * std::size_t{2654435761U} + e * std::size_t{40503U}) % pins.size()
+                           : 0;
       for (std::size_t i = 0; i < count; ++i) {
         const std::uint32_t u = pins[at];
         at = at + 1 == pins.size() ? 0 : at + 1;

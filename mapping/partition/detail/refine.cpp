@@ -1,61 +1,9 @@
 #include "mapping/partition/detail/refine.hpp"
 
-#include <limits>
-#include <queue>
+#include "mapping/partition/detail/moves_private.hpp"
 
 namespace spikeloom::mapping::detail {
 namespace {
-
-constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::min();
-
-struct Move {
-  std::int32_t gain = kNever;
-  std::uint32_t to = 0;
-};
-
-/// Where v would gain most among the parts that have room for it; of equals the emptiest.
-Move best_move(const Blocks& blocks, std::uint32_t v) {
-  Move best;
-  const std::uint32_t from = blocks.part(v);
-  for (std::uint32_t p = 0; p < blocks.parts(); ++p) {
-    const std::int32_t gain = blocks.gain(v, p);
-    if (gain < best.gain || p == from) continue;
-    if (gain == best.gain && blocks.load(p) >= blocks.load(best.to)) continue;
-    if (!blocks.has_room(v, p)) continue;
-    if (!blocks.has_axons(v, p)) continue;
-    best = {gain, p};
-  }
-  return best;
-}
-
-/// Vertices by the gain they may reach. An entry is stale when its vertex has another bound now.
-class Queue {
- public:
-  explicit Queue(std::uint32_t vertices) : bound_(vertices, kNever) {}
-
-  void push(std::uint32_t v, std::int32_t bound) {
-    bound_[v] = bound;
-    heap_.push({bound, v});
-  }
-  bool rises(std::uint32_t v, std::int32_t bound) const { return bound > bound_[v]; }
-  std::int32_t bound(std::uint32_t v) const { return bound_[v]; }
-  bool pop(std::uint32_t& v, std::int32_t& bound) {
-    while (!heap_.empty()) {
-      const auto [top_bound, top] = heap_.top();
-      heap_.pop();
-      if (top_bound != bound_[top]) continue;
-      v = top;
-      bound = top_bound;
-      bound_[v] = kNever;
-      return true;
-    }
-    return false;
-  }
-
- private:
-  std::priority_queue<std::pair<std::int32_t, std::uint32_t>> heap_;
-  std::vector<std::int32_t> bound_;
-};
 
 struct Step {
   std::uint32_t vertex, from;
@@ -101,31 +49,6 @@ std::int64_t pass(const Hypergraph& graph, Blocks& blocks, const RefineOptions& 
   return best;
 }
 
-/// Members of every part, to look through the one that a vertex wants to enter.
-class Members {
- public:
-  Members(const Hypergraph& graph, const Blocks& blocks)
-      : of_(blocks.parts()), at_(graph.vertices) {
-    for (std::uint32_t v = 0; v < graph.vertices; ++v) add(v, blocks.part(v));
-  }
-  const std::vector<std::uint32_t>& of(std::uint32_t part) const { return of_[part]; }
-  void move(std::uint32_t v, std::uint32_t from, std::uint32_t to) {
-    std::vector<std::uint32_t>& old = of_[from];
-    at_[old.back()] = at_[v];
-    old[at_[v]] = old.back();
-    old.pop_back();
-    add(v, to);
-  }
-
- private:
-  void add(std::uint32_t v, std::uint32_t part) {
-    at_[v] = static_cast<std::uint32_t>(of_[part].size());
-    of_[part].push_back(v);
-  }
-  std::vector<std::vector<std::uint32_t>> of_;
-  std::vector<std::uint32_t> at_;
-};
-
 /// Vertices that would gain in a part that is full go there if one that leaves it in exchange, to
 /// wherever there is room, loses less. Single moves cannot do that when parts are nearly full.
 std::int64_t exchange(const Hypergraph& graph, Blocks& blocks) {
@@ -139,6 +62,14 @@ std::int64_t exchange(const Hypergraph& graph, Blocks& blocks) {
       if (p != from && blocks.gain(v, p) > wanted.gain) wanted = {blocks.gain(v, p), p};
     }
     if (wanted.to == from || !blocks.has_axons(v, wanted.to)) continue;
+    // v's move makes no leaver's gain larger, so most exchanges are given up before it is made.
+    if (!blocks.has_room(v, wanted.to)) {
+      std::int32_t most = kNever;
+      for (const std::uint32_t u : members.of(wanted.to)) {
+        most = std::max({most, blocks.gain(u, from), best_move(blocks, u).gain});
+      }
+      if (most == kNever || wanted.gain + most <= 0) continue;
+    }
     blocks.move(v, wanted.to, nobody);
     members.move(v, from, wanted.to);
     if (blocks.within(wanted.to)) {
@@ -180,33 +111,6 @@ std::int64_t refine(const Hypergraph& graph, Blocks& blocks, const RefineOptions
     if (gained == 0) break;
   }
   return total;
-}
-
-bool repair(const Hypergraph& graph, const PartLimits& limits, Blocks& blocks) {
-  for (std::uint32_t p = 0; p < limits.parts; ++p) {
-    const auto over = [&] { return !blocks.within(p); };
-    if (!over()) continue;
-    Queue queue(graph.vertices);
-    for (std::uint32_t v = 0; v < graph.vertices; ++v) {
-      if (blocks.part(v) != p) continue;
-      if (const Move move = best_move(blocks, v); move.gain != kNever) queue.push(v, move.gain);
-    }
-    std::uint32_t v = 0;
-    std::int32_t bound = 0;
-    while (over() && queue.pop(v, bound)) {
-      const Move move = best_move(blocks, v);
-      if (move.gain == kNever) continue;
-      if (move.gain < bound) {
-        queue.push(v, move.gain);
-        continue;
-      }
-      blocks.move(v, move.to, [&](std::uint32_t u, std::int32_t gain) {
-        if (blocks.part(u) == p && queue.rises(u, gain)) queue.push(u, gain);
-      });
-    }
-    if (over()) return false;
-  }
-  return true;
 }
 
 }  // namespace spikeloom::mapping::detail

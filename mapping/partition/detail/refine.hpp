@@ -18,8 +18,8 @@ struct RefineOptions {
 /// Returns the weight gained.
 std::int64_t refine(const Hypergraph& graph, Blocks& blocks, const RefineOptions& options);
 
-/// Moves vertices out of parts that are over a limit, losing as little as possible. False when
-/// some part stays over.
+/// Moves vertices out of parts that are over a limit, and exchanges them where no part has room in
+/// all resources, losing as little as possible. False when some part stays over.
 bool repair(const Hypergraph& graph, const PartLimits& limits, Blocks& blocks);
 
 }  // namespace spikeloom::mapping::detail
