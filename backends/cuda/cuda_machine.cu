@@ -1,7 +1,7 @@
 /// The first CUDA device.
 
+#include <cstring>
 #include <map>
-#include <mutex>
 #include <string>
 
 #include <cuda_runtime.h>
@@ -54,6 +54,36 @@ struct DeviceSequence : Sequence {
   }
 };
 
+/// Page-locked memory: what is copied from there goes its way while the processor works on.
+struct Staging {
+  void* memory = nullptr;
+  std::size_t size = 0;
+  cudaEvent_t sent = nullptr;
+
+  /// Waits until the last copy from here is done.
+  Status take(std::size_t bytes) {
+    if (sent == nullptr) {
+      SPIKELOOM_CUDA(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming), "make an event");
+    }
+    SPIKELOOM_CUDA(cudaEventSynchronize(sent), "copy");
+    if (bytes <= size) return {};
+    if (memory != nullptr) cudaFreeHost(memory);
+    memory = nullptr;
+    size = 0;
+    SPIKELOOM_CUDA(cudaMallocHost(&memory, bytes), "allocate page-locked memory");
+    size = bytes;
+    return {};
+  }
+  ~Staging() {
+    if (memory != nullptr) cudaFreeHost(memory);
+    if (sent != nullptr) cudaEventDestroy(sent);
+  }
+};
+
+/// Copies that may be on their way at once.
+constexpr std::size_t kStagings = 4;
+constexpr std::size_t kMostStaged = std::size_t{32} << 20;
+
 /// Shared memory of a block without asking for more.
 constexpr std::size_t kPlainShared = 48 * 1024;
 
@@ -82,12 +112,21 @@ class DeviceMachine : public Machine {
     cudaFree(memory);
   }
   Status upload(void* to, const void* from, std::size_t bytes) override {
-    SPIKELOOM_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "copy");
+    for (std::size_t done = 0; done < bytes; done += kMostStaged) {
+      const std::size_t size = bytes - done < kMostStaged ? bytes - done : kMostStaged;
+      Staging& staging = staging_[next_staging_++ % kStagings];
+      SPIKELOOM_CHECK(staging.take(size));
+      std::memcpy(staging.memory, static_cast<const char*>(from) + done, size);
+      SPIKELOOM_CUDA(cudaMemcpyAsync(static_cast<char*>(to) + done, staging.memory, size,
+                                     cudaMemcpyHostToDevice, stream_),
+                     "copy");
+      SPIKELOOM_CUDA(cudaEventRecord(staging.sent, stream_), "copy");
+    }
     return {};
   }
   Status download(void* to, const void* from, std::size_t bytes) override {
     SPIKELOOM_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy");
-    return wait();
+    return {};
   }
   Status clear(void* memory, std::size_t bytes) override {
     SPIKELOOM_CUDA(cudaMemsetAsync(memory, 0, bytes, stream_), "clear memory");
@@ -135,6 +174,8 @@ class DeviceMachine : public Machine {
   }
 
   cudaStream_t stream_ = nullptr;
+  Staging staging_[kStagings];
+  std::size_t next_staging_ = 0;
   std::map<void*, std::size_t> sizes_;
   std::uint64_t memory_ = 0;
 };

@@ -17,7 +17,8 @@ namespace spikeloom::cuda {
 using Kernel = std::variant<
     ElementwiseKernel<float>, ElementwiseKernel<std::int32_t>, PoolKernel<float>,
     PoolKernel<std::int32_t>, DelayKernel<float>, DelayKernel<std::int32_t>, ClearKernel<float>,
-    ClearKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>, NeuronKernel<float>,
+    ClearKernel<std::int32_t>, MarkKernel<float>, MarkKernel<std::int32_t>, LogKernel<float>,
+    LogKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>, NeuronKernel<float>,
     NeuronKernel<std::int32_t>, PublishKernel<float>, PublishKernel<std::int32_t>,
     DenseKernel<float, float, 1>, DenseKernel<float, float, 4>,
     DenseKernel<std::int32_t, std::int8_t, 1>, DenseKernel<std::int32_t, std::int8_t, 4>,

@@ -19,9 +19,10 @@ class Sequence {
   virtual ~Sequence() = default;
 };
 
-/// One device. Calls are done in order; upload and run may return before they are done, download
-/// and wait do not. Every call may fail: kResource when memory is short, kIo when the device is
-/// lost; what was computed since the last wait is then unknown.
+/// One device. Calls are done in order, and may return before they are done: what is downloaded is
+/// there after wait(), what is uploaded may be overwritten at once. Every call may fail: kResource
+/// when memory is short, kIo when the device is lost; what was computed since the last wait is then
+/// unknown.
 class Machine {
  public:
   virtual ~Machine() = default;

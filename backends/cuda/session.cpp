@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -103,7 +104,9 @@ Result<std::int64_t> CudaSession<V>::within_limits(std::int64_t last) {
 
 template <typename V>
 Status CudaSession<V>::run_chunk(std::uint32_t count) {
-  Status status = send_input(count);
+  Status status;
+  if (step_ + count - log_base_ > log_steps_) status = take_logs();
+  if (status.ok()) status = send_input(count);
   if (status.ok()) {
     auto& sequence = count == 1 ? one_step_ : chunk_;
     if (sequence == nullptr) {
@@ -113,7 +116,6 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
     }
     status = machine_.run(*sequence);
   }
-  if (status.ok()) status = record(count);
   if (!status.ok()) {
     lost_ = true;
     return status;
@@ -124,80 +126,88 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
   return {};
 }
 
-/// Sums up the events of each input element and step, in the order of their arrival.
+/// Appends the events of a step of a batch element. Whole numbers are added up on the device, where
+/// their order is unknown and makes no difference; others here, in the order of their arrival.
+template <typename V>
+void CudaSession<V>::take_events(std::uint32_t row, std::span<const QueuedEvent> due) {
+  constexpr double kMostExact = 1 << 23;  // all partial sums are exact in float32
+  if (due.empty()) return;
+  double most = 0.0;
+  bool whole = true;
+  for (const QueuedEvent& event : due) {
+    most += std::abs(event.value);
+    whole = whole && event.value == std::trunc(event.value);
+  }
+  if (std::is_integral_v<V> || (whole && most <= kMostExact)) {
+    for (const QueuedEvent& event : due) {
+      taken_.push_back({row, event.port, event.index, static_cast<V>(event.value)});
+    }
+    return;
+  }
+  std::vector<QueuedEvent> sorted(due.begin(), due.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const QueuedEvent& a, const QueuedEvent& b) {
+    return a.port != b.port ? a.port < b.port : a.index < b.index;
+  });
+  for (std::size_t i = 0; i < sorted.size();) {
+    const QueuedEvent& first = sorted[i];
+    V sum = 0;
+    for (; i < sorted.size() && sorted[i].port == first.port && sorted[i].index == first.index;
+         ++i) {
+      sum += static_cast<V>(sorted[i].value);
+    }
+    taken_.push_back({row, first.port, first.index, sum});
+  }
+}
+
 template <typename V>
 Status CudaSession<V>::send_input(std::uint32_t count) {
-  std::vector<InputEvent<V>> events;
-  std::vector<QueuedEvent> due;
+  taken_.clear();
   for (std::uint32_t s = 0; s < count; ++s) {
     for (std::uint32_t e = 0; e < batch_; ++e) {
-      const auto taken = queues_[e].take(step_ + s);
-      waiting_ -= taken.size();
-      due.assign(taken.begin(), taken.end());
-      std::stable_sort(due.begin(), due.end(), [](const QueuedEvent& a, const QueuedEvent& b) {
-        return a.port != b.port ? a.port < b.port : a.index < b.index;
-      });
-      for (std::size_t i = 0; i < due.size();) {
-        const QueuedEvent& first = due[i];
-        // The sum is within the proven limit; on the way to it there may be more.
-        std::conditional_t<std::is_integral_v<V>, std::int64_t, V> sum = 0;
-        for (; i < due.size() && due[i].port == first.port && due[i].index == first.index; ++i) {
-          sum += static_cast<V>(due[i].value);
-        }
-        if (sum == 0) continue;
-        events.push_back({s * batch_ + e, first.port, first.index, static_cast<V>(sum)});
-      }
+      const auto due = queues_[e].take(step_ + s);
+      waiting_ -= due.size();
+      take_events(s * batch_ + e, due);
     }
   }
-  if (events.size() > input_events_.size()) {
+  if (taken_.size() > input_events_.size()) {
     one_step_ = nullptr;  // they hold the old address
     chunk_ = nullptr;
-    SPIKELOOM_TRY(input_events_, Buffer<InputEvent<V>>::make(machine_, 2 * events.size()));
+    SPIKELOOM_TRY(input_events_, Buffer<InputEvent<V>>::make(machine_, 2 * taken_.size()));
   }
-  SPIKELOOM_CHECK(input_events_.write(events.data(), events.size()));
-  const Clock clock{base_, step_, count, static_cast<std::uint32_t>(events.size())};
+  SPIKELOOM_CHECK(input_events_.write(taken_.data(), taken_.size()));
+  const Clock clock{base_, step_, log_base_, count, static_cast<std::uint32_t>(taken_.size())};
   return clock_.write(&clock, 1);
 }
 
-/// Fetches what is recorded of the chunk that has been launched.
 template <typename V>
-Status CudaSession<V>::record(std::uint32_t count) {
-  struct Fetched {
+Status CudaSession<V>::take_logs() {
+  struct Taken {
     std::uint32_t node;
     Variable variable;
     std::size_t size;
     std::vector<V> values;  ///< step x batch x size
   };
-  std::vector<Fetched> fetched;
-  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
-    const NodeDevice<V>& device = nodes_[n];
-    const auto size = static_cast<std::size_t>(program_.nodes[n].out_size);
-    const std::size_t step_size = batch_ * size;
+  const auto steps = static_cast<std::size_t>(step_ - log_base_);
+  std::vector<Taken> logs;
+  for (std::uint32_t n = 0; n < nodes_.size() && steps > 0; ++n) {
     for (const Variable variable : records_[n]) {
-      fetched.push_back({n, variable, size, std::vector<V>(count * step_size)});
-      std::vector<V>& values = fetched.back().values;
-      if (variable == Variable::kMembrane || variable == Variable::kCurrent) {
-        const auto& trace =
-            variable == Variable::kMembrane ? device.membrane_trace : device.current_trace;
-        SPIKELOOM_CHECK(trace.read(values.data(), values.size()));
-        continue;
-      }
-      for (std::uint32_t s = 0; s < count; ++s) {
-        const std::size_t slot = device.out.ref.place(step_ + s, 0) * size;
-        SPIKELOOM_CHECK(device.out.value.read(values.data() + s * step_size, step_size, slot));
-      }
+      const Buffer<V>& log = variable == Variable::kMembrane  ? nodes_[n].membrane_log
+                             : variable == Variable::kCurrent ? nodes_[n].current_log
+                                                              : nodes_[n].output_log;
+      const auto size = static_cast<std::size_t>(program_.nodes[n].out_size);
+      logs.push_back({n, variable, size, std::vector<V>(steps * batch_ * size)});
+      SPIKELOOM_CHECK(log.read(logs.back().values.data(), logs.back().values.size()));
     }
   }
-  if (fetched.empty()) return {};
-  SPIKELOOM_CHECK(machine_.wait());
-  for (std::uint32_t s = 0; s < count; ++s) {
+  if (!logs.empty()) SPIKELOOM_CHECK(machine_.wait());
+  for (std::size_t s = 0; s < steps; ++s) {
     for (std::uint32_t e = 0; e < batch_; ++e) {
-      for (const Fetched& one : fetched) {
-        const V* const values = one.values.data() + (std::size_t{s} * batch_ + e) * one.size;
-        Record made{one.node, one.variable, e, step_ + s, {}, {}};
+      for (const Taken& log : logs) {
+        const V* const values = log.values.data() + (s * batch_ + e) * log.size;
+        Record made{log.node, log.variable, e, log_base_ + static_cast<std::int64_t>(s), {}, {}};
         const bool dense =
-            one.variable == Variable::kMembrane || one.variable == Variable::kCurrent;
-        for (std::uint32_t i = 0; i < one.size; ++i) {
+            log.variable == Variable::kMembrane || log.variable == Variable::kCurrent;
+        for (std::uint32_t i = 0; i < log.size; ++i) {
           if (!dense && values[i] == V{0}) continue;
           if (!dense) made.index.push_back(i);
           made.value.push_back(static_cast<double>(values[i]));
@@ -206,12 +216,14 @@ Status CudaSession<V>::record(std::uint32_t count) {
       }
     }
   }
+  log_base_ = step_;
   return {};
 }
 
 template <typename V>
 Status CudaSession<V>::read(Sink& sink) {
   const auto start = Clocks::now();
+  if (!lost_) SPIKELOOM_CHECK(take_logs());
   for (const Record& r : made_) {
     if (r.variable == Variable::kSpikes || r.variable == Variable::kOutput) {
       sink.events(r.node, r.variable, r.element, r.step, r.index, r.value);

@@ -40,7 +40,8 @@ struct NodeDevice {
   Buffer<LinkRef<V>> links;
   Buffer<V> membrane, current;
   Buffer<std::int32_t> countdown;
-  Buffer<V> membrane_trace, current_trace;
+  /// What is recorded, until the host takes it: steps x batch x size.
+  Buffer<V> output_log, membrane_log, current_log;
   Buffer<std::uint32_t> list_count, list_index;
   Tally<V>* in_tally = nullptr;  ///< of the summed input, where that is counted on its own
 };
@@ -81,6 +82,7 @@ class CudaSession : public Session {
   Status make_state();
   Status make_node(std::uint32_t node);
   Status make_links(std::uint32_t node);
+  Status make_logs();
   Result<SignalBuffer<V>> make_signal(std::size_t size, std::uint64_t reach, bool masked) const;
   Status clear();
   Status seed_links();
@@ -99,9 +101,10 @@ class CudaSession : public Session {
   Status run_chunk(std::uint32_t count);
 
   Result<std::int64_t> within_limits(std::int64_t last);
+  void take_events(std::uint32_t row, std::span<const QueuedEvent> due);
   Status send_input(std::uint32_t count);
-  Status record(std::uint32_t count);
-  Status forget_failed_run(const Status& status);
+  /// Takes what was recorded from the device.
+  Status take_logs();
 
   std::shared_ptr<const CudaExecutable<V>> executable_;
   const Program& program_;
@@ -119,8 +122,10 @@ class CudaSession : public Session {
   std::unique_ptr<Sequence> one_step_, chunk_;
 
   std::int64_t step_ = 0, base_ = 0;
+  std::int64_t log_base_ = 0, log_steps_ = 0;  ///< the first step of the logs, and their room
   std::vector<InputQueue> queues_;
   std::size_t waiting_ = 0;
+  std::vector<InputEvent<V>> taken_;  ///< scratch
   std::vector<Record> made_;
   RunStats totals_;
   std::vector<NodeStats> saved_stats_;  ///< of a checkpoint that was loaded

@@ -138,6 +138,10 @@ std::vector<KernelCall> CudaSession<V>::make_calls(std::uint32_t steps) const {
       for (const std::uint32_t n : stage.nodes) add_node(n, one, true, calls);
     }
   }
+  for (const NodeDevice<V>& device : nodes_) {
+    if (device.output_log.empty()) continue;
+    calls.push_back(call(LogKernel<V>{whole, device.out.ref, device.output_log.data()}));
+  }
   return calls;
 }
 
@@ -146,9 +150,11 @@ void CudaSession<V>::add_input(std::uint32_t n, const Rows& rows,
                                std::vector<KernelCall>& calls) const {
   const Signal<V>& out = nodes_[n].out.ref;
   calls.push_back(call(ClearKernel<V>{rows, out}));
-  if (input_events_.empty()) return;
-  calls.push_back(call(InputKernel<V>{rows, out, input_events_.data(),
-                                      std::get<op::Input>(program_.nodes[n].operation).port}));
+  if (!input_events_.empty()) {
+    calls.push_back(call(InputKernel<V>{rows, out, input_events_.data(),
+                                        std::get<op::Input>(program_.nodes[n].operation).port}));
+  }
+  calls.push_back(call(MarkKernel<V>{rows, out}));
 }
 
 /// What a node of a cycle publishes before the step.
@@ -214,9 +220,9 @@ void CudaSession<V>::add_neurons(std::uint32_t n, const Rows& rows, bool cyclic,
   k.reset_period = neuron.reset_period;
   k.reset_phase = neuron.reset_phase;
   k.published = cyclic && node.early;
-  k.membrane_trace = device.membrane_trace.data();
-  k.current_trace = device.current_trace.data();
-  k.trace_before_reset = d.record_membrane == RecordMembrane::kBeforeReset;
+  k.membrane_log = device.membrane_log.data();
+  k.current_log = device.current_log.data();
+  k.log_before_reset = d.record_membrane == RecordMembrane::kBeforeReset;
   calls.push_back(call(k));
 }
 

@@ -103,6 +103,7 @@ Status CudaSession<V>::load(std::span<const std::byte> checkpoint) {
   SPIKELOOM_CHECK(clear());
   step_ = saved.step;
   base_ = saved.step;
+  log_base_ = saved.step;
   totals_.steps = saved.stats.steps;
   totals_.input = saved.stats.input;
   saved_stats_ = saved.stats.nodes;

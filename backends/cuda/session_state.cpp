@@ -104,6 +104,32 @@ Status CudaSession<V>::make_state() {
     }
   }
   for (std::uint32_t n = 0; n < size; ++n) SPIKELOOM_CHECK(make_links(n));
+  return make_logs();
+}
+
+/// Room for what is recorded of some chunks, so that the host seldom has to wait for the device.
+template <typename V>
+Status CudaSession<V>::make_logs() {
+  constexpr std::uint64_t kBytes = std::uint64_t{256} << 20, kMostSteps = 4096;
+  const auto size = [&](std::uint32_t n) {
+    return batch_ * static_cast<std::size_t>(program_.nodes[n].out_size);
+  };
+  std::uint64_t step_bytes = 1;
+  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
+    step_bytes += records_[n].size() * size(n) * sizeof(V);
+  }
+  const std::uint64_t steps =
+      std::clamp<std::uint64_t>(kBytes / step_bytes, kChunk, kMostSteps) / kChunk * kChunk;
+  log_steps_ = static_cast<std::int64_t>(steps);
+  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
+    for (const Variable variable : records_[n]) {
+      Buffer<V>& log = variable == Variable::kMembrane  ? nodes_[n].membrane_log
+                       : variable == Variable::kCurrent ? nodes_[n].current_log
+                                                        : nodes_[n].output_log;
+      if (!log.empty()) continue;  // spikes and y are the same
+      SPIKELOOM_TRY(log, Buffer<V>::make(machine_, steps * size(n)));
+    }
+  }
   return {};
 }
 
@@ -135,14 +161,6 @@ Status CudaSession<V>::make_node(std::uint32_t n) {
   }
   if (!c.refractory.empty()) {
     SPIKELOOM_TRY(device.countdown, Buffer<std::int32_t>::make(machine_, batch_ * size));
-  }
-  for (const Variable variable : records_[n]) {
-    const std::size_t traced = std::size_t{kChunk} * batch_ * size;
-    if (variable == Variable::kMembrane) {
-      SPIKELOOM_TRY(device.membrane_trace, Buffer<V>::make(machine_, traced));
-    } else if (variable == Variable::kCurrent) {
-      SPIKELOOM_TRY(device.current_trace, Buffer<V>::make(machine_, traced));
-    }
   }
   return {};
 }
@@ -194,6 +212,7 @@ template <typename V>
 Status CudaSession<V>::clear() {
   step_ = 0;
   base_ = 0;
+  log_base_ = 0;
   waiting_ = 0;
   steps_here_ = 0;
   lost_ = false;
@@ -240,7 +259,7 @@ Status CudaSession<V>::seed_links() {
   }
   if (std::none_of(program_.nodes.begin(), program_.nodes.end(), seeded)) return {};
   SPIKELOOM_CHECK(clear());
-  const Clock clock{0, 0, 1, 0};
+  const Clock clock{.count = 1};
   SPIKELOOM_CHECK(clock_.write(&clock, 1));
   // Only the links of cycles count, and none of them has been fed yet.
   for (std::uint32_t n = 0; n < nodes_.size(); ++n) {

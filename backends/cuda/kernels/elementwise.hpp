@@ -188,15 +188,12 @@ struct ClearKernel {
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t, Local&) const {
     const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
     if (!rows.exists(row)) return;
-    const std::int64_t step = rows.step(row);
-    const std::uint32_t element = rows.element(row), i = tile * kTile + place.thread;
-    if (i < out.size) out.values(step, element)[i] = V{0};
-    const std::uint32_t word = tile * (kTile / 32) + place.thread;
-    if (place.thread < kTile / 32 && word < out.words) out.masks(step, element)[word] = 0;
+    const std::uint32_t i = tile * kTile + place.thread;
+    if (i < out.size) out.values(rows.step(row), rows.element(row))[i] = V{0};
   }
 };
 
-/// What enters an element of an input in a step: each once, and not 0.
+/// What is added to an element of an input.
 template <typename V>
 struct InputEvent {
   std::uint32_t row = 0;  ///< step within the chunk x batch + element
@@ -204,41 +201,80 @@ struct InputEvent {
   V value = 0;
 };
 
-inline constexpr std::uint32_t kInputBlocks = 64;
+inline constexpr std::uint32_t kInputBlocks = 264;
 
-/// Writes the events of one port, over zeros.
+/// Adds the events of one port to zeros. The sums have to be the same in any order.
 template <typename V>
 struct InputKernel {
-  struct Local {
-    Tally<V> out;
-  };
+  struct Local {};
   Rows rows;
   Signal<V> out;
   const InputEvent<V>* events = nullptr;
   std::uint32_t port = 0;
 
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return kInputBlocks; }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 1; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t, Local&) const {
+    const std::uint32_t count = rows.clock->input_count;
+    for (std::uint32_t k = place.block * place.threads + place.thread; k < count;
+         k += kInputBlocks * place.threads) {
+      const InputEvent<V> event = events[k];
+      if (event.port != port) continue;
+      add_to(out.values(rows.step(event.row), rows.element(event.row)) + event.index, event.value);
+    }
+  }
+};
+
+/// Mask and counts of values that lie there already.
+template <typename V>
+struct MarkKernel {
+  struct Local {
+    Tally<V> in, out;
+  };
+  Rows rows;
+  Signal<V> out;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
-    auto& total = *static_cast<Tally<V>*>(place.shared);
-    if (phase == 0) {
-      if (place.thread == 0) total.clear();
-      const std::uint32_t count = rows.clock->input_count;
-      for (std::uint32_t k = place.block * place.threads + place.thread; k < count;
-           k += kInputBlocks * place.threads) {
-        const InputEvent<V> event = events[k];
-        if (event.port != port) continue;
-        const std::int64_t step = rows.step(event.row);
-        const std::uint32_t element = rows.element(event.row);
-        out.values(step, element)[event.index] = event.value;
-        set_bits(out.masks(step, element) + event.index / 32, 1U << (event.index % 32));
-        local.out.count(event.value);
-      }
-    } else if (phase == 1) {
-      local.out.add(&total);
-    } else if (place.thread == 0) {
-      total.add(out.tally);
+    auto& shared = *static_cast<TileShared<V>*>(place.shared);
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    const bool exists = rows.exists(row);
+    const std::int64_t step = rows.step(row);
+    const std::uint32_t element = rows.element(row);
+    if (phase != 0) {
+      finish_tile(place, phase, exists, local.in, local.out, static_cast<Tally<V>*>(nullptr), out,
+                  out.masks(step, element), tile);
+      return;
     }
+    if (place.thread == 0) shared.in.clear(), shared.out.clear();
+    const std::uint32_t i = tile * kTile + place.thread;
+    shared.filled[place.thread] = false;
+    if (!exists || i >= out.size) return;
+    const V y = out.values(step, element)[i];
+    shared.filled[place.thread] = y != V{0};
+    local.out.count(y);
+  }
+};
+
+/// Copies the values of a signal to a log: steps x batch x size.
+template <typename V>
+struct LogKernel {
+  struct Local {};
+  Rows rows;
+  Signal<V> out;
+  V* log = nullptr;
+
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 1; }
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t, Local&) const {
+    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    const std::uint32_t i = tile * kTile + place.thread;
+    if (!rows.exists(row) || i >= out.size) return;
+    const std::int64_t step = rows.step(row);
+    const std::uint32_t element = rows.element(row);
+    const auto at = static_cast<std::size_t>(step - rows.clock->log_base) * rows.batch + element;
+    log[at * out.size + i] = out.values(step, element)[i];
   }
 };
 

@@ -36,6 +36,7 @@ struct Place {
 struct Clock {
   std::int64_t base = 0;          ///< the session's first step (not 0 after load)
   std::int64_t first = 0;         ///< of the chunk
+  std::int64_t log_base = 0;      ///< the first step of the logs
   std::uint32_t count = 0;        ///< steps of the chunk
   std::uint32_t input_count = 0;  ///< input events of the chunk
 };
@@ -62,14 +63,6 @@ SPIKELOOM_KERNEL std::uint32_t take_room(std::uint32_t* target, std::uint32_t va
   const std::uint32_t before = *target;
   *target += value;
   return before;
-#endif
-}
-
-SPIKELOOM_KERNEL void set_bits(std::uint32_t* target, std::uint32_t bits) {
-#if defined(__CUDA_ARCH__)
-  atomicOr(target, bits);
-#else
-  *target |= bits;
 #endif
 }
 

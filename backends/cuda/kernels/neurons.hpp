@@ -83,10 +83,10 @@ struct NeuronKernel {
   V amplitude = 1;
   std::int64_t reset_period = 0, reset_phase = 0;
   bool published = false;  ///< PublishKernel has written the output of this step
-  // Recorded membranes and currents: step of the chunk x batch x neurons, or null.
-  V* membrane_trace = nullptr;
-  V* current_trace = nullptr;
-  bool trace_before_reset = false;
+  // Logs of membranes and currents: steps x batch x neurons, or null.
+  V* membrane_log = nullptr;
+  V* current_log = nullptr;
+  bool log_before_reset = false;
 
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.batch; }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
@@ -141,12 +141,12 @@ struct NeuronKernel {
       if (!published) out.values(step, element)[i] = y;
       if (y != V{0}) history |= std::uint64_t{1} << k;
       local.out.count(y);
-      const std::size_t traced =
-          (static_cast<std::size_t>(rows.offset + k) * rows.batch + element) * out.size + i;
-      if (membrane_trace != nullptr) {
-        membrane_trace[traced] = trace_before_reset ? before : s.membrane;
+      const std::size_t logged =
+          (static_cast<std::size_t>(step - clock.log_base) * rows.batch + element) * out.size + i;
+      if (membrane_log != nullptr) {
+        membrane_log[logged] = log_before_reset ? before : s.membrane;
       }
-      if (current_trace != nullptr) current_trace[traced] = s.current;
+      if (current_log != nullptr) current_log[logged] = s.current;
     }
     state.membrane[at] = s.membrane;
     if (o.has_current) state.current[at] = s.current;
