@@ -33,16 +33,19 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 add_library(spikeloom_flags INTERFACE)
+# nvcc wants these otherwise: backends/CMakeLists.txt.
+set(spikeloom_cxx "$<NOT:$<COMPILE_LANGUAGE:CUDA>>")
 target_compile_options(spikeloom_flags INTERFACE
-  -Wall -Wextra
-  $<$<BOOL:${SPIKELOOM_WERROR}>:-Werror>
+  $<${spikeloom_cxx}:-Wall>
+  $<${spikeloom_cxx}:-Wextra>
+  $<$<AND:${spikeloom_cxx},$<BOOL:${SPIKELOOM_WERROR}>>:-Werror>
   # GCC 12 with optimisation warns about the unused alternatives of every std::variant that is moved
   # (gcc bug 80635 and its kin), and about a memcpy inside "x" + std::string (bug 105651). Clang's
   # analysis and the sanitizers keep watch instead.
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  $<$<AND:${spikeloom_cxx},$<CXX_COMPILER_ID:GNU>>:-Wno-maybe-uninitialized>
+  $<$<AND:${spikeloom_cxx},$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>
   # A fused multiply-add rounds once where the producers' traces round twice.
-  -ffp-contract=off)
+  $<${spikeloom_cxx}:-ffp-contract=off>)
 
 if(SPIKELOOM_SANITIZE)
   target_compile_options(spikeloom_flags INTERFACE -fsanitize=${SPIKELOOM_SANITIZE}
