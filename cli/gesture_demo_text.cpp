@@ -62,9 +62,9 @@ std::string raster_text(const GestureRun& run, bool ascii) {
   const double activity =
       static_cast<double>(events->step.size()) /
       static_cast<double>(std::max<std::int64_t>(neurons * run.outcome.steps, 1));
-  return fmt::format("spikes of {}: {} neurons, {:.1f} % of them in a step\n",
-                     node == output ? "the output" : program.nodes[node].name, neurons,
-                     100.0 * activity) +
+  return fmt::format("spikes of {}, {} neurons: {:.1f} % of them in a step\n",
+                     node == output ? "the output" : "the layer '" + program.nodes[node].name + "'",
+                     neurons, 100.0 * activity) +
          draw_raster(events->step, index, neurons, run.outcome.steps, options);
 }
 

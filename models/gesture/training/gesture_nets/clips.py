@@ -37,9 +37,10 @@ class Clips:
         return len(self.labels)
 
 
-def batch_of(clips, index, steps, generator, device):
+def batch_of(clips, index, steps, generator, device, strength=1.0):
     """A varied batch (steps, batch, 2, 32, 32) and labels: a stretch of each clip, mirrored,
-    moved, with polarities exchanged, events lost and noise added at random."""
+    moved, with polarities exchanged, events lost and noise added at random. `strength` scales the
+    last three but not the exchange."""
     x = clips.counts[index]
     labels = clips.labels[index].clone()
     start = torch.randint(0, x.shape[1] - steps + 1, (len(index),), generator=generator)
@@ -50,8 +51,9 @@ def batch_of(clips, index, steps, generator, device):
     labels[mirror] = MIRRORED[labels[mirror]]
     swap = draw() < 0.5
     x[swap] = x[swap].flip(2)
+    reach = round(3 * strength)
     for k in range(len(index)):
-        dy, dx = torch.randint(-3, 4, (2,), generator=generator).tolist()
+        dy, dx = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
         moved = x[k].roll((dy, dx), (-2, -1))
         if dy > 0: moved[..., :dy, :] = 0
         if dy < 0: moved[..., dy:, :] = 0
@@ -59,8 +61,8 @@ def batch_of(clips, index, steps, generator, device):
         if dx < 0: moved[..., dx:] = 0
         x[k] = moved
     # Fewer events, and of busy places more than of quiet ones, as another threshold makes them.
-    keep = 0.5 + 0.5 * draw().to(device)
+    keep = 1 - 0.5 * strength * draw().to(device)
     x = (x * keep.reshape(-1, 1, 1, 1, 1) + 0.5).floor_()
-    noise = 0.03 * draw().to(device).square()
+    noise = 0.03 * strength * draw().to(device).square()
     x += (torch.rand(x.shape, device=device) < noise.reshape(-1, 1, 1, 1, 1)).float()
     return x.clamp_(max=16).transpose(0, 1).contiguous(), labels.to(device)

@@ -141,8 +141,8 @@ def write(path, nodes, card):
 
 def card_of(name, network, state, result):
     flags = state["flags"]
-    recipe = ", ".join(f"{k} {flags[k]}" for k in
-                       ("updates", "batch", "steps", "rate", "quiet", "target", "threads"))
+    recipe = "".join(f"\n  - from update {phase['from']}: " + ", ".join(
+        f"{k} {v}" for k, v in phase["recipe"].items()) for phase in state["phases"])
     kinds = {"lif": "three convolutions and one dense layer of leaky integrate-and-fire neurons",
              "egru": "three convolutions with ReLU, then event-based gated recurrent units (EGRU)"}
     parameters = sum(p.numel() for p in network.parameters())
@@ -156,7 +156,7 @@ def card_of(name, network, state, result):
 
 - data: {state['clips']} simulated clips of 1.45 s (`spikeloom sensors gestures`, seeds from 1000000),
   varied as `clips.py` says; no real recording
-- recipe: `gesture_nets.train {network.kind}`: {recipe}
+- recipe, `gesture_nets.train {network.kind}`:{recipe}
 - seed: {flags['seed']}
 - training: {state['seconds']:.0f} s on {flags['device']}
 - parameters: {parameters}; weights int8 with a scale per output

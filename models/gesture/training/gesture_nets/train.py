@@ -20,6 +20,9 @@ from .clips import Clips, batch_of
 from .networks import CLASSES, NETWORKS
 
 
+RECIPE = ("updates", "batch", "steps", "rate", "quiet", "target", "strength", "dropout", "threads")
+
+
 def scores(network, clips, device, batch=64):
     """Mean logits of whole clips, and the activity of every layer."""
     network.eval()
@@ -53,6 +56,8 @@ def main():
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--quiet", type=float, default=1.0, help="weight of the activity's cost")
     parser.add_argument("--target", type=float, default=0.1, help="activity that costs nothing")
+    parser.add_argument("--strength", type=float, default=1.0, help="of the variation of clips")
+    parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--channels", type=int, nargs=3)
     parser.add_argument("--hidden", type=int)
     parser.add_argument("--seed", type=int, default=1)
@@ -63,16 +68,20 @@ def main():
     torch.manual_seed(flags.seed)
     torch.set_flush_denormal(True)
     shape = {k: v for k, v in (("channels", flags.channels), ("hidden", flags.hidden)) if v}
-    network = NETWORKS[flags.network](**shape).to(flags.device)
+    network = NETWORKS[flags.network](**shape, dropout=flags.dropout).to(flags.device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=flags.rate, weight_decay=1e-3)
     out = Path(flags.out)
     out.mkdir(parents=True, exist_ok=True)
-    first, seconds = 0, 0.0
+    first, seconds, phases = 0, 0.0, []
     if (out / "checkpoint.pt").exists():
         state = torch.load(out / "checkpoint.pt", map_location=flags.device, weights_only=True)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        first, seconds = state["update"], state["seconds"]
+        first, seconds, phases = state["update"], state["seconds"], state["phases"]
+    # A run may be resumed with other flags; the card tells them all.
+    recipe = {k: getattr(flags, k) for k in RECIPE}
+    if not phases or phases[-1]["recipe"] != recipe:
+        phases.append({"from": first, "recipe": recipe})
     train, valid = Clips(flags.train), Clips(flags.valid)
     log = open(out / "log.jsonl", "a")
     began, running = time.time(), []
@@ -87,7 +96,8 @@ def main():
         for group in optimiser.param_groups:
             group["lr"] = rate
         index = torch.randint(0, len(train.labels), (flags.batch,), generator=draws)
-        x, labels = batch_of(train, index, flags.steps, draws, flags.device)
+        x, labels = batch_of(
+            train, index, flags.steps, draws, flags.device, flags.strength)
         logits, activity = network(x)
         mean = logits.mean(0)
         loss = F.cross_entropy(mean, labels, label_smoothing=0.05)
@@ -113,10 +123,12 @@ def main():
             running = []
             save(out / "checkpoint.pt",
                  {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
-                  "update": update + 1, "seconds": seconds, "flags": vars(flags)})
+                  "update": update + 1, "seconds": seconds, "flags": vars(flags),
+                  "phases": phases})
     save(out / "weights.pt", {"network": network.state_dict(), "kind": flags.network,
                               "shape": shape, "flags": vars(flags), "seconds": seconds,
-                              "update": flags.updates, "clips": len(train.labels)})
+                              "update": flags.updates, "clips": len(train.labels),
+                              "phases": phases})
 
 
 if __name__ == "__main__":
