@@ -21,8 +21,7 @@
 namespace spikeloom::test {
 namespace {
 
-constexpr std::uint64_t kFirstHeldOut = 550000;
-constexpr double kTrainingFrameRate = 150.0;
+constexpr std::uint64_t kFirstHeldOut = 560000;
 constexpr std::size_t kClips = 11;
 
 /// A network, run as its file says.
@@ -68,7 +67,6 @@ TEST_P(GestureModels, HeldOutClipsAreToldAsByPyTorch) {
     GestureClip clip;
     clip.seed = kFirstHeldOut + k;
     clip.gesture = static_cast<Gesture>(clip.seed % kGestures);
-    clip.frame_rate = kTrainingFrameRate;
     const auto recording = gesture_clip(clip);
     ASSERT_TRUE(recording.ok()) << error_of(recording);
     const std::int64_t said = decision(recogniser.run(recording->events));
@@ -79,7 +77,7 @@ TEST_P(GestureModels, HeldOutClipsAreToldAsByPyTorch) {
   }
   // Another instruction set may round the last bit of a luminance and so lose or win an event.
   EXPECT_GE(equal, kClips - 1);
-  EXPECT_GE(right, kClips - 4);
+  EXPECT_GE(right, kClips - 2);
 }
 
 TEST_P(GestureModels, RealClipsAreTold) {

@@ -173,7 +173,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights")
     parser.add_argument("--test", required=True, help="folder of held-out shards")
-    parser.add_argument("--seeds", default="from 550000", help="of these clips, for the card")
+    parser.add_argument("--seeds", default="from 560000", help="of these clips, for the card")
     parser.add_argument("--out", required=True)
     flags = parser.parse_args()
     state = torch.load(flags.weights, map_location="cpu", weights_only=True)
