@@ -65,6 +65,18 @@ Inside inside(const PixelWindow& window, std::uint32_t place, std::uint32_t side
   return {begin, std::max(begin, end), first};
 }
 
+/// The places of a window whose tap number `tap` lies inside [0, side).
+struct Places {
+  std::size_t begin, end;
+};
+
+Places reached(const PixelWindow& window, std::size_t tap, std::size_t side, std::size_t places) {
+  const std::size_t stride = window.stride, padding = window.padding;
+  const std::size_t begin = tap >= padding ? 0 : (padding - tap + stride - 1) / stride;
+  const std::size_t end = side + padding > tap ? (side + padding - tap - 1) / stride + 1 : 0;
+  return {begin, std::max(begin, std::min(end, places))};
+}
+
 }  // namespace
 
 double TransferCurve::operator()(double light, double weight) const {
@@ -130,24 +142,54 @@ Result<PixelConvolution> PixelConvolution::create(std::uint32_t width, std::uint
                  .got = fmt::format("{}", outputs)};
   }
   made.weights_ = quantised(weights, options.weight_bits);
+  if (options.mismatch > 0) {
+    const RandomStream mismatch{options.seed, kMismatchStream};
+    made.gains_.resize(std::size_t{3} * width * height);
+    for (std::size_t i = 0; i < made.gains_.size(); ++i) {
+      made.gains_[i] = 1.0 + options.mismatch * mismatch.normal(i);
+    }
+  }
   return made;
 }
 
-/// f = part(I) + w part'(I): one of the two parts for every pixel and colour, [3][y][x].
-std::vector<float> PixelConvolution::currents(std::span<const float> rgb, bool weighted) const {
-  const RandomStream mismatch{options_.seed, kMismatchStream};
+/// f = fixed(I) + w weighted(I) for every pixel and colour, [3][y][x], each rounded to float32.
+PixelConvolution::Currents PixelConvolution::currents(std::span<const float> rgb) const {
   const std::size_t pixels = rgb.size() / 3;
-  std::vector<float> out(rgb.size());
+  Currents out{std::vector<double>(rgb.size()), std::vector<double>(rgb.size())};
   for (std::size_t i = 0; i < rgb.size(); ++i) {
     double light = rgb[i];
-    if (options_.mismatch > 0) {
-      light = std::max(0.0, light * (1.0 + options_.mismatch * mismatch.normal(i)));
-    }
+    if (!gains_.empty()) light = std::max(0.0, light * gains_[i]);
     const double fixed = options_.curve(light, 0.0);
-    out[i % 3 * pixels + i / 3] =
-        static_cast<float>(weighted ? options_.curve(light, 1.0) - fixed : fixed);
+    const std::size_t at = i % 3 * pixels + i / 3;
+    out.fixed[at] = static_cast<float>(fixed);
+    out.weighted[at] = static_cast<float>(options_.curve(light, 1.0) - fixed);
   }
   return out;
+}
+
+/// Adds one tap to every output that has a pixel there; `sums` is [y][x] of the convolution.
+void PixelConvolution::add_tap(const Tap& tap, const Currents& currents,
+                               std::span<double> sums) const {
+  const PixelWindow& kernel = options_.geometry.kernel;
+  const Places rows = reached(kernel, tap.row, height_, conv_height_);
+  const Places columns = reached(kernel, tap.column, width_, conv_width_);
+  const std::size_t plane = tap.colour * width_ * height_;
+  const std::size_t stride = kernel.stride, count = columns.end - columns.begin;
+  for (std::size_t y = rows.begin; y < rows.end; ++y) {
+    const std::size_t row = y * stride + tap.row - kernel.padding;
+    const std::size_t column = columns.begin * stride + tap.column - kernel.padding;
+    const std::size_t first = plane + row * width_ + column;
+    const double* fixed = currents.fixed.data() + first;
+    const double* weighted = currents.weighted.data() + first;
+    double* out = sums.data() + y * conv_width_ + columns.begin;
+    if (stride == 1) {
+      for (std::size_t x = 0; x < count; ++x) out[x] += fixed[x] + tap.weight * weighted[x];
+    } else {
+      for (std::size_t x = 0; x < count; ++x) {
+        out[x] += fixed[x * stride] + tap.weight * weighted[x * stride];
+      }
+    }
+  }
 }
 
 Result<std::vector<float>> PixelConvolution::sums(std::span<const float> rgb,
@@ -157,10 +199,9 @@ Result<std::vector<float>> PixelConvolution::sums(std::span<const float> rgb,
   for (const float light : rgb) {
     if (!(light >= 0.0F && light <= 1.0F)) return refused("light", "0 to 1", light);
   }
-  const std::vector<float> fixed = currents(rgb, false), weighted = currents(rgb, true);
-  const PixelWindow& kernel = options_.geometry.kernel;
+  const Currents light = currents(rgb);
   const PixelWindow& pool = options_.geometry.pool;
-  const std::size_t k = kernel.size;
+  const std::size_t k = options_.geometry.kernel.size;
   const double scale = options_.curve.averages ? 1.0 / (3.0 * static_cast<double>(k * k)) : 1.0;
   const RandomStream noise{options_.seed, kNoiseStream};
   const std::size_t plane = std::size_t{conv_width_} * conv_height_;
@@ -168,29 +209,16 @@ Result<std::vector<float>> PixelConvolution::sums(std::span<const float> rgb,
   std::vector<float> out;
   out.reserve(std::size_t{channels_} * out_width_ * out_height_);
   for (std::size_t channel = 0; channel < channels_; ++channel) {
-    for (std::uint32_t y = 0; y < conv_height_; ++y) {
-      const Inside rows = inside(kernel, y, height_);
-      for (std::uint32_t x = 0; x < conv_width_; ++x) {
-        const Inside columns = inside(kernel, x, width_);
-        double sum = 0.0;
-        for (std::size_t colour = 0; colour < 3; ++colour) {
-          const float* w = weights_.data() + (channel * 3 + colour) * k * k;
-          for (std::uint32_t j = rows.begin; j < rows.end; ++j) {
-            const auto line = static_cast<std::size_t>(rows.first + j) * width_;
-            for (std::uint32_t i = columns.begin; i < columns.end; ++i) {
-              const std::size_t at =
-                  colour * pixels + line + static_cast<std::size_t>(columns.first + i);
-              sum += static_cast<double>(fixed[at]) +
-                     static_cast<double>(w[j * k + i]) * static_cast<double>(weighted[at]);
-            }
-          }
-        }
-        const std::size_t output = y * std::size_t{conv_width_} + x;
-        values[output] = sum * scale;
-        if (options_.read_noise > 0) {
-          const std::uint64_t draw = (frame * channels_ + channel) * plane + output;
-          values[output] += options_.read_noise * noise.normal(draw);
-        }
+    std::fill(values.begin(), values.end(), 0.0);
+    for (std::size_t tap = 0; tap < 3 * k * k; ++tap) {
+      const double weight = weights_[channel * 3 * k * k + tap];
+      add_tap({tap / (k * k), tap / k % k, tap % k, weight}, light, values);
+    }
+    for (std::size_t output = 0; output < plane; ++output) {
+      values[output] *= scale;
+      if (options_.read_noise > 0) {
+        const std::uint64_t draw = (frame * channels_ + channel) * plane + output;
+        values[output] += options_.read_noise * noise.normal(draw);
       }
     }
     for (std::uint32_t y = 0; y < out_height_; ++y) {

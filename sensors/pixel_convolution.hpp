@@ -123,13 +123,23 @@ class PixelConvolution {
   std::span<const float> weights() const { return weights_; }  ///< quantised
 
  private:
+  struct Currents {
+    std::vector<double> fixed, weighted;
+  };
+  struct Tap {
+    std::size_t colour, row, column;
+    double weight;
+  };
+
   PixelConvolution() = default;
-  std::vector<float> currents(std::span<const float> rgb, bool weighted) const;
+  Currents currents(std::span<const float> rgb) const;
+  void add_tap(const Tap& tap, const Currents& currents, std::span<double> sums) const;
 
   PixelConvolutionOptions options_;
   std::uint32_t width_ = 0, height_ = 0, channels_ = 0;
   std::uint32_t conv_width_ = 0, conv_height_ = 0, out_width_ = 0, out_height_ = 0;
   std::vector<float> weights_;
+  std::vector<double> gains_;  ///< of every pixel and colour, [y][x][3]; empty without mismatch
 };
 
 /// Thresholds as the first step of training would set them: batch normalisation by the channel's
