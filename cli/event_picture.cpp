@@ -1,23 +1,10 @@
 #include "cli/event_picture.hpp"
 
 #include <algorithm>
-#include <array>
+
+#include "cli/braille.hpp"
 
 namespace spikeloom::cli {
-namespace {
-
-/// Bit of dot (column, row) in a Braille pattern.
-constexpr std::array<std::array<unsigned, 4>, 2> kBraille = {
-    {{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}}};
-
-std::string braille(unsigned dots) {
-  // U+2800 + dots in UTF-8.
-  const unsigned code = 0x2800 + dots;
-  return {static_cast<char>(0xE0 | (code >> 12)), static_cast<char>(0x80 | ((code >> 6) & 0x3F)),
-          static_cast<char>(0x80 | (code & 0x3F))};
-}
-
-}  // namespace
 
 std::vector<std::string> draw_events(const EventPacket& events, Time begin, Time end,
                                      std::uint32_t width, std::uint32_t height,
@@ -47,7 +34,7 @@ std::vector<std::string> draw_events(const EventPacket& events, Time begin, Time
       for (int dx = 0; dx < 2; ++dx) {
         for (int dy = 0; dy < 4; ++dy) {
           if (is_set(2 * column + dx, 4 * row + dy)) {
-            dots |= kBraille[static_cast<std::size_t>(dx)][static_cast<std::size_t>(dy)];
+            dots |= kBrailleDots[static_cast<std::size_t>(dx)][static_cast<std::size_t>(dy)];
           }
         }
       }

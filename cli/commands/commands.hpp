@@ -34,6 +34,7 @@ void add_demo(CLI::App& app, Chosen& chosen);
 /// Subcommands of `demo`.
 void add_gesture_demo(CLI::App& demo, Chosen& chosen);
 void add_language_demo(CLI::App& demo, Chosen& chosen);
+void add_vision_demo(CLI::App& demo, Chosen& chosen);
 
 /// Printing that stdout did not take, as an Error.
 Status printed(bool ok);

@@ -258,6 +258,7 @@ void add_demo(CLI::App& app, Chosen& chosen) {
     chosen.action = [command](Console& console) { return demo_motion(*command, console); };
   });
   add_language_demo(*demo, chosen);
+  add_vision_demo(*demo, chosen);
 }
 
 }  // namespace spikeloom::cli

@@ -188,6 +188,7 @@ void add_sensors(CLI::App& app, Chosen& chosen) {
   add_sensors_gestures(*sensors, chosen);
   add_sensors_robustness(*sensors, chosen);
   add_sensors_front_end(*sensors, chosen);
+  add_sensors_front_end_robustness(*sensors, chosen);
   const auto common = std::make_shared<CommonOptions>();
   CLI::App* list = sensors->add_subcommand("formats", "The formats of recordings");
   add_common_flags(*list, *common);

@@ -15,6 +15,7 @@
 
 #include "cli/exit_codes.hpp"
 #include "models/motion/motion_network.hpp"
+#include "models/vision/labelled_pictures.hpp"
 #include "sensors/scene.hpp"
 #include "snn/discretisation.hpp"
 #include "tests/cli/cli_models.hpp"
@@ -116,6 +117,12 @@ bool needs_shared_data(const std::string& command) {
   });
 }
 
+/// Commands that look at Debian's dataset-fashion-mnist.
+bool needs_pictures(const std::string& command) {
+  return command.find("demo vision") != std::string::npos ||
+         command.find("front-end-robustness") != std::string::npos;
+}
+
 class CliDocs : public CliTest {
  protected:
   void SetUp() override {
@@ -208,10 +215,16 @@ class CliDocs : public CliTest {
 
 TEST_F(CliDocs, EveryShownCommandRuns) {
   const bool has_data = shared_missing_reason("acceptance/nir/02_cnn").empty();
+  const bool has_pictures = std::filesystem::exists(kFashionMnistFolder);
   int ran = 0;
   for (const Command& command : documented_commands()) {
     if (!command.text.starts_with("spikeloom ")) continue;
     const std::string where = command.file + ":" + std::to_string(command.line);
+    if (!has_pictures && needs_pictures(command.text)) {
+      EXPECT_FALSE(running_in_ci()) << where << ": needs dataset-fashion-mnist";
+      printf("not run, it needs dataset-fashion-mnist: %s\n", where.c_str());
+      continue;
+    }
     if (!has_data && needs_shared_data(command.text)) {
       EXPECT_FALSE(running_in_ci()) << where << ": needs the acceptance data";
       printf("not run, it needs the acceptance data: %s: %s\n", where.c_str(),
@@ -260,7 +273,8 @@ TEST_F(CliDocs, TheManualHasEveryExitCodeCommandAndOption) {
   }
   for (const std::string command :
        {"run", "info", "convert", "quantize", "compare", "map", "fit", "map tables", "energy",
-        "report", "bench", "plot raster", "devices", "doctor", "demo motion", "demo gesture"}) {
+        "report", "bench", "plot raster", "devices", "doctor", "demo motion", "demo gesture",
+        "demo vision"}) {
     EXPECT_TRUE(contains(manual, "## " + command)) << command;
   }
   const auto help = run({"run", "--help"});
