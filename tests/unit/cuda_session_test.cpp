@@ -1,0 +1,166 @@
+/// The CUDA backend where its device runs out of memory or stops answering, and its stages.
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "backends/cuda/executable.hpp"
+#include "backends/cuda/stages.hpp"
+#include "snn/lowering.hpp"
+#include "tests/support/run_network.hpp"
+#include "tests/support/tiny_networks.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+/// The processor, with a limit of memory and a cable to pull.
+class WeakMachine : public cuda::Machine {
+ public:
+  Result<void*> allocate(std::size_t bytes) override {
+    if (host_->memory() + bytes > limit) {
+      return Error{.code = ErrorCode::kResource, .what = "no memory"};
+    }
+    return host_->allocate(bytes);
+  }
+  void release(void* memory) noexcept override { host_->release(memory); }
+  Status upload(void* to, const void* from, std::size_t bytes) override {
+    return host_->upload(to, from, bytes);
+  }
+  Status download(void* to, const void* from, std::size_t bytes) override {
+    return host_->download(to, from, bytes);
+  }
+  Status clear(void* memory, std::size_t bytes) override { return host_->clear(memory, bytes); }
+  Result<std::unique_ptr<cuda::Sequence>> record(std::vector<cuda::KernelCall> calls) override {
+    return host_->record(std::move(calls));
+  }
+  Status run(cuda::Sequence& sequence) override {
+    if (runs_left-- <= 0) return Error{.code = ErrorCode::kIo, .what = "the device is gone"};
+    return host_->run(sequence);
+  }
+  Status wait() override { return host_->wait(); }
+  std::uint64_t memory() const override { return host_->memory(); }
+
+  std::uint64_t limit = ~std::uint64_t{0};
+  int runs_left = 1 << 30;
+
+ private:
+  std::shared_ptr<cuda::Machine> host_ = cuda::make_host_machine();
+};
+
+Program relay_program(const Network& network) {
+  Discretisation d;
+  d.dt = 1.0;
+  auto program = lower(network, d);
+  EXPECT_TRUE(program.ok()) << error_of(program);
+  return program.ok() ? *std::move(program) : Program();
+}
+
+Network relays() {
+  return chain({4}, {linear(4, 4, std::vector<float>(16, 1.0F)), relay(0.5F, 4)}, {4});
+}
+
+class Count : public Sink {
+ public:
+  void events(std::uint32_t, Variable, std::uint32_t, std::int64_t,
+              std::span<const std::uint32_t> index, std::span<const double>) override {
+    events_ += index.size();
+  }
+  void state(std::uint32_t, Variable, std::uint32_t, std::int64_t,
+             std::span<const double>) override {}
+  std::size_t events_ = 0;
+};
+
+TEST(CudaSession, SaysThatMemoryIsShortWhereverItRunsOut) {
+  const Program program = relay_program(relays());
+  const auto roomy = std::make_shared<WeakMachine>();
+  std::uint64_t needed = 0;
+  {
+    const auto executable = cuda::compile_cuda<float>(program, {}, "cuda", roomy);
+    ASSERT_TRUE(executable.ok()) << error_of(executable);
+    const auto session = (*executable)->open(2);
+    ASSERT_TRUE(session.ok()) << error_of(session);
+    needed = roomy->memory();
+  }
+  EXPECT_EQ(roomy->memory(), 0U) << "everything is given back";
+  for (std::uint64_t limit = 0; limit < needed; limit += 64) {
+    const auto machine = std::make_shared<WeakMachine>();
+    machine->limit = limit;
+    const auto executable = cuda::compile_cuda<float>(program, {}, "cuda", machine);
+    if (!executable.ok()) {
+      EXPECT_EQ(executable.error().code, ErrorCode::kResource) << limit;
+      continue;
+    }
+    const auto session = (*executable)->open(2);
+    ASSERT_FALSE(session.ok()) << limit;
+    EXPECT_EQ(session.error().code, ErrorCode::kResource) << limit;
+  }
+}
+
+TEST(CudaSession, StopsWhenTheDeviceIsLostAndBeginsAgain) {
+  const auto machine = std::make_shared<WeakMachine>();
+  const auto executable = cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(1);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  Session& session = **opened;
+  const auto start = [&] {
+    std::vector<Time> time;
+    for (std::int64_t s = 0; s < 40; ++s) time.push_back(s * session.step_time());
+    const std::vector<std::uint32_t> index(40, 1);
+    return session.push(0, 0, {time, index, {}});
+  };
+  ASSERT_TRUE(start().ok());
+  ASSERT_TRUE(session.advance(16 * session.step_time()).ok());
+  Count before;
+  ASSERT_TRUE(session.read(before).ok());
+  EXPECT_EQ(before.events_, 64U);
+  const auto checkpoint = session.save();
+  ASSERT_TRUE(checkpoint.ok());
+
+  machine->runs_left = 1;
+  const Status lost = session.advance(40 * session.step_time());
+  ASSERT_FALSE(lost.ok());
+  EXPECT_EQ(lost.error().what, "the device is gone");
+  EXPECT_EQ(session.steps_done(), 32) << "whole steps that were done are counted";
+  machine->runs_left = 1 << 30;
+  EXPECT_FALSE(session.advance(40 * session.step_time()).ok()) << "its state is unknown";
+  EXPECT_FALSE(session.save().ok());
+
+  ASSERT_TRUE(session.load(*checkpoint).ok());
+  ASSERT_TRUE(session.advance(40 * session.step_time()).ok());
+  Count after;
+  ASSERT_TRUE(session.read(after).ok());
+  EXPECT_EQ(after.events_, 96U);
+}
+
+TEST(CudaStages, PartCyclesFromChains) {
+  NetworkBuilder builder;
+  builder.add("in", input({2}));
+  builder.add("w", linear(2, 2, {1, 0, 0, 1}));
+  builder.add("n", relay(0.5F, 2));
+  builder.add("back", linear(2, 2, {0, 1, 1, 0}));
+  builder.add("last", linear(2, 2, {1, 1, 1, 1}));
+  builder.add("out", output({2}));
+  builder.connect("in", "w");
+  builder.connect("w", "n");
+  builder.connect("n", "back");
+  builder.connect("back", "n");
+  builder.connect("n", "last");
+  builder.connect("last", "out");
+  const auto network = std::move(builder).build();
+  ASSERT_TRUE(network.ok()) << error_of(network);
+  const Program program = relay_program(*network);
+  std::vector<std::string> stages;
+  for (const cuda::Stage& stage : cuda::find_stages(program)) {
+    std::vector<std::string> names;
+    for (const std::uint32_t n : stage.nodes) names.push_back(program.nodes[n].name);
+    std::sort(names.begin(), names.end());
+    std::string text = stage.cyclic ? "cycle" : "";
+    for (const std::string& name : names) text += " " + name;
+    stages.push_back(text);
+  }
+  EXPECT_EQ(stages, (std::vector<std::string>{" in", " w", "cycle back n", " last", " out"}));
+}
+
+}  // namespace
+}  // namespace spikeloom::test
