@@ -61,9 +61,9 @@ int parse_and_run(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.footer(footer());
   Chosen chosen;
-  for (const auto add :
-       {add_run, add_info, add_convert, add_quantize, add_compare, add_map, add_fit, add_energy,
-        add_report, add_bench, add_plot, add_sensors, add_devices, add_doctor, add_demo}) {
+  for (const auto add : {add_run, add_info, add_convert, add_quantize, add_compare, add_map,
+                         add_fit, add_energy, add_report, add_bench, add_plot, add_sensors,
+                         add_devices, add_doctor, add_demo, add_simulate}) {
     add(app, chosen);
   }
   try {

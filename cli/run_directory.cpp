@@ -1,5 +1,6 @@
 #include "cli/run_directory.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -163,6 +164,44 @@ Status RunDirectory::add(const Program& program, const RecordingResult& result) 
   }
   return {};
 }
+
+Status RunDirectory::add(const StoredRecording& recording, const std::vector<StoredTrace>& traces) {
+  SPIKELOOM_TRY(auto group, state_->recordings->create_group(recording_name(state_->count++)));
+  SPIKELOOM_CHECK(group.write_string("name", recording.name));
+  SPIKELOOM_CHECK(group.write_tensor("steps", Tensor::scalar<std::int64_t>(recording.steps)));
+  SPIKELOOM_CHECK(
+      group.write_tensor("step_seconds", Tensor::scalar<double>(recording.step_seconds)));
+  SPIKELOOM_TRY(auto layers, group.create_group("layers"));
+  std::size_t number = 0;
+  const auto add_layer = [&](const std::string& name,
+                             std::int64_t neurons) -> Result<io::Hdf5OutGroup> {
+    SPIKELOOM_TRY(auto layer, layers.create_group(fmt::format("{:04}", number++)));
+    SPIKELOOM_CHECK(layer.write_string("name", name));
+    SPIKELOOM_CHECK(layer.write_string("kind", "population"));
+    SPIKELOOM_CHECK(layer.write_tensor(
+        "shape", Tensor::of<std::int64_t>({1}, std::vector<std::int64_t>{neurons})));
+    return layer;
+  };
+  for (const StoredEvents& events : recording.events) {
+    SPIKELOOM_TRY(auto layer, add_layer(events.node, events.neurons));
+    const std::vector<std::uint32_t> index(events.index.begin(), events.index.end());
+    SPIKELOOM_CHECK(write_events(layer, {0, Variable::kSpikes, events.step, index,
+                                         std::vector<double>(events.step.size(), 1.0)}));
+  }
+  for (const StoredTrace& trace : traces) {
+    SPIKELOOM_TRY(auto layer, add_layer(trace.node, trace.neurons));
+    const auto samples =
+        signed_size(trace.values.size()) / std::max<std::int64_t>(trace.neurons, 1);
+    SPIKELOOM_CHECK(layer.write_tensor(trace.variable,
+                                       Tensor::of<double>({samples, trace.neurons}, trace.values),
+                                       io::Hdf5Compression::kDeflate));
+    SPIKELOOM_CHECK(layer.write_attribute("first", trace.first, trace.variable));
+    SPIKELOOM_CHECK(layer.write_attribute("interval", trace.interval, trace.variable));
+  }
+  return {};
+}
+
+const std::string& RunDirectory::folder() const { return state_->temporary; }
 
 Status RunDirectory::commit(const Value& run) {
   SPIKELOOM_CHECK(state_->file->commit());

@@ -16,25 +16,6 @@
 
 namespace spikeloom::cli {
 
-class RunDirectory {
- public:
-  /// kInvalidArgument when `path` is there already (an empty folder may be).
-  static Result<RunDirectory> create(const std::string& path);
-  ~RunDirectory();
-  RunDirectory(RunDirectory&&) noexcept;
-  RunDirectory& operator=(RunDirectory&&) noexcept;
-
-  /// Appends one recording to recordings.h5.
-  Status add(const Program& program, const RecordingResult& result);
-  /// Writes run.json, closes everything and gives the folder its name.
-  Status commit(const Value& run);
-
- private:
-  struct State;
-  explicit RunDirectory(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
-};
-
 /// One node's events as a run folder has them, for plots.
 struct StoredEvents {
   std::string node;
@@ -48,6 +29,38 @@ struct StoredRecording {
   std::int64_t steps = 0;
   double step_seconds = 0.0;  ///< 0 where dt is unknown
   std::vector<StoredEvents> events;
+};
+
+/// A state variable of some neurons, every `interval` steps.
+struct StoredTrace {
+  std::string node;
+  std::string variable;
+  std::int64_t first = 0, neurons = 0;  ///< of the node
+  std::int64_t interval = 1;
+  std::vector<double> values = {};  ///< (samples, neurons); the first after `interval` steps
+};
+
+class RunDirectory {
+ public:
+  /// kInvalidArgument when `path` is there already (an empty folder may be).
+  static Result<RunDirectory> create(const std::string& path);
+  ~RunDirectory();
+  RunDirectory(RunDirectory&&) noexcept;
+  RunDirectory& operator=(RunDirectory&&) noexcept;
+
+  /// Appends one recording to recordings.h5.
+  Status add(const Program& program, const RecordingResult& result);
+  /// The same of a simulated network: populations stand for nodes, of kind "population".
+  Status add(const StoredRecording& recording, const std::vector<StoredTrace>& traces);
+  /// The folder until commit(): for further files.
+  const std::string& folder() const;
+  /// Writes run.json, closes everything and gives the folder its name.
+  Status commit(const Value& run);
+
+ private:
+  struct State;
+  explicit RunDirectory(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 /// Reads recording `number` of a run folder. kNotFound: no such folder or recording.

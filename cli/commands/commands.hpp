@@ -31,6 +31,7 @@ void add_sensors(CLI::App& app, Chosen& chosen);
 void add_devices(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 void add_demo(CLI::App& app, Chosen& chosen);
+void add_simulate(CLI::App& app, Chosen& chosen);
 /// Subcommands of `demo`.
 void add_gesture_demo(CLI::App& demo, Chosen& chosen);
 void add_language_demo(CLI::App& demo, Chosen& chosen);
