@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "backends/simulation/reference_simulator.hpp"
+#include "base/io/file.hpp"
 #include "base/io/hdf5.hpp"
 #include "base/io/npy.hpp"
 #include "cli/interrupt.hpp"
@@ -19,6 +20,8 @@ namespace spikeloom::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kMostCheckpointBytes = std::uint64_t{64} << 30;
 using simulation::Network;
 
 double seconds_since(Clock::time_point start) {
@@ -101,10 +104,38 @@ class Recorder {
   bool spikes_ = false;
 };
 
-Result<std::unique_ptr<simulation::Simulator>> make_simulator(const SimulationRequest& request) {
-  if (request.reference) return simulation::make_reference_simulator(request.network);
+/// The simulator, and the same as an engine where it is one.
+struct Made {
+  std::unique_ptr<simulation::Simulator> simulator = nullptr;
+  simulation::Engine* engine = nullptr;
+};
+
+Result<Made> make_simulator(const SimulationRequest& request) {
+  Made made;
+  if (request.reference) {
+    SPIKELOOM_TRY(made.simulator, simulation::make_reference_simulator(request.network));
+    return made;
+  }
   SPIKELOOM_TRY(auto engine, simulation::Engine::make(request.network, request.engine));
-  return std::unique_ptr<simulation::Simulator>(std::move(engine));
+  made.engine = engine.get();
+  made.simulator = std::move(engine);
+  if (!request.load.empty()) {
+    SPIKELOOM_TRY(const auto bytes, io::read_file(request.load, kMostCheckpointBytes));
+    Status loaded = made.engine->load(bytes);
+    if (!loaded.ok()) return std::move(loaded).error().in(request.load);
+  }
+  return made;
+}
+
+/// Every rank takes part; rank 0 writes.
+Status save_checkpoint(const SimulationRequest& request, const simulation::Engine& engine,
+                       Console& console) {
+  SPIKELOOM_TRY(const auto bytes, engine.save());
+  if (request.engine.ranks != nullptr && request.engine.ranks->rank() != 0) return {};
+  SPIKELOOM_CHECK(io::write_file_atomic(request.save, bytes));
+  console.note(fmt::format("checkpoint after {} ms: {}",
+                           static_cast<double>(engine.step()) * request.network.dt, request.save));
+  return {};
 }
 
 std::int64_t steps_of(double ms, double dt) { return std::llround(ms / dt); }
@@ -175,12 +206,27 @@ Result<SimulationOutcome> run_simulation(SimulationRequest request, Console& con
                               neuron_count(network), outcome.synapses,
                               bytes_text(outcome.predicted_bytes)));
   }
+  if (request.reference && (!request.load.empty() || !request.save.empty())) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "the reference simulator has no checkpoints",
+                 .next = "use --backend cpu"};
+  }
   const auto building = Clock::now();
-  SPIKELOOM_TRY(auto simulator, make_simulator(request));
+  SPIKELOOM_TRY(const Made made, make_simulator(request));
+  simulation::Simulator& simulator = *made.simulator;
   outcome.build_seconds = seconds_since(building);
 
-  const std::int64_t warm_up = steps_of(request.warm_up, network.dt);
-  outcome.steps = steps_of(request.time, network.dt);
+  const std::int64_t end =
+      steps_of(request.warm_up, network.dt) + steps_of(request.time, network.dt);
+  const std::int64_t warm_up = std::max(steps_of(request.warm_up, network.dt), simulator.step());
+  if (warm_up > end) {
+    return Error{.what = "the checkpoint is from behind the end of the simulation",
+                 .where = request.load,
+                 .expected = fmt::format("at most {} ms", static_cast<double>(end) * network.dt),
+                 .got = fmt::format("{} ms", static_cast<double>(simulator.step()) * network.dt),
+                 .next = "give a longer --time"};
+  }
+  outcome.steps = end - warm_up;
   outcome.recording.name = request.name;
   outcome.recording.steps = outcome.steps;
   outcome.recording.step_seconds = network.dt * 1e-3;
@@ -189,40 +235,56 @@ Result<SimulationOutcome> run_simulation(SimulationRequest request, Console& con
   if (request.statistics) {
     statistics = std::make_unique<simulation::ActivityStatistics>(network, 0, outcome.steps);
   }
-  const std::int64_t total = warm_up + outcome.steps;
+  const bool alone = request.engine.ranks == nullptr;
+  const auto ms = [&](std::int64_t step) {
+    return static_cast<std::int64_t>(static_cast<double>(step) * network.dt);
+  };
   const auto sink = [&](std::int64_t step, std::span<const std::uint32_t> neurons) {
     if (step >= warm_up && !neurons.empty()) {
       if (statistics) statistics->add(step - warm_up, neurons);
       recorder.add(step - warm_up, neurons);
     }
-    if (step % 64 == 0) {
-      console.progress("simulated ms",
-                       static_cast<std::int64_t>(static_cast<double>(step) * network.dt),
-                       static_cast<std::int64_t>(static_cast<double>(total) * network.dt));
-    }
-    return !interrupted();
+    if (step % 64 == 0) console.progress("simulated ms", ms(step), ms(end));
+    return !(alone && interrupted());  // with ranks, mpirun ends them all
   };
-  const auto advance = [&](std::int64_t steps) -> Status {
-    Status done = simulator->advance(steps, sink);
-    if (!done.ok() && interrupted()) return interrupted_error();
-    return done;
+  const std::int64_t save_steps =
+      std::max<std::int64_t>(steps_of(request.save_every, network.dt), 0);
+  const auto advance = [&](std::int64_t until) -> Status {
+    while (simulator.step() < until) {
+      std::int64_t steps = until - simulator.step();
+      if (save_steps > 0) steps = std::min(steps, save_steps - simulator.step() % save_steps);
+      Status done = simulator.advance(steps, sink);
+      if (!done.ok() && interrupted()) return interrupted_error();
+      if (!done.ok()) {
+        Error error = std::move(done).error();
+        if (save_steps > 0 && error.next.empty()) {
+          error.next = fmt::format("go on from the last checkpoint: --load {}", request.save);
+        }
+        return error;
+      }
+      const bool due = save_steps > 0 && simulator.step() % save_steps == 0;
+      if (due && !request.save.empty() && simulator.step() < end) {
+        SPIKELOOM_CHECK(save_checkpoint(request, *made.engine, console));
+      }
+    }
+    return {};
   };
   auto start = Clock::now();
   SPIKELOOM_CHECK(advance(warm_up));
   outcome.warm_up_seconds = seconds_since(start);
-  const simulation::SimulationCounts before = simulator->counts();
+  const simulation::SimulationCounts before = simulator.counts();
   start = Clock::now();
   const double cpu = cpu_now();
   for (std::int64_t step = 0; step < outcome.steps;) {
-    const std::int64_t steps = recorder.until_sample(step, outcome.steps - step);
-    SPIKELOOM_CHECK(advance(steps));
-    step += steps;
-    SPIKELOOM_CHECK(recorder.sample(step, *simulator));
+    step += recorder.until_sample(step, outcome.steps - step);
+    SPIKELOOM_CHECK(advance(warm_up + step));
+    SPIKELOOM_CHECK(recorder.sample(step, simulator));
   }
   outcome.wall_seconds = seconds_since(start);
   outcome.cpu_seconds = cpu_now() - cpu;
   console.end_progress();
-  const simulation::SimulationCounts after = simulator->counts();
+  if (!request.save.empty()) SPIKELOOM_CHECK(save_checkpoint(request, *made.engine, console));
+  const simulation::SimulationCounts after = simulator.counts();
   outcome.spikes = after.spikes - before.spikes;
   outcome.synaptic_events = after.synaptic_events - before.synaptic_events;
   outcome.peak_bytes = peak_bytes();
@@ -239,6 +301,7 @@ Value simulation_value(const SimulationRequest& request, const SimulationOutcome
   value.set("seed", network.seed).set("dt_ms", network.dt);
   value.set("warm_up_ms", request.warm_up).set("time_ms", request.time);
   value.set("neurons", neuron_count(network)).set("synapses", outcome.synapses);
+  value.set("ranks", request.engine.ranks != nullptr ? request.engine.ranks->size() : 1);
   value.set("threads", request.engine.threads).set("procedural", request.engine.procedural);
   value.set("spikes", outcome.spikes).set("synaptic_events", outcome.synaptic_events);
   value.set("build_s", outcome.build_seconds).set("warm_up_s", outcome.warm_up_seconds);

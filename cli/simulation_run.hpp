@@ -20,13 +20,15 @@ namespace spikeloom::cli {
 struct SimulationRequest {
   std::string name;  ///< for messages and the report
   simulation::Network network = {};
-  double warm_up = 0.0, time = 1000.0;  ///< ms
-  bool reference = false;               ///< the reference simulator, else the engine
-  simulation::EngineOptions engine = {};
+  double warm_up = 0.0, time = 1000.0;    ///< ms
+  bool reference = false;                 ///< the reference simulator, else the engine
+  simulation::EngineOptions engine = {};  ///< with ranks: all call run_simulation()
   bool statistics = true;
+  std::string load = {}, save = {};  ///< checkpoints of the engine, files; empty: none
+  double save_every = 0.0;           ///< ms; 0: at the end only
 };
 
-/// Times count from the end of the warm-up.
+/// Times count from the end of the warm-up, or from a checkpoint behind it.
 struct SimulationOutcome {
   std::int64_t steps = 0;                                          ///< without those of the warm-up
   std::vector<simulation::PopulationStatistics> populations = {};  ///< empty without statistics

@@ -27,6 +27,7 @@ void add_compare(CLI::App& app, Chosen& chosen);
 void add_map(CLI::App& app, Chosen& chosen);
 void add_plot(CLI::App& app, Chosen& chosen);
 void add_plot_events(CLI::App& plot, Chosen& chosen);
+void add_plot_rate(CLI::App& plot, Chosen& chosen);
 void add_sensors(CLI::App& app, Chosen& chosen);
 void add_devices(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);

@@ -169,6 +169,7 @@ void add_plot(CLI::App& app, Chosen& chosen) {
     chosen.action = [command](Console& console) { return plot_raster(*command, console); };
   });
   add_plot_events(*plot, chosen);
+  add_plot_rate(*plot, chosen);
   add_plot_map(*plot, chosen);
 }
 

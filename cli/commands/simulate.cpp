@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "backends/mpi/mpi_ranks.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/number_check.hpp"
@@ -33,7 +34,8 @@ struct SimulateNetworkCommand {
   double memory_mb = 0.0;
   std::vector<std::string> record;
   std::int64_t record_first = 0;
-  std::string out;
+  std::string out, load, save;
+  double save_every = 0.0;
   bool raster = false, ascii = false;
   int height = 8;
   const CLI::Option* seed = nullptr;
@@ -151,7 +153,20 @@ Result<int> simulate_network(const SimulateNetworkCommand& command, Console& con
   request.engine.in_double = command.in_double;
   request.engine.memory_limit = command.memory_mb * 1e6;
   request.statistics = !command.no_statistics;
+  request.load = command.load;
+  request.save = command.save;
+  request.save_every = command.save_every;
+  if (command.save_every > 0.0 && command.save.empty()) {
+    return Error{.what = "--save-every without a file", .next = "name it with --save"};
+  }
+  SPIKELOOM_TRY(request.engine.ranks, simulation::join_ranks());
+  if (request.reference && request.engine.ranks != nullptr) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "the reference simulator runs on one rank",
+                 .next = "use --backend cpu"};
+  }
   SPIKELOOM_TRY(const SimulationOutcome outcome, run_simulation(request, console));
+  if (request.engine.ranks != nullptr && request.engine.ranks->rank() != 0) return kExitOk;
   if (!command.out.empty()) SPIKELOOM_CHECK(write_simulation(command.out, request, outcome));
   if (command.common.json) {
     SPIKELOOM_CHECK(printed(console.print_json(simulation_value(request, outcome))));
@@ -192,6 +207,11 @@ void add_simulate(CLI::App& app, Chosen& chosen) {
   sub->add_option("--memory", command->memory_mb, "most memory, MB (what there is)")
       ->check(positive)
       ->group(kEngine);
+  sub->add_option("--save", command->save, "checkpoint to write at the end")->group(kEngine);
+  sub->add_option("--save-every", command->save_every, "ms between checkpoints, in the same file")
+      ->check(positive)
+      ->group(kEngine);
+  sub->add_option("--load", command->load, "checkpoint to go on from")->group(kEngine);
   constexpr const char* kRecord = "Recordings";
   sub->add_option("--record", command->record, "population whose spikes to record; all")
       ->group(kRecord);

@@ -7,9 +7,10 @@
 Runs `spikeloom simulate microcircuit` for each seed, and takes NEST's side from a file of
 statistics (full scale, DC drive, one JSON object a seed) or, with --scale, from NEST itself
 (nest-simulator from PyPI, h5py): the network that spikeloom describes, built by NEST's rules and
-random numbers, both driven by Poisson trains (a small network without noise falls silent). Means over the seeds are compared in every population: rate within 4 %, CV within
-0.02, mean correlation within 0.002. --check exits 1 where a bar is missed (full scale only: a small
-network spreads more). Definitions: snn/simulation/statistics.hpp.
+random numbers, both driven by Poisson trains (a small network without noise falls silent). Means
+over the seeds are compared in every population: rate within 4 %, CV within 0.02, mean correlation
+within 0.002. --check exits 1 where a bar is missed; a small network spreads more. Definitions:
+snn/simulation/statistics.hpp.
 """
 
 import argparse
@@ -187,8 +188,9 @@ def draw(path, samples, nest_samples, reference, options):
                       "cc": (-0.1, 0.15)}[what]
             # Rates are multiples of 1 / time: a bin is a whole number of them.
             if what == "rate":
-                width = max(1, round(limits[1] * options.time * 1e-3 / 40)) / (options.time * 1e-3)
-                bins = np.arange(-width / 2, limits[1] + width, width)
+                seconds = options.time * 1e-3
+                width = max(1, round(limits[1] * seconds / 40)) / seconds
+                bins = np.arange(-0.5 / seconds, limits[1] + width, width)
             else:
                 bins = np.linspace(*limits, 61)
             axis.hist(pooled, bins, density=True, color="#9ec5e8", label="spikeloom")

@@ -273,8 +273,8 @@ TEST_F(CliDocs, TheManualHasEveryExitCodeCommandAndOption) {
   }
   for (const std::string command :
        {"run", "info", "convert", "quantize", "compare", "map", "fit", "map tables", "energy",
-        "report", "bench", "plot raster", "devices", "doctor", "demo motion", "demo gesture",
-        "demo vision"}) {
+        "report", "bench", "plot raster", "plot rate", "simulate", "devices", "doctor",
+        "demo motion", "demo gesture", "demo vision"}) {
     EXPECT_TRUE(contains(manual, "## " + command)) << command;
   }
   const auto help = run({"run", "--help"});
