@@ -142,7 +142,8 @@ Status run(Options options) {
   if (ranks != nullptr && ranks->rank() != 0 && !options.every_rank) return {};
   fmt::print(
       "{{\"engine\": \"spikeloom\", \"network\": \"{}\", \"rank\": {}, \"ranks\": {}, "
-      "\"threads\": {}, \"procedural\": {}, \"neurons\": {}, \"synapses\": {:.0f}, "
+      "\"threads\": {}, \"procedural\": {}, \"closed_form\": {}, \"neurons\": {}, \"synapses\": "
+      "{:.0f}, "
       "\"seed\": {}, \"build_s\": {:.3f}, \"wall_s\": {:.4f}, \"cpu_s\": {:.4f}, \"rtf\": {:.4f}, "
       "\"rate_hz\": {:.4f}, \"spikes\": {:.0f}, \"events\": {:.6g}, \"events_per_s\": {:.4g}, "
       "\"delivery_events_per_s\": {:.4g}, \"delivery_s\": {:.4f}, \"neurons_s\": {:.4f}, "
@@ -150,9 +151,10 @@ Status run(Options options) {
       "\"predicted_mb\": {:.1f}, \"built_mb\": {:.1f}, \"sent_bytes_per_s\": {:.4g}, "
       "\"digest\": \"{:016x}\"}}\n",
       options.network, ranks == nullptr ? 0 : ranks->rank(), ranks == nullptr ? 1 : ranks->size(),
-      options.engine.threads, options.engine.procedural, neurons, synapses, options.seed, build,
-      wall, cpu, wall / simulated, spikes / neurons / simulated, spikes, events, events / wall,
-      events / delivery, phases.delivery, phases.neurons, phases.stimuli, phases.exchange,
+      options.engine.threads, options.engine.procedural, options.engine.closed_form, neurons,
+      synapses, options.seed, build, wall, cpu, wall / simulated, spikes / neurons / simulated,
+      spikes, events, events / wall, events / delivery, phases.delivery, phases.neurons,
+      phases.stimuli, phases.exchange,
       synapses > 0 ? static_cast<double>(engine->synapse_bytes()) / synapses : 0.0,
       estimate.total() / 1e6, peak_mb,
       ranks == nullptr ? 0.0 : static_cast<double>(ranks->bytes_sent() - sent) / simulated, digest);
@@ -175,6 +177,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed)->capture_default_str();
   app.add_option("--threads", options.engine.threads)->capture_default_str();
   app.add_flag("--procedural", options.engine.procedural, "regenerate synapses at each spike");
+  app.add_flag("--closed-form", options.engine.closed_form, "neurons move when they are reached");
   app.add_flag("--double", options.engine.in_double, "neurons in double");
   app.add_option("--warm-up", options.warm_up_ms, "ms, not timed")->capture_default_str();
   app.add_option("--run", options.run_ms, "ms, timed")->capture_default_str();

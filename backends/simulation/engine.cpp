@@ -29,6 +29,17 @@ double available_memory() {
   return 0.0;
 }
 
+/// Distinguishes checkpoints.
+int arithmetic(const EngineOptions& options) {
+  return (options.in_double ? 1 : 0) + (options.closed_form ? 2 : 0);
+}
+
+std::size_t columns_of(const Network& network, std::uint32_t population,
+                       const EngineOptions& options) {
+  if (options.closed_form && can_be_lazy(network, population)) return LazyNeurons::kColumns;
+  return saved_columns(network, population, options.in_double);
+}
+
 /// The slices of this process.
 std::vector<Slice> slices_of(const Network& network, const EngineOptions& options) {
   const auto threads = static_cast<std::size_t>(options.threads);
@@ -284,8 +295,7 @@ SimulationState SlicedEngine::gathered() const {
   all.populations.resize(network_.populations.size());
   for (std::uint32_t p = 0; p < network_.populations.size(); ++p) {
     const auto size = static_cast<std::size_t>(network_.populations[p].size);
-    all.populations[p].assign(saved_columns(network_, p, options_.in_double),
-                              std::vector<double>(size, 0.0));
+    all.populations[p].assign(columns_of(network_, p, options_), std::vector<double>(size, 0.0));
   }
   for (const SliceState& s : slices_) {
     for (std::size_t p = 0; p < s.slice().parts.size(); ++p) {
@@ -312,12 +322,12 @@ Result<std::vector<std::byte>> SlicedEngine::save() const {
     SPIKELOOM_CHECK(options_.ranks->add_up(std::span(&all.synaptic_events, 1)));
   }
   all.synaptic_events += loaded_events_;
-  return write_state(all, network_, options_.in_double);
+  return write_state(all, network_, arithmetic(options_));
 }
 
 Status SlicedEngine::load(std::span<const std::byte> checkpoint) {
   SPIKELOOM_TRY(const SimulationState all,
-                read_state(checkpoint, network_, options_.in_double, gathered().populations));
+                read_state(checkpoint, network_, arithmetic(options_), gathered().populations));
   for (SliceState& s : slices_) {
     s.forget_spikes();
     for (std::size_t p = 0; p < s.slice().parts.size(); ++p) {

@@ -14,8 +14,8 @@
 /// Arithmetic. Weights are whole numbers of a unit (snn/simulation/weight_units.hpp). Neurons are
 /// float32, or double with `in_double`: the equations of neuron_equations.hpp, each operation
 /// rounded. In float32, populations of iaf_psc_exp whose neurons share their parameters and one
-/// synaptic time constant have synaptic currents in whole units, too (detail/neuron_kernels.hpp);
-/// their I_syn_ex is the sum of both currents.
+/// synaptic time constant below 9.5 steps have currents in whole units, too
+/// (detail/neuron_kernels.hpp); their I_syn_ex is the sum of both currents.
 
 #include <cstdint>
 #include <memory>
@@ -32,6 +32,11 @@ struct EngineOptions {
   int threads = 1;
   bool procedural = false;  ///< hold no synapses, make a source's when it fires
   bool in_double = false;
+  /// Populations of iaf_psc_exp that share parameters and one synaptic time constant, without
+  /// stimuli, move only when something reaches them (detail/lazy_neurons.hpp): time follows spikes.
+  /// Several steps at once round once, so that spikes differ from those of other engines in the
+  /// end.
+  bool closed_form = false;
   double memory_limit = 0.0;  ///< bytes; 0: what the machine has available
   /// Null: this process has all neurons. Then each rank makes an engine, and calls advance, state,
   /// save and load together with the others; a sink sees all spikes on every rank, and has to give

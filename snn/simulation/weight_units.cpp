@@ -72,7 +72,9 @@ std::vector<double> weight_units(const Network& network) {
   for (const Weights& into : weights) {
     const double divisor = into.constant && into.largest > 0.0 ? common_divisor(into) : 0.0;
     const double finest = into.largest > 0.0 ? into.largest / kMostWeight : 1.0;
-    units.push_back(divisor > 0.0 ? divisor : finest);
+    // A power of two finer, the weights are still exact.
+    if (divisor > 0.0) units.push_back(std::ldexp(divisor, -std::ilogb(divisor / finest)));
+    if (divisor == 0.0) units.push_back(finest);
   }
   return units;
 }

@@ -40,9 +40,9 @@ class Fingerprint {
   std::uint64_t hash_ = 0xcbf29ce484222325ULL;
 };
 
-std::uint64_t fingerprint(const Network& network, bool in_double) {
+std::uint64_t fingerprint(const Network& network, int arithmetic) {
   Fingerprint f;
-  f.add(static_cast<std::uint64_t>(in_double));
+  f.add(static_cast<std::uint64_t>(arithmetic));
   f.add(network.dt);
   f.add(network.seed);
   for (const Population& p : network.populations) {
@@ -127,10 +127,10 @@ class Reader {
 }  // namespace
 
 std::vector<std::byte> write_state(const SimulationState& state, const Network& network,
-                                   bool in_double) {
+                                   int arithmetic) {
   Writer out;
   out.put(kMagic, kMagicBytes);
-  out.number(fingerprint(network, in_double));
+  out.number(fingerprint(network, arithmetic));
   out.number(static_cast<std::uint64_t>(state.step));
   out.number(state.spikes);
   out.number(state.synaptic_events);
@@ -143,13 +143,13 @@ std::vector<std::byte> write_state(const SimulationState& state, const Network& 
 }
 
 Result<SimulationState> read_state(std::span<const std::byte> bytes, const Network& network,
-                                   bool in_double, const std::vector<PopulationState>& shape) {
+                                   int arithmetic, const std::vector<PopulationState>& shape) {
   if (bytes.size() < kMagicBytes || std::memcmp(bytes.data(), kMagic, kMagicBytes) != 0) {
     return damaged("it does not begin with SLSIM001");
   }
   Reader in(bytes.subspan(kMagicBytes));
   SPIKELOOM_TRY(const std::uint64_t print, in.number());
-  if (print != fingerprint(network, in_double)) {
+  if (print != fingerprint(network, arithmetic)) {
     return Error{.code = ErrorCode::kInvalidArgument,
                  .what = "the checkpoint is of another network or arithmetic",
                  .where = "checkpoint",

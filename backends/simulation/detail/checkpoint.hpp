@@ -27,11 +27,11 @@ struct SimulationState {
 /// order: integers of 64 bits, reals as IEEE double, neurons of 32 bits, little endian, lengths in
 /// front.
 std::vector<std::byte> write_state(const SimulationState& state, const Network& network,
-                                   bool in_double);
+                                   int arithmetic);
 
 /// kFormat: not such a checkpoint, cut short, or a number out of range; kInvalidArgument: of
 /// another network or arithmetic. `shape` has the columns that `network` needs.
 Result<SimulationState> read_state(std::span<const std::byte> bytes, const Network& network,
-                                   bool in_double, const std::vector<PopulationState>& shape);
+                                   int arithmetic, const std::vector<PopulationState>& shape);
 
 }  // namespace spikeloom::simulation

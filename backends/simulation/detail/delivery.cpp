@@ -24,6 +24,13 @@ void add_row(const std::uint32_t* synapse, std::uint32_t count, std::int32_t* ac
   }
 }
 
+void add_row_to_each(const std::uint32_t* synapse, std::uint32_t count, const Receivers& to) {
+  constexpr std::uint32_t kMask = (1U << kTargetBits) - 1;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    to.add(synapse[i] & kMask, static_cast<std::int32_t>(synapse[i]) >> kTargetBits);
+  }
+}
+
 }  // namespace
 
 void Deliveries::start(const Rows::Row& row, std::int32_t skip, std::vector<Active>& to) {
@@ -49,24 +56,24 @@ void Deliveries::add(const Rows::Row& row, std::int32_t age) {
   start(row, 0, waiting_[(turn_ + static_cast<std::size_t>(wait)) % waiting_.size()]);
 }
 
-std::uint64_t Deliveries::deliver(std::int32_t* accumulators) {
+std::uint64_t Deliveries::deliver(const Receivers& to) {
   std::vector<Active>& begin = waiting_[turn_];
   active_.insert(active_.end(), begin.begin(), begin.end());
   begin.clear();
-  const std::uint64_t sum = deliver_from(0, accumulators);
+  const std::uint64_t sum = deliver_from(0, to);
   delivered_ = active_.size();
   return sum;
 }
 
-std::uint64_t Deliveries::deliver_late(std::int32_t* accumulators) {
+std::uint64_t Deliveries::deliver_late(const Receivers& to) {
   std::vector<Active>& begin = waiting_[turn_];
   active_.insert(active_.end(), begin.begin(), begin.end());
   begin.clear();
   turn_ = turn_ + 1 == waiting_.size() ? 0 : turn_ + 1;
-  return delivered_ == active_.size() ? 0 : deliver_from(delivered_, accumulators);
+  return delivered_ == active_.size() ? 0 : deliver_from(delivered_, to);
 }
 
-std::uint64_t Deliveries::deliver_from(std::size_t from, std::int32_t* accumulators) {
+std::uint64_t Deliveries::deliver_from(std::size_t from, const Receivers& to) {
   due_.clear();
   std::uint64_t sum = 0;
   std::size_t kept = from;
@@ -94,7 +101,11 @@ std::uint64_t Deliveries::deliver_from(std::size_t from, std::int32_t* accumulat
   }
   for (std::size_t k = 0; k < due_.size(); ++k) {
     if (k + kAhead < due_.size()) fetch(due_[k + kAhead].synapse, due_[k + kAhead].count);
-    add_row(due_[k].synapse, due_[k].count, accumulators);
+    if (to.lazy.empty()) {
+      add_row(due_[k].synapse, due_[k].count, to.accumulators);
+    } else {
+      add_row_to_each(due_[k].synapse, due_[k].count, to);
+    }
   }
   return sum;
 }

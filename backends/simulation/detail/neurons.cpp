@@ -13,6 +13,9 @@
 namespace spikeloom::simulation {
 namespace {
 
+/// A whole current of up to 0.5 / (1 - decay) units rounds back to itself; slower ones are real.
+constexpr double kSlowestWholeDecay = 0.9;
+
 /// Parameters of the neurons of a part.
 template <class Model>
 class PartParameters {
@@ -260,9 +263,12 @@ class WholeCurrentNeurons : public NeuronGroup {
 bool has_whole_currents(const Network& network, std::uint32_t population, bool in_double) {
   if (in_double || network.populations[population].model != IafPscExp::kName) return false;
   if (splits_inputs(network, population)) return false;
-  return std::ranges::all_of(IafPscExp::kParameters, [&](const auto& info) {
-    return info.initial || is_uniform(network, population, info.name);
-  });
+  for (const auto& info : IafPscExp::kParameters) {
+    if (!info.initial && !is_uniform(network, population, info.name)) return false;
+  }
+  double tau = 0.0;
+  parameter_values(network, population, "tau_syn_ex", 0, std::span(&tau, 1));
+  return std::exp(-network.dt / tau) <= kSlowestWholeDecay;
 }
 
 }  // namespace

@@ -46,12 +46,16 @@ void RegeneratedRows::add(std::uint32_t source, std::int64_t step, std::int64_t 
   }
 }
 
-std::uint64_t RegeneratedRows::deliver(std::int64_t step, std::int32_t* accumulators) {
+std::uint64_t RegeneratedRows::deliver(std::int64_t step, const Receivers& to) {
   const std::size_t at = slot(step);
   if (events_[at] == 0) return 0;
   std::int32_t* sums = sums_.data() + at * accumulators_;
   for (std::size_t i = 0; i < accumulators_; ++i) {
-    accumulators[i] += sums[i];
+    if (to.lazy.empty()) {
+      to.accumulators[i] += sums[i];
+    } else if (sums[i] != 0) {
+      to.add(static_cast<std::uint32_t>(i), sums[i]);
+    }
     sums[i] = 0;
   }
   return std::exchange(events_[at], 0);

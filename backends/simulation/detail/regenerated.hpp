@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "backends/simulation/detail/delivery.hpp"
 #include "backends/simulation/detail/rows.hpp"
 #include "backends/simulation/detail/slices.hpp"
 #include "event/aligned_buffer.hpp"
@@ -22,7 +23,7 @@ class RegeneratedRows {
   void add(std::uint32_t source, std::int64_t step, std::int64_t from);
 
   /// Adds what arrives in `step`; the number of synapses.
-  std::uint64_t deliver(std::int64_t step, std::int32_t* accumulators);
+  std::uint64_t deliver(std::int64_t step, const Receivers& to);
 
   void clear();
   std::uint64_t bytes() const { return sums_.bytes(); }

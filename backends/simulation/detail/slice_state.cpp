@@ -31,11 +31,25 @@ Result<SliceState> SliceState::make(const Network& network, Slice slice,
   const std::vector<std::int64_t> first = first_neurons(network);
   SliceState made;
   made.accumulators_ = AlignedBuffer<std::int32_t>(slice.accumulators);
+  made.receivers_.accumulators = made.accumulators_.data();
   for (const Part& part : slice.parts) {
     const double unit = units[part.population];
-    SPIKELOOM_TRY(auto neurons,
-                  make_neurons(network, part, unit, made.accumulators_.data(), options.in_double));
-    made.neurons_.push_back(std::move(neurons));
+    if (options.closed_form && can_be_lazy(network, part.population)) {
+      auto lazy = std::make_unique<LazyNeurons>(network, part, unit);
+      made.receivers_.lazy.resize(slice.accumulators / kBlock, nullptr);
+      made.receivers_.base.resize(slice.accumulators / kBlock, 0);
+      for (std::size_t block = 0; block < part.padded / kBlock; ++block) {
+        made.receivers_.lazy[part.accumulator / kBlock + block] = lazy.get();
+        made.receivers_.base[part.accumulator / kBlock + block] =
+            static_cast<std::uint32_t>(part.accumulator);
+      }
+      made.lazy_.push_back(lazy.get());
+      made.neurons_.push_back(std::move(lazy));
+    } else {
+      SPIKELOOM_TRY(auto neurons, make_neurons(network, part, unit, made.accumulators_.data(),
+                                               options.in_double));
+      made.neurons_.push_back(std::move(neurons));
+    }
     made.stimuli_.emplace_back(network, part, unit);
     made.first_.push_back(static_cast<std::uint32_t>(first[part.population] + part.first));
   }
@@ -66,14 +80,15 @@ void SliceState::begin(std::int64_t step, EnginePhases& phases, bool measure) {
   PhaseClock clock(measure);
   move(true, step);
   clock.add_to(phases.neurons);
-  if (regenerated_ == nullptr) events_ += deliveries_.deliver(accumulators_.data());
+  if (regenerated_ == nullptr) events_ += deliveries_.deliver(receivers_);
   clock.add_to(phases.delivery);
 }
 
 void SliceState::end(std::int64_t step, EnginePhases& phases, bool measure) {
   PhaseClock clock(measure);
-  events_ += regenerated_ != nullptr ? regenerated_->deliver(step, accumulators_.data())
-                                     : deliveries_.deliver_late(accumulators_.data());
+  events_ += regenerated_ != nullptr ? regenerated_->deliver(step, receivers_)
+                                     : deliveries_.deliver_late(receivers_);
+  for (LazyNeurons* neurons : lazy_) neurons->settle();
   clock.add_to(phases.delivery);
   for (const Stimuli& s : stimuli_) {
     if (s.has_poisson()) s.add_poisson(step, accumulators_.data());

@@ -61,6 +61,8 @@ class SliceState {
 
   Slice slice_;
   AlignedBuffer<std::int32_t> accumulators_;
+  Receivers receivers_;
+  std::vector<LazyNeurons*> lazy_;                     ///< of neurons_
   std::vector<std::unique_ptr<NeuronGroup>> neurons_;  ///< of each part
   std::vector<Stimuli> stimuli_;
   std::vector<std::uint32_t> first_;  ///< number of each part's first neuron

@@ -1,0 +1,82 @@
+#pragma once
+/// iaf_psc_exp neurons that are moved when something reaches them, any number of steps at once.
+///
+/// One step is that of WholeCurrentArrays. n steps without input are one step of n dt: the closed
+/// form, rounded once instead of n times. A neuron of which a bound says that it cannot fire
+/// without input waits; the others are moved in every step:
+///
+///     max(V, V_infinity) + max(I, 0) max_n gain(n) < threshold        waits
+///
+/// So time follows spikes and their synapses, not neurons; results do not depend on threads.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backends/simulation/detail/neurons.hpp"
+#include "event/aligned_buffer.hpp"
+
+namespace spikeloom::simulation {
+
+class LazyNeurons : public NeuronGroup {
+ public:
+  LazyNeurons(const Network& network, const Part& part, double unit);
+
+  /// Adds `weight` to the current of neuron `i` of the part, in the step that step() has begun.
+  void receive(std::uint32_t i, std::int32_t weight) {
+    Neuron& neuron = neurons_[i];
+    if (neuron.last != now_) {
+      catch_up(neuron);
+      if (!neuron.hot) touched_.push_back(i);
+    }
+    neuron.received += weight;
+  }
+  /// After the last receive() of a step: who has to be watched from now on.
+  void settle();
+
+  bool accumulates_currents() const override { return true; }
+  void step(double current, std::uint32_t first, std::vector<std::uint32_t>& spikes) override;
+  Status read(std::string_view variable, std::span<double> values) const override;
+  std::vector<std::vector<double>> save() const override;
+  void load(std::span<const std::vector<double>> columns) override;
+
+  static constexpr std::size_t kColumns = 6;
+
+ private:
+  struct Neuron {
+    float membrane = 0.0F;
+    float current = 0.0F;       ///< units, before what it received in step `last`
+    std::int32_t received = 0;  ///< whole, so that its order does not matter
+    std::uint32_t last = 0;     ///< the state is that after this step
+    std::uint16_t held = 0;     ///< refractory steps from then on
+    std::uint16_t hot = 0;      ///< moved in every step
+  };
+  /// n steps without input.
+  struct Propagator {
+    float decay, gain, drive, current_decay;
+  };
+
+  static float sum(const Neuron& neuron) {
+    return neuron.current + static_cast<float>(neuron.received);
+  }
+  void catch_up(Neuron& neuron) const;
+  bool can_fire(const Neuron& neuron) const {
+    const float above = neuron.membrane > resting_ ? neuron.membrane : resting_;
+    const float current = sum(neuron);
+    return above + (current > 0.0F ? current : 0.0F) * largest_gain_ >= threshold_;
+  }
+
+  std::uint32_t now_ = 0;
+  AlignedBuffer<Neuron> neurons_;
+  std::vector<Propagator> after_;  ///< n steps; the last one stands for all later ones
+  std::vector<std::uint32_t> hot_, touched_;
+  float threshold_ = 0.0F, reset_ = 0.0F, resting_ = 0.0F, largest_gain_ = 0.0F;
+  std::uint16_t refractory_steps_ = 0;
+  double unit_ = 1.0, rest_ = 0.0;
+};
+
+/// Whether LazyNeurons can have this population: iaf_psc_exp, shared parameters, one synaptic time
+/// constant, fed by synapses and I_e alone.
+bool can_be_lazy(const Network& network, std::uint32_t population);
+
+}  // namespace spikeloom::simulation
