@@ -172,11 +172,15 @@ void SlicedEngine::run_thread(Run& run, std::size_t thread) {
     own_slices([&](SliceState& slice) { slice.end(step, phases, measure); });
     PhaseClock after(measure);
     run.barrier.wait();
-    own_slices([&](SliceState& slice) {
-      for (const SliceState& from : slices_) {
-        for (const std::uint32_t source : from.spikes(step)) slice.add(source, step, step + 1);
-      }
-    });
+    for (const bool fetch : {true, false}) {
+      own_slices([&](SliceState& slice) {
+        for (const SliceState& from : slices_) {
+          for (const std::uint32_t source : from.spikes(step)) {
+            fetch ? slice.fetch(source) : slice.add(source, step, step + 1);
+          }
+        }
+      });
+    }
     if (thread == 0) after_step(run, step);
     // Others may look at `run` only when thread 0 has decided.
     if (run.sink || ranks) run.barrier.wait();
@@ -408,7 +412,9 @@ Result<MemoryEstimate> estimate_memory(const Network& network, const EngineOptio
                    building + Connectivity::expected_bytes(network, slice.first, slice.last));
     }
     for (const Part& part : slice.parts) {
-      estimate.neurons += expected_neuron_bytes(network, part, options.in_double);
+      const bool lazy = options.closed_form && can_be_lazy(network, part.population);
+      estimate.neurons += lazy ? LazyNeurons::expected_bytes(part)
+                               : expected_neuron_bytes(network, part, options.in_double);
     }
   }
   return estimate;

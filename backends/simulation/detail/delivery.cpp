@@ -26,6 +26,7 @@ void add_row(const std::uint32_t* synapse, std::uint32_t count, std::int32_t* ac
 
 void add_row_to_each(const std::uint32_t* synapse, std::uint32_t count, const Receivers& to) {
   constexpr std::uint32_t kMask = (1U << kTargetBits) - 1;
+  for (std::uint32_t i = 0; i < count; ++i) to.fetch(synapse[i] & kMask);
   for (std::uint32_t i = 0; i < count; ++i) {
     to.add(synapse[i] & kMask, static_cast<std::int32_t>(synapse[i]) >> kTargetBits);
   }
@@ -70,6 +71,11 @@ std::uint64_t Deliveries::deliver_late(const Receivers& to) {
   active_.insert(active_.end(), begin.begin(), begin.end());
   begin.clear();
   turn_ = turn_ + 1 == waiting_.size() ? 0 : turn_ + 1;
+  // Those that begin in the next step.
+  for (const Active& next : waiting_[turn_]) {
+    __builtin_prefetch(next.counts);
+    fetch(next.synapse, 0);
+  }
   return delivered_ == active_.size() ? 0 : deliver_from(delivered_, to);
 }
 

@@ -17,6 +17,10 @@ struct Receivers {
   std::vector<LazyNeurons*> lazy = {};
   std::vector<std::uint32_t> base = {};  ///< their first accumulator
 
+  void fetch(std::uint32_t accumulator) const {
+    const LazyNeurons* neurons = lazy[accumulator / kBlock];
+    if (neurons != nullptr) neurons->fetch(accumulator - base[accumulator / kBlock]);
+  }
   void add(std::uint32_t accumulator, std::int32_t weight) const {
     LazyNeurons* neurons = lazy[accumulator / kBlock];
     if (neurons == nullptr) {

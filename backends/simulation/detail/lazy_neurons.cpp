@@ -169,6 +169,8 @@ bool can_be_lazy(const Network& network, std::uint32_t population) {
   }
   const IafPscExp::Parameters p = parameters_of(network, population);
   if (detail::refractory_steps(p.t_ref, network.dt) > kMostRefractory) return false;
+  // Neurons that fire by themselves never wait.
+  if (p.I_e * p.tau_m / p.C_m >= p.V_th - p.E_L) return false;
   return std::none_of(network.stimuli.begin(), network.stimuli.end(), [&](const Stimulus& s) {
     return std::visit([&](const auto& stimulus) { return stimulus.population == population; }, s);
   });

@@ -31,6 +31,7 @@ class LazyNeurons : public NeuronGroup {
     }
     neuron.received += weight;
   }
+  void fetch(std::uint32_t i) const { __builtin_prefetch(&neurons_[i], 1); }
   /// After the last receive() of a step: who has to be watched from now on.
   void settle();
 
@@ -39,6 +40,11 @@ class LazyNeurons : public NeuronGroup {
   Status read(std::string_view variable, std::span<double> values) const override;
   std::vector<std::vector<double>> save() const override;
   void load(std::span<const std::vector<double>> columns) override;
+
+  /// With the accumulators that nobody uses.
+  static double expected_bytes(const Part& part) {
+    return static_cast<double>(part.padded * (sizeof(Neuron) + sizeof(std::int32_t)));
+  }
 
   static constexpr std::size_t kColumns = 6;
 
@@ -76,7 +82,7 @@ class LazyNeurons : public NeuronGroup {
 };
 
 /// Whether LazyNeurons can have this population: iaf_psc_exp, shared parameters, one synaptic time
-/// constant, fed by synapses and I_e alone.
+/// constant, fed by synapses and an I_e that alone does not make them fire.
 bool can_be_lazy(const Network& network, std::uint32_t population);
 
 }  // namespace spikeloom::simulation

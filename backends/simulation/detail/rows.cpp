@@ -254,11 +254,23 @@ std::pair<double, double> Rows::expected_bytes(const Network& network, const Sli
   return {4.0 * synapses + counts + 4.0 * static_cast<double>(neuron_count(network)), row_buffers};
 }
 
+const Rows::Sources& Rows::sources_of(std::uint32_t source) const {
+  std::size_t p = 0;
+  while (static_cast<std::int64_t>(source) >= sources_[p].last) ++p;
+  return sources_[p];
+}
+
+void Rows::fetch(std::uint32_t source) const {
+  const Sources& sources = sources_of(source);
+  const std::size_t at = (source - static_cast<std::size_t>(sources.first)) *
+                         static_cast<std::size_t>(sources.delays.count);
+  __builtin_prefetch(start_.data() + source);
+  __builtin_prefetch(sources.wide ? static_cast<const void*>(sources.wide_counts.data() + at)
+                                  : static_cast<const void*>(sources.narrow_counts.data() + at));
+}
+
 Rows::Row Rows::row(std::uint32_t source) const {
-  const auto above = std::upper_bound(
-      sources_.begin(), sources_.end(), static_cast<std::int64_t>(source),
-      [](std::int64_t neuron, const Sources& sources) { return neuron < sources.last; });
-  const Sources& sources = *above;
+  const Sources& sources = sources_of(source);
   const std::size_t at = (source - static_cast<std::size_t>(sources.first)) *
                          static_cast<std::size_t>(sources.delays.count);
   Row row;

@@ -75,6 +75,8 @@ class Rows {
   };
   /// `source` is a neuron of the network.
   Row row(std::uint32_t source) const;
+  /// Asks the memory for what row(source) will read.
+  void fetch(std::uint32_t source) const;
 
   std::uint64_t synapses() const { return synapse_.size(); }
   std::uint64_t bytes() const;
@@ -88,6 +90,8 @@ class Rows {
     AlignedBuffer<std::uint16_t> narrow_counts = {};
     AlignedBuffer<std::uint32_t> wide_counts = {};
   };
+  const Sources& sources_of(std::uint32_t source) const;
+
   std::vector<Sources> sources_;
   std::vector<std::uint64_t> group_start_;
   AlignedBuffer<std::uint32_t> start_;

@@ -42,6 +42,11 @@ class SliceState {
   /// `source` fired in step `fired`; `now` is the step that begins or has begun.
   void add(std::uint32_t source, std::int64_t fired, std::int64_t now);
 
+  /// Asks the memory for what add(source) will read.
+  void fetch(std::uint32_t source) const {
+    if (regenerated_ == nullptr) rows_.fetch(source);
+  }
+
   /// Who fired in step `step`, the last one or the one before; ascending.
   const std::vector<std::uint32_t>& spikes(std::int64_t step) const { return spikes_[step & 1]; }
 
