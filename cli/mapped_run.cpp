@@ -215,6 +215,21 @@ void add_mapped_flags(CLI::App& command, MappedFlags& flags) {
   command
       .add_flag("--real-time", flags.real_time, "ticks do not wait: what is not added up is late")
       ->group(kGroup);
+  command
+      .add_flag("--free-running", flags.free_running,
+                "ticks last as long as the work in them, not tick.seconds")
+      ->group(kGroup);
+  command
+      .add_option("--performance", flags.performance,
+                  "clock of the cores; load: slow unless a tick's work takes longer (slow)")
+      ->check(CLI::IsMember({"slow", "fast", "load"}))
+      ->group(kGroup)
+      ->type_name("slow|fast|load");
+  command
+      .add_option("--cores", flags.cores,
+                  "spread the synapses over so many cores (as few as hold the network)")
+      ->check(CLI::Range(1, 1 << 20))
+      ->group(kGroup);
   command.add_option("--timing", flags.timing, "of the network on chip")
       ->check(CLI::IsMember({"events", "analytic"}))
       ->group(kGroup)

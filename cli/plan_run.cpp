@@ -9,11 +9,10 @@
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/plan_map.hpp"
+#include "cli/plan_report.hpp"
 #include "cli/sample.hpp"
 #include "cli/table.hpp"
-#include "mapping/from_program.hpp"
-#include "mapping/map.hpp"
-#include "mapping/plan_file.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -31,6 +30,7 @@ struct PlanRecording {
   std::vector<OutputResult> outputs;
   TickRecord total;
   std::vector<emulator::Loss> losses;
+  std::vector<emulator::Overrun> overruns;
 };
 
 struct PlanOutcome {
@@ -40,33 +40,13 @@ struct PlanOutcome {
   double tick_cycles = 0.0;
 };
 
-/// What a run on a chip needs besides what was asked: integers, and links of one tick.
-Status adapt(RunJob& job) {
-  if (job.run.arithmetic != "auto" && job.run.arithmetic != "integer") {
-    return Error{.code = ErrorCode::kUnsupported,
-                 .what = "the emulator runs Plans in integer arithmetic",
-                 .where = job.model,
-                 .got = fmt::format("--arithmetic {}", job.run.arithmetic),
-                 .next = "leave it out, or give --arithmetic integer"};
-  }
-  job.run.arithmetic = "integer";
-  job.run.backend = "cpu";
+/// Links of one tick, unless a flag says otherwise.
+void give_links_a_tick(RunFlags& run) {
   const auto is_delay = [](const auto& option) { return option.first == "link-delay"; };
-  auto& options = job.run.discretisation;
+  auto& options = run.discretisation;
   if (std::none_of(options.begin(), options.end(), is_delay)) {
     options.emplace_back("link-delay", "1");
   }
-  return {};
-}
-
-Result<mapping::Plan> find_plan(const Program& program, const PlanFlags& flags, Console& console) {
-  if (!flags.plan.empty()) return mapping::read_plan(flags.plan);
-  const std::string name = flags.target.empty() ? "spinnaker2" : flags.target;
-  SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
-  SPIKELOOM_TRY(const auto target, mapping::load_target(name));
-  SPIKELOOM_TRY(auto plan, mapping::map(graph, target));
-  console.note(fmt::format("mapped onto {}: {} cores", name, plan.cores.size()));
-  return plan;
 }
 
 std::vector<emulator::PlacedEvent> events_of(std::uint32_t node, const CodedInput& input,
@@ -93,12 +73,10 @@ Status check_input(const CodedInput& input, std::int32_t limit, const std::strin
 }
 
 Result<PlanRecording> run_recording(const RunBatch& batch, const IntegerProgram& integer,
-                                    const mapping::Plan& plan, const PlanFlags& flags,
+                                    const mapping::Plan& plan, const MappedFlags& flags,
                                     const CodedInput& input, std::int64_t steps) {
   const Program& program = batch.pipeline.program();
-  SPIKELOOM_TRY(auto machine,
-                PlanEmulator::create(program, integer, plan,
-                                     {.real_time = flags.real_time, .most_losses = kShownLosses}));
+  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, integer, plan, plan_options(flags)));
   std::vector<ReadOutAccumulator> read_outs;
   for (const std::uint32_t node : program.outputs) {
     read_outs.emplace_back(batch.pipeline.read_out,
@@ -123,10 +101,11 @@ Result<PlanRecording> run_recording(const RunBatch& batch, const IntegerProgram&
   done.outputs = output_results(program, read_outs, steps);
   done.total = machine.total();
   done.losses = machine.losses();
+  done.overruns = machine.overruns();
   return done;
 }
 
-Result<PlanOutcome> run_all(const RunJob& job, const PlanFlags& flags, const RunBatch& batch,
+Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const RunBatch& batch,
                             Console& console) {
   const Program& program = batch.pipeline.program();
   PlanOutcome outcome;
@@ -156,22 +135,6 @@ Result<PlanOutcome> run_all(const RunJob& job, const PlanFlags& flags, const Run
   return outcome;
 }
 
-std::string core_name(const mapping::Plan& plan, std::uint32_t core) {
-  const mapping::PlanCore& placed = plan.cores[core];
-  const auto width = static_cast<std::uint32_t>(plan.target.width);
-  return fmt::format("chip ({}, {}) core {}", placed.chip % width, placed.chip / width,
-                     placed.core);
-}
-
-Value record_value(const TickRecord& total) {
-  Value value = Value::map();
-  value.set("events", total.events).set("packets", total.packets);
-  value.set("deliveries", total.deliveries).set("unused_deliveries", total.unused);
-  value.set("hops", total.hops).set("synaptic_events", total.synaptic_events);
-  value.set("dropped", total.dropped).set("late", total.late);
-  return value.set("overruns", total.overruns);
-}
-
 Value recording_value(const Program& program, const PlanOutcome& outcome,
                       const PlanRecording& recording) {
   Value value = Value::map();
@@ -184,23 +147,17 @@ Value recording_value(const Program& program, const PlanOutcome& outcome,
   if (!recording.outputs.empty()) {
     for (const double count : recording.outputs[0].counts) counts.push(count);
   }
-  value.set("output_counts", std::move(counts)).set("machine", record_value(recording.total));
-  Value losses = Value::list();
-  for (const emulator::Loss& loss : recording.losses) {
-    Value entry = Value::map();
-    entry.set("kind", loss.kind == emulator::LossKind::kDropped ? "dropped" : "late");
-    entry.set("step", loss.tick).set("node", program.nodes[loss.node].name);
-    entry.set("neuron", loss.neuron).set("core", core_name(outcome.plan, loss.core));
-    losses.push(std::move(entry));
-  }
-  return value.set("losses", std::move(losses));
+  value.set("output_counts", std::move(counts));
+  value.set("machine", machine_value(outcome.plan, recording.total));
+  value.set("losses", losses_value(program, outcome.plan, recording.losses));
+  return value.set("overruns", overruns_value(outcome.plan, recording.overruns));
 }
 
 Value report_value(const RunJob& job, const Program& program, const PlanOutcome& outcome) {
   Value value = Value::map();
   value.set("model", job.model).set("backend", "emulator").set("arithmetic", "integer");
   value.set("target", outcome.plan.target.name).set("cores", outcome.plan.cores.size());
-  value.set("machine", record_value(outcome.total));
+  value.set("machine", machine_value(outcome.plan, outcome.total));
   value.set("busiest_core", core_name(outcome.plan, outcome.total.busiest_core));
   value.set("most_cycles", outcome.total.most_cycles).set("tick_cycles", outcome.tick_cycles);
   Value recordings = Value::list();
@@ -222,26 +179,38 @@ std::string report_text(const RunJob& job, const PlanOutcome& outcome) {
                    fmt::format("{}", recording.steps)});
   }
   text += decisions.text() + "\n";
-  Table machine({"machine", "total"}, 1);
-  machine.row({"packets", with_commas(total.packets)});
-  machine.row({"deliveries to cores", with_commas(total.deliveries)});
-  machine.row({"links crossed", with_commas(total.hops)});
-  machine.row({"synaptic events", with_commas(total.synaptic_events)});
-  machine.row({"dropped", with_commas(total.dropped)});
-  machine.row({"late", with_commas(total.late)});
-  machine.row({"overrun ticks of cores", with_commas(total.overruns)});
-  text += machine.text() + "\n";
-  text += fmt::format("busiest: {}, {:.0f} cycles in a tick",
-                      core_name(outcome.plan, total.busiest_core), total.most_cycles);
-  return text + (outcome.tick_cycles > 0.0
-                     ? fmt::format(" of {:.0f}\n", outcome.tick_cycles)
-                     : std::string(" (the target has no length of a tick)\n"));
+  return text + machine_text(outcome.plan, total, outcome.tick_cycles);
 }
 
 }  // namespace
 
-Result<int> run_on_plan(RunJob job, const PlanFlags& flags, Console& console) {
-  SPIKELOOM_CHECK(adapt(job));
+Status adapt_to_chip(const std::string& model, RunFlags& run) {
+  if (run.arithmetic != "auto" && run.arithmetic != "integer") {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "the emulator runs Plans in integer arithmetic",
+                 .where = model,
+                 .got = fmt::format("--arithmetic {}", run.arithmetic),
+                 .next = "leave it out, or give --arithmetic integer"};
+  }
+  run.arithmetic = "integer";
+  run.backend = "cpu";
+  return {};
+}
+
+emulator::PlanOptions plan_options(const MappedFlags& flags) {
+  using emulator::Performance;
+  Performance performance = Performance::kSlow;
+  if (flags.performance == "fast") performance = Performance::kFast;
+  if (flags.performance == "load") performance = Performance::kByLoad;
+  return {.real_time = flags.real_time,
+          .free_running = flags.free_running,
+          .performance = performance,
+          .most_losses = kShownLosses};
+}
+
+Result<int> run_on_plan(RunJob job, const MappedFlags& flags, Console& console) {
+  SPIKELOOM_CHECK(adapt_to_chip(job.model, job.run));
+  give_links_a_tick(job.run);
   SPIKELOOM_TRY(const RunBatch batch, prepare_batch(job));
   SPIKELOOM_TRY(const PlanOutcome outcome, run_all(job, flags, batch, console));
   if (outcome.total.dropped + outcome.total.late > 0) {

@@ -1,23 +1,23 @@
 #pragma once
 /// `run --backend emulator` for a network that spikeloom maps: its Plan, tick by tick.
 
-#include <string>
-
+#include "backends/emulator/plan_emulator.hpp"
 #include "base/result.hpp"
 #include "cli/console.hpp"
+#include "cli/mapped_run.hpp"
 #include "cli/run_batch.hpp"
 
 namespace spikeloom::cli {
 
-struct PlanFlags {
-  std::string plan;    ///< file; empty: mapped here
-  std::string target;  ///< to map onto; empty: spinnaker2
-  bool real_time = false;
-};
+/// Sets what a run on a chip needs: integers, and a session of cpu to check the program with.
+/// kUnsupported: another arithmetic was asked for.
+Status adapt_to_chip(const std::string& model, RunFlags& run);
+/// What the flags ask of the emulator.
+emulator::PlanOptions plan_options(const MappedFlags& flags);
 
 /// Maps where no Plan is given, runs every recording, and says what each Output counted, what the
 /// machine did and what was lost. kExitNo when a packet was dropped or late. kUnsupported: another
 /// arithmetic than integer.
-Result<int> run_on_plan(RunJob job, const PlanFlags& flags, Console& console);
+Result<int> run_on_plan(RunJob job, const MappedFlags& flags, Console& console);
 
 }  // namespace spikeloom::cli

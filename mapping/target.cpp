@@ -26,6 +26,7 @@ constexpr ConstantInfo kConstants[] = {
     {"core.out_axons", &C::out_axons, "most pairs of a core's neuron and a target core"},
     {"core.data", &C::data_bytes, "bytes of a core for data"},
     {"core.clock", &C::clock, "Hz"},
+    {"core.fast_clock", &C::fast_clock, "Hz of the faster level; 0: there is none"},
     {"layout.fixed", &C::fixed_bytes, "bytes of every core"},
     {"layout.state", &C::state_bytes, "bytes of a state value or parameter of a neuron"},
     {"layout.sum", &C::sum_bytes, "bytes of a slot that input is added up in"},
@@ -47,6 +48,14 @@ constexpr ConstantInfo kConstants[] = {
     {"tick.seconds", &C::tick_seconds, "seconds of a tick in real time"},
     {"router.entries", &C::table_entries, "entries of a chip's key table; 0: there is none"},
     {"router.key_bits", &C::key_bits, "bits of a key"},
+    {"power.base", &C::power_base, "W of a chip whose cores are off"},
+    {"power.board", &C::power_board, "W: a chip's share of what else is on its board"},
+    {"power.cores", &C::power_cores, "cores of a chip that draw power, used or not"},
+    {"power.sleep", &C::power_sleep, "W of a core that waits"},
+    {"power.active", &C::power_active, "W more of a core that works"},
+    {"power.fast_sleep", &C::power_fast_sleep, "W of a core that waits at core.fast_clock"},
+    {"power.fast_active", &C::power_fast_active, "W more of one that works there"},
+    {"power.hop", &C::hop_joules, "J of a packet in a router"},
 };
 
 /// Every complaint has its file, line and column.

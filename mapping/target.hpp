@@ -51,6 +51,7 @@ struct TargetConstants {
   double out_axons = 0;       ///< core.out_axons: pairs of neuron and target core
   double data_bytes = 0;      ///< core.data: memory of a core for state, tables, synapses
   double clock = 0;           ///< core.clock, Hz
+  double fast_clock = 0;      ///< core.fast_clock, Hz: a second level of performance; 0: none
   double fixed_bytes = 0;     ///< layout.fixed: of every core, whatever it holds
   double state_bytes = 0;     ///< layout.state: of a state value or a parameter of a neuron
   double sum_bytes = 0;       ///< layout.sum: of a slot that input is added up in
@@ -72,6 +73,14 @@ struct TargetConstants {
   double tick_seconds = 0;    ///< tick.seconds: of a tick in real time
   double table_entries = 0;   ///< router.entries; 0: the machine has no key tables
   double key_bits = 0;        ///< router.key_bits
+  double power_base = 0;      ///< power.base, W: a chip whose cores are off
+  double power_board = 0;     ///< power.board, W: a chip's share of what else is on a board
+  double power_cores = 0;     ///< power.cores: cores of a chip that draw power, used or not
+  double power_sleep = 0;     ///< power.sleep, W: a core that waits
+  double power_active = 0;    ///< power.active, W more: a core that works
+  double power_fast_sleep = 0;   ///< power.fast_sleep, at fast_clock and its voltage
+  double power_fast_active = 0;  ///< power.fast_active
+  double hop_joules = 0;         ///< power.hop, J: a packet in a router
   friend bool operator==(const TargetConstants&, const TargetConstants&) = default;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backends/emulator/linear_path_private.hpp"
+#include "snn/random_connectivity.hpp"
 
 namespace spikeloom::emulator {
 namespace {
@@ -74,7 +75,82 @@ void sum_pool(const op::Pool& p, const Term& term, Terms& out) {
   }
 }
 
+/// A sum for each gate of a unit: those of the kernel, then those of the recurrent weights.
+void gates(const op::SourceMatrix& matrix, const op::Recurrent& layer, std::uint32_t first_gate,
+           const Term& term, Terms& out) {
+  const auto units = static_cast<std::uint32_t>(layer.units);
+  const auto sums = static_cast<std::uint32_t>(2 * op::gate_count(layer.cell));
+  for (std::int64_t k = matrix.row_start[term.index]; k < matrix.row_start[term.index + 1]; ++k) {
+    const auto at = static_cast<std::size_t>(k);
+    const std::uint32_t gate = first_gate + matrix.target[at] / units;
+    out.push_back({matrix.target[at] % units * sums + gate, term.delay,
+                   term.weight * static_cast<std::int64_t>(matrix.value[at])});
+  }
+}
+
+void taps(const op::Pool& p, const Term& term, Terms& out) {
+  const std::int64_t area = p.input.rows * p.input.columns;
+  const std::int64_t channel = term.index / area;
+  const std::int64_t row = term.index % area / p.input.columns;
+  const std::int64_t column = term.index % p.input.columns;
+  for (std::int64_t kr = 0; kr < p.kernel.rows; ++kr) {
+    const std::int64_t r =
+        output_position(row, kr, p.stride.rows, 1, p.pad_before.rows, p.output.rows);
+    if (r < 0) continue;
+    for (std::int64_t kc = 0; kc < p.kernel.columns; ++kc) {
+      const std::int64_t q =
+          output_position(column, kc, p.stride.columns, 1, p.pad_before.columns, p.output.columns);
+      if (q < 0) continue;
+      const std::int64_t element = (channel * p.output.rows + r) * p.output.columns + q;
+      out.push_back({narrow((element * p.kernel.rows + kr) * p.kernel.columns + kc), term.delay,
+                     term.weight});
+    }
+  }
+}
+
 }  // namespace
+
+void LinearNodes::enter(std::uint32_t node, Terms& terms) const {
+  const Operation& operation = program_.nodes[node].operation;
+  Terms out;
+  if (const auto* layer = std::get_if<op::Recurrent>(&operation)) {
+    for (const Term& term : terms) gates(layer->kernel, *layer, 0, term, out);
+  } else if (const auto* pool = std::get_if<op::Pool>(&operation)) {
+    for (const Term& term : terms) taps(*pool, term, out);
+  } else {
+    return;
+  }
+  terms = std::move(out);
+}
+
+void LinearNodes::enter_own(std::uint32_t node, Terms& terms) const {
+  const auto& layer = std::get<op::Recurrent>(program_.nodes[node].operation);
+  const auto first = static_cast<std::uint32_t>(op::gate_count(layer.cell));
+  Terms out;
+  for (const Term& term : terms) gates(layer.recurrent, layer, first, term, out);
+  terms = std::move(out);
+}
+
+const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::RandomSparse& rule) {
+  const auto [place, is_new] = columns_.try_emplace(node);
+  Columns& made = place->second;
+  if (!is_new) return made;
+  made.start.assign(static_cast<std::size_t>(rule.inputs) + 1, 0);
+  for_each_synapse(rule, 0, rule.outputs, [&](std::int64_t, std::uint32_t source, std::size_t) {
+    ++made.start[source + std::size_t{1}];
+  });
+  for (std::size_t i = 1; i < made.start.size(); ++i) made.start[i] += made.start[i - 1];
+  made.target.resize(static_cast<std::size_t>(made.start.back()));
+  made.weight.resize(made.target.size());
+  std::vector<std::int64_t> next(made.start.begin(), made.start.end() - 1);
+  for_each_synapse(rule, 0, rule.outputs,
+                   [&](std::int64_t target, std::uint32_t source, std::size_t group) {
+                     const auto to = static_cast<std::size_t>(next[source]++);
+                     made.target[to] = static_cast<std::uint32_t>(target);
+                     made.weight[to] = integer_.nodes[node].weight[group];
+                   });
+  return made;
+}
 
 const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::Sparse& sparse) {
   const auto [place, is_new] = columns_.try_emplace(node);
@@ -121,8 +197,12 @@ Status LinearNodes::apply(std::uint32_t node, Terms& terms) {
     } else if (const auto* p = std::get_if<op::Pool>(&operation);
                p != nullptr && p->kind == op::PoolKind::kSum) {
       sum_pool(*p, term, out);
-    } else if (const auto* sparse = std::get_if<op::Sparse>(&operation)) {
-      const Columns& rows = columns(node, *sparse);
+    } else if (std::holds_alternative<op::Sparse>(operation) ||
+               std::holds_alternative<op::RandomSparse>(operation)) {
+      const auto* sparse = std::get_if<op::Sparse>(&operation);
+      const Columns& rows = sparse != nullptr
+                                ? columns(node, *sparse)
+                                : columns(node, std::get<op::RandomSparse>(operation));
       for (std::int64_t k = rows.start[term.index]; k < rows.start[term.index + 1]; ++k) {
         const auto at = static_cast<std::size_t>(k);
         out.push_back({rows.target[at], term.delay, term.weight * rows.weight[at]});

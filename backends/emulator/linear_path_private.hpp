@@ -25,6 +25,11 @@ class LinearNodes {
 
   /// kUnsupported with the node's name for an operation that is not linear.
   Status apply(std::uint32_t node, std::vector<Term>& terms);
+  /// Terms at elements of a population's input become terms at its sums, numbered element x sums +
+  /// sum: gates of a recurrent layer through its kernel, taps of a maximum pool; else the same.
+  void enter(std::uint32_t node, std::vector<Term>& terms) const;
+  /// Terms at units of a recurrent layer become terms at its sums, through its own weights.
+  void enter_own(std::uint32_t node, std::vector<Term>& terms) const;
   /// The node's bias by element of its output; empty without one.
   std::vector<std::int32_t> bias(std::uint32_t node) const;
 
@@ -35,6 +40,7 @@ class LinearNodes {
     std::vector<std::int32_t> weight;
   };
   const Columns& columns(std::uint32_t node, const op::Sparse& sparse);
+  const Columns& columns(std::uint32_t node, const op::RandomSparse& rule);
 
   const Program& program_;
   const IntegerProgram& integer_;

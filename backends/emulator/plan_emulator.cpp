@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "backends/emulator/packet_routes_private.hpp"
+#include "snn/recurrent_equations.hpp"
 #include "snn/step_options.hpp"
 
 namespace spikeloom::emulator {
@@ -34,13 +36,24 @@ struct DirectOutput {
 };
 
 struct CoreMemory {
-  std::vector<std::int32_t> sums;  ///< (tick modulo slots, neuron)
-  std::vector<NeuronState> neurons;
+  std::vector<std::int32_t> sums;      ///< (tick modulo slots, sum)
+  std::vector<NeuronState> neurons;    ///< a recurrent unit keeps h in `membrane`
+  std::vector<std::uint32_t> waiting;  ///< refractory steps to go; empty where nothing has any
   std::vector<Received> queue;
-  double cycles = 0.0;  ///< of this tick, so far
+  double cycles = 0.0;  ///< of this tick: all neurons, and packets so far
+  SpentCycles spent;
+  std::vector<double> by_round;
+  std::uint32_t stepped = 0;  ///< neurons that do not stand for events from outside
 };
 
-std::int32_t at_or(const std::vector<std::int32_t>& values, std::uint32_t i) {
+/// Words on their way to an Embedding, by tick modulo length.
+struct WordInput {
+  std::uint32_t population = 0, source = 0;  ///< the Embedding's; node that words arrive at
+  std::int64_t delay = 0;
+  std::vector<std::vector<PlacedEvent>> waiting;
+};
+
+std::int32_t at_or(const std::vector<std::int32_t>& values, std::size_t i) {
   return values.empty() ? 0 : values[i];
 }
 
@@ -57,7 +70,18 @@ Coefficients coefficients_of(const IntegerNeurons& n, std::uint32_t i) {
 
 }  // namespace
 
+void SpentCycles::add(const SpentCycles& other) {
+  tick += other.tick;
+  neurons += other.neurons;
+  packets += other.packets;
+  synapses += other.synapses;
+}
+
 void TickRecord::add(const TickRecord& other) {
+  seconds += other.seconds;
+  busy_seconds += other.busy_seconds;
+  slow.add(other.slow);
+  fast.add(other.fast);
   events += other.events;
   packets += other.packets;
   deliveries += other.deliveries;
@@ -81,16 +105,27 @@ struct PlanEmulator::State {
   Status find_outputs();
   Status follow_output(std::uint32_t at, std::int64_t delay, DirectOutput& output) const;
   void collect_outputs();
+  Status find_words();
   Status take_input(std::span<const PlacedEvent> input);
-  void step_core(std::uint32_t core);
+  void take_words();
+  void look_up(const WordInput& words, const std::vector<PlacedEvent>& events);
+  void send_inputs();
+  void reset_units();
+  void add_late_constants();
+  void step_core(std::uint32_t core, std::uint32_t round);
   std::int32_t step_neuron(const PlacedPopulation& population, std::uint32_t neuron,
-                           NeuronState& state, std::int32_t sum) const;
+                           CoreMemory& memory, std::uint32_t number,
+                           std::span<const std::int32_t> sums) const;
+  std::int32_t step_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronState& state,
+                         std::span<const std::int32_t> sums) const;
   void send(std::uint32_t slice, std::uint32_t within, std::int32_t value);
   const PacketRoute& route_of(std::uint32_t slice, std::uint32_t within);
   void note_drops(const PacketRoute& route, std::uint32_t slice, std::uint32_t within);
-  void work_off_packets(std::uint32_t core);
+  void work_off_packets(std::uint32_t core, std::uint32_t round);
   void add_row(std::uint32_t core, const Received& packet);
-  void note(LossKind kind, std::uint32_t slice, std::uint32_t within, std::uint32_t core);
+  void note(LossKind kind, std::int64_t from_tick, std::uint32_t slice, std::uint32_t within,
+            std::uint32_t core);
+  void close_core(std::uint32_t core);
   void finish_tick();
 
   const Program& program;
@@ -100,8 +135,10 @@ struct PlanEmulator::State {
   PacketRoutes routes;
   PlanProgram placed;
   std::uint32_t slots = 1;
-  double tick_cycles = 0.0;
+  double slow_cycles = 0.0, tick_cycles = 0.0;  ///< of a tick: at the slow level, at the fastest
   std::vector<CoreMemory> cores;
+  std::vector<double> round_seconds;
+  std::vector<WordInput> words;
   std::vector<equations::StepOptions> step_options_of;  ///< by population
   std::vector<std::int32_t> population_of;              ///< by node
   std::vector<std::vector<PlacedEvent>> sent;           ///< by population
@@ -113,6 +150,8 @@ struct PlanEmulator::State {
   std::vector<std::uint64_t> link_packets, link_now, link_most;
   std::vector<PlanCoreLoad> loads;
   std::vector<Loss> losses;
+  std::vector<Overrun> overruns;
+  std::vector<KeptTick> kept;
   TickRecord record, total;
   std::int64_t tick = 0;
 };
@@ -120,13 +159,18 @@ struct PlanEmulator::State {
 void PlanEmulator::State::start() {
   slots = placed.longest_delay + 1;
   const mapping::TargetConstants& constants = plan.target.constants;
-  tick_cycles = constants.tick_seconds * constants.clock;
+  slow_cycles = constants.tick_seconds * constants.clock;
+  const bool may_be_fast =
+      options.performance != Performance::kSlow && constants.fast_clock > constants.clock;
+  tick_cycles = may_be_fast ? constants.tick_seconds * constants.fast_clock : slow_cycles;
+  round_seconds.resize(placed.rounds);
   cores.resize(placed.cores.size());
   loads.resize(placed.cores.size());
   for (std::size_t c = 0; c < cores.size(); ++c) {
     const std::size_t neurons = placed.cores[c].neurons;
-    cores[c].sums.assign(slots * neurons, 0);
+    cores[c].sums.assign(std::size_t{slots} * placed.cores[c].sums, 0);
     cores[c].neurons.assign(neurons, {});
+    cores[c].by_round.assign(placed.rounds, 0.0);
   }
   population_of.assign(program.nodes.size(), -1);
   sent.resize(placed.populations.size());
@@ -135,12 +179,20 @@ void PlanEmulator::State::start() {
   for (std::size_t p = 0; p < placed.populations.size(); ++p) {
     const PlacedPopulation& population = placed.populations[p];
     population_of[population.node] = static_cast<std::int32_t>(p);
-    if (population.kind == PlacedKind::kInput) input_sums[p].assign(population.slice.size(), 0);
+    if (is_outside(population.kind)) {
+      input_sums[p].assign(population.slice.size(), 0);
+    }
     if (population.kind != PlacedKind::kNeuron) continue;
     const ProgramNode& node = program.nodes[population.node];
     const auto& neuron = std::get<op::Neuron>(node.operation);
     step_options_of[p] = step_options(node, neuron.coefficients, program.discretisation);
     const std::vector<std::int32_t>& initial = integer.nodes[population.node].neurons.initial;
+    if (!neuron.coefficients.refractory.empty()) {
+      for (const std::uint32_t s : population.slice) {
+        CoreMemory& memory = cores[placed.slices[s].core];
+        memory.waiting.resize(memory.neurons.size());
+      }
+    }
     for (std::uint32_t n = 0; n < initial.size(); ++n) {
       const PlacedSlice& slice = placed.slices[population.slice[n]];
       cores[slice.core].neurons[slice.first + population.within[n]].membrane = initial[n];
@@ -148,6 +200,8 @@ void PlanEmulator::State::start() {
   }
   for (const PlacedSlice& slice : placed.slices) {
     route_number.emplace_back(slice.neurons.size(), ~std::uint32_t{0});
+    if (is_outside(placed.populations[slice.population].kind)) continue;
+    cores[slice.core].stepped += static_cast<std::uint32_t>(slice.neurons.size());
   }
   link_packets.assign(routes.links(), 0);
   link_now.assign(routes.links(), 0);
@@ -161,6 +215,8 @@ Status PlanEmulator::State::follow_output(std::uint32_t at, std::int64_t delay,
     const std::int32_t population = population_of[link.source];
     if (population >= 0) {
       output.sources.push_back({static_cast<std::uint32_t>(population), total_delay});
+    } else if (std::holds_alternative<op::Decoder>(program.nodes[link.source].operation)) {
+      continue;  // outside of the machine
     } else if (std::holds_alternative<op::Identity>(program.nodes[link.source].operation)) {
       SPIKELOOM_CHECK(follow_output(link.source, total_delay, output));
     } else {
@@ -204,9 +260,33 @@ void PlanEmulator::State::collect_outputs() {
   }
 }
 
-/// Adds up the events of each input neuron and sends those that are not 0.
+/// The Input nodes whose events are words.
+Status PlanEmulator::State::find_words() {
+  for (std::uint32_t p = 0; p < placed.populations.size(); ++p) {
+    if (placed.populations[p].kind != PlacedKind::kEmbedding) continue;
+    const ProgramNode& embedding = program.nodes[placed.populations[p].node];
+    for (const Link& link : embedding.inputs) {
+      if (!std::holds_alternative<op::Input>(program.nodes[link.source].operation)) {
+        return Error{.code = ErrorCode::kUnsupported,
+                     .what = "words that are not events from outside are not emulated",
+                     .where = embedding.name};
+      }
+      WordInput made{.population = p, .source = link.source, .delay = link.delay, .waiting = {}};
+      made.waiting.resize(std::size_t{link.delay} + 1);
+      words.push_back(std::move(made));
+    }
+  }
+  return {};
+}
+
+/// Adds up the events of each input neuron.
 Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
   for (const PlacedEvent& event : input) {
+    const auto is_word = [&](const WordInput& w) { return w.source == event.node; };
+    if (event.node < program.nodes.size() && event.index < program.nodes[event.node].out_size &&
+        std::any_of(words.begin(), words.end(), is_word)) {
+      continue;
+    }
     const std::int32_t p = event.node < population_of.size() ? population_of[event.node] : -1;
     if (p < 0 || placed.populations[static_cast<std::size_t>(p)].kind != PlacedKind::kInput ||
         event.index >= placed.populations[static_cast<std::size_t>(p)].slice.size()) {
@@ -217,8 +297,47 @@ Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
     }
   }
   for (const PlacedEvent& event : input) {
-    input_sums[static_cast<std::size_t>(population_of[event.node])][event.index] += event.value;
+    for (WordInput& w : words) {
+      if (w.source != event.node) continue;
+      const auto length = static_cast<std::int64_t>(w.waiting.size());
+      w.waiting[static_cast<std::size_t>((tick + w.delay) % length)].push_back(event);
+    }
+    const std::int32_t p = population_of[event.node];
+    if (p >= 0) input_sums[static_cast<std::size_t>(p)][event.index] += event.value;
   }
+  take_words();
+  send_inputs();
+  return {};
+}
+
+void PlanEmulator::State::take_words() {
+  for (WordInput& w : words) {
+    const auto length = static_cast<std::int64_t>(w.waiting.size());
+    std::vector<PlacedEvent>& due = w.waiting[static_cast<std::size_t>(tick % length)];
+    look_up(w, due);
+    due.clear();
+  }
+}
+
+void PlanEmulator::State::look_up(const WordInput& w, const std::vector<PlacedEvent>& events) {
+  const std::uint32_t node = placed.populations[w.population].node;
+  const auto& embedding = std::get<op::Embedding>(program.nodes[node].operation);
+  const IntegerScale& scale = integer.nodes[node].scale;
+  std::map<std::uint32_t, std::int32_t> values;
+  for (const PlacedEvent& event : events) values[event.index] += event.value;
+  for (const auto& [word, value] : values) {
+    if (value == 0) continue;
+    for (std::int64_t i = 0; i < embedding.size; ++i) {
+      const auto weight =
+          static_cast<std::int32_t>(embedding.weight.at(std::int64_t{word} * embedding.size + i));
+      input_sums[w.population][static_cast<std::size_t>(i)] += static_cast<std::int32_t>(
+          equations::scaled(weight * value, scale.multiplier[word], scale.shift));
+    }
+  }
+}
+
+/// Sends what of the inputs is not 0.
+void PlanEmulator::State::send_inputs() {
   for (std::size_t p = 0; p < placed.populations.size(); ++p) {
     const PlacedPopulation& population = placed.populations[p];
     for (std::uint32_t n = 0; n < input_sums[p].size(); ++n) {
@@ -228,46 +347,116 @@ Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
       send(population.slice[n], population.within[n], value);
     }
   }
-  return {};
 }
 
-std::int32_t PlanEmulator::State::step_neuron(const PlacedPopulation& population,
-                                              std::uint32_t neuron, NeuronState& state,
-                                              std::int32_t sum) const {
+std::int32_t PlanEmulator::State::step_unit(const PlacedPopulation& population, std::uint32_t unit,
+                                            NeuronState& state,
+                                            std::span<const std::int32_t> sums) const {
   const IntegerNode& node = integer.nodes[population.node];
+  const auto units = static_cast<std::uint32_t>(population.slice.size());
+  const auto gate = [&](const IntegerScale& scale, const std::vector<std::int32_t>& bias,
+                        std::uint32_t first, std::uint32_t g) {
+    const std::size_t row = std::size_t{g} * units + unit;
+    return equations::gate_sum(sums[first + g], scale.multiplier[row], at_or(bias, row),
+                               scale.shift);
+  };
+  const auto w = [&](std::uint32_t g) { return gate(node.scale, node.bias, 0, g); };
+  const auto r = [&](std::uint32_t g) {
+    return gate(node.recurrent_scale, node.recurrent_bias, 3, g);
+  };
+  const equations::GateSums<std::int32_t> all = {w(0), w(1), w(2), r(0), r(1), r(2)};
+  const auto done = equations::egru(all, state.membrane, node.threshold[unit]);
+  state.membrane = done.state;
+  return done.output;
+}
+
+/// `number` is the neuron's among those of its core.
+std::int32_t PlanEmulator::State::step_neuron(const PlacedPopulation& population,
+                                              std::uint32_t neuron, CoreMemory& memory,
+                                              std::uint32_t number,
+                                              std::span<const std::int32_t> sums) const {
+  const IntegerNode& node = integer.nodes[population.node];
+  NeuronState& state = memory.neurons[number];
   switch (population.kind) {
     case PlacedKind::kInput:
+    case PlacedKind::kEmbedding:
       return 0;
     case PlacedKind::kSum:
-      return sum;
+      return sums[0];
     case PlacedKind::kThreshold:
-      return sum > node.threshold[neuron] ? 1 : 0;
+      return sums[0] > node.threshold[neuron] ? 1 : 0;
+    case PlacedKind::kMaxPool: {
+      const std::int32_t largest = *std::max_element(sums.begin(), sums.end());
+      return largest == kNoTap ? 0 : largest;
+    }
+    case PlacedKind::kRecurrent:
+      return step_unit(population, neuron, state, sums);
     case PlacedKind::kNeuron:
       break;
   }
+  const auto& rule = std::get<op::Neuron>(program.nodes[population.node].operation);
+  if (rule.restarts_at(tick)) {
+    state = {0, at_or(node.neurons.initial, neuron)};
+    if (!memory.waiting.empty()) memory.waiting[number] = 0;
+  }
+  if (!memory.waiting.empty() && memory.waiting[number] > 0) {
+    --memory.waiting[number];
+    return 0;
+  }
   const auto p = static_cast<std::size_t>(population_of[population.node]);
   std::int32_t before = 0;
-  const std::int32_t spikes = equations::step(state, sum, coefficients_of(node.neurons, neuron),
+  const std::int32_t spikes = equations::step(state, sums[0], coefficients_of(node.neurons, neuron),
                                               step_options_of[p], before);
+  if (spikes != 0 && !node.neurons.refractory.empty()) {
+    memory.waiting[number] = node.neurons.refractory[neuron];
+  }
   return step_options_of[p].spiking ? spikes : state.membrane;
 }
 
-/// Reads the sums of the core's neurons, steps them, and sends what they say.
-void PlanEmulator::State::step_core(std::uint32_t core) {
+/// Recurrent layers forget h where the run says so.
+void PlanEmulator::State::reset_units() {
+  if (options.state_reset <= 0 || tick % options.state_reset != 0) return;
+  for (const PlacedSlice& slice : placed.slices) {
+    if (placed.populations[slice.population].kind != PlacedKind::kRecurrent) continue;
+    for (std::uint32_t i = 0; i < slice.neurons.size(); ++i) {
+      cores[slice.core].neurons[slice.first + i].membrane = 0;
+    }
+  }
+}
+
+/// Biases that reach their sums through delays.
+void PlanEmulator::State::add_late_constants() {
+  for (std::uint32_t core = 0; core < cores.size(); ++core) {
+    const auto slot = static_cast<std::size_t>(tick % slots) * placed.cores[core].sums;
+    for (const LateConstant& constant : placed.cores[core].late_constants) {
+      if (tick >= constant.after) cores[core].sums[slot + constant.sum] += constant.value;
+    }
+  }
+}
+
+/// Reads the sums of the core's neurons that step in this round, steps them, and sends what they
+/// say.
+void PlanEmulator::State::step_core(std::uint32_t core, std::uint32_t round) {
   const PlacedCore& here = placed.cores[core];
   CoreMemory& memory = cores[core];
-  const auto slot = static_cast<std::size_t>(tick % slots) * here.neurons;
-  for (const LateConstant& constant : here.late_constants) {
-    if (tick >= constant.after) memory.sums[slot + constant.neuron] += constant.value;
-  }
+  const auto slot = static_cast<std::size_t>(tick % slots) * here.sums;
+  std::vector<std::int32_t> sums;
   for (const std::uint32_t s : here.slices) {
     const PlacedSlice& slice = placed.slices[s];
     const PlacedPopulation& population = placed.populations[slice.population];
-    if (population.kind == PlacedKind::kInput) continue;
+    if (population.round != round || is_outside(population.kind)) continue;
+    const double cost =
+        plan.target.constants.cycles_neuron * static_cast<double>(slice.neurons.size());
+    memory.spent.neurons += cost;
+    memory.by_round[round] += cost;
+    sums.resize(population.sums);
     for (std::uint32_t i = 0; i < slice.neurons.size(); ++i) {
-      const std::uint32_t n = slice.first + i;
-      const std::int32_t sum = std::exchange(memory.sums[slot + n], 0) + here.constant[n];
-      const std::int32_t value = step_neuron(population, slice.neurons[i], memory.neurons[n], sum);
+      for (std::uint32_t k = 0; k < population.sums; ++k) {
+        const std::size_t at = slice.first_sum + std::size_t{i} * population.sums + k;
+        sums[k] = std::exchange(memory.sums[slot + at], 0) + here.constant[at];
+      }
+      const std::int32_t value =
+          step_neuron(population, slice.neurons[i], memory, slice.first + i, sums);
       if (value == 0) continue;
       sent[slice.population].push_back({population.node, slice.neurons[i], value});
       if (population.kind == PlacedKind::kSum) continue;
@@ -325,20 +514,20 @@ void PlanEmulator::State::note_drops(const PacketRoute& route, std::uint32_t sli
     if (std::binary_search(route.cores.begin(), route.cores.end(), core)) continue;
     if (!placed.cores[core].find(slice)->has_effect(within)) continue;
     ++record.dropped;
-    note(LossKind::kDropped, slice, within, core);
+    note(LossKind::kDropped, tick, slice, within, core);
   }
 }
 
-void PlanEmulator::State::note(LossKind kind, std::uint32_t slice, std::uint32_t within,
-                               std::uint32_t core) {
+void PlanEmulator::State::note(LossKind kind, std::int64_t from_tick, std::uint32_t slice,
+                               std::uint32_t within, std::uint32_t core) {
   if (losses.size() >= options.most_losses) return;
   const PlacedSlice& from = placed.slices[slice];
-  losses.push_back(
-      {kind, tick, placed.populations[from.population].node, from.neurons[within], core});
+  losses.push_back({kind, tick, from_tick, placed.populations[from.population].node,
+                    from.neurons[within], core});
 }
 
 /// Walks the rows of the packets that wait at a core, as far as its tick lasts.
-void PlanEmulator::State::work_off_packets(std::uint32_t core) {
+void PlanEmulator::State::work_off_packets(std::uint32_t core, std::uint32_t round) {
   const mapping::TargetConstants& constants = plan.target.constants;
   CoreMemory& memory = cores[core];
   std::size_t done = 0;
@@ -350,6 +539,9 @@ void PlanEmulator::State::work_off_packets(std::uint32_t core) {
     const double cost = constants.cycles_packet + events * constants.cycles_synapse;
     if (options.real_time && tick_cycles > 0.0 && memory.cycles + cost > tick_cycles) break;
     memory.cycles += cost;
+    memory.by_round[round] += cost;
+    memory.spent.packets += constants.cycles_packet;
+    memory.spent.synapses += events * constants.cycles_synapse;
     if (events == 0) {
       ++record.unused;
       continue;
@@ -357,7 +549,7 @@ void PlanEmulator::State::work_off_packets(std::uint32_t core) {
     if (packet.sent != tick) {
       ++record.late;
       ++loads[core].late;
-      note(LossKind::kLate, packet.slice, packet.within, core);
+      note(LossKind::kLate, packet.sent, packet.slice, packet.within, core);
     }
     record.synaptic_events += events;
     loads[core].synaptic_events += events;
@@ -375,25 +567,51 @@ void PlanEmulator::State::add_row(std::uint32_t core, const Received& packet) {
   for (std::uint32_t k = block.start[packet.within]; k != block.start[packet.within + 1]; ++k) {
     const PlacedSynapse& synapse = block.synapses[k];
     const std::uint32_t slot = (now + synapse.delay) % slots;
-    sums[std::size_t{slot} * here.neurons + synapse.neuron] += synapse.weight * packet.value;
+    sums[std::size_t{slot} * here.sums + synapse.sum] += synapse.weight * packet.value;
+  }
+}
+
+/// Counts what a core did in the tick, at the level that it did it at.
+void PlanEmulator::State::close_core(std::uint32_t core) {
+  const mapping::TargetConstants& constants = plan.target.constants;
+  CoreMemory& memory = cores[core];
+  PlanCoreLoad& load = loads[core];
+  const bool is_fast = tick_cycles > slow_cycles &&
+                       (options.performance == Performance::kFast || memory.cycles > slow_cycles);
+  const double limit = is_fast ? tick_cycles : slow_cycles;
+  if (limit > 0.0 && (memory.cycles > limit || !memory.queue.empty())) {
+    ++record.overruns;
+    ++load.overruns;
+    if (overruns.size() < options.most_losses) overruns.push_back({tick, core, memory.cycles});
+  }
+  if (memory.cycles > record.most_cycles) {
+    record.most_cycles = memory.cycles;
+    record.busiest_core = core;
+  }
+  load.cycles += memory.cycles;
+  load.most_cycles = std::max(load.most_cycles, memory.cycles);
+  (is_fast ? record.fast : record.slow).add(memory.spent);
+  const double clock = is_fast ? constants.fast_clock : constants.clock;
+  for (std::size_t round = 0; round < round_seconds.size() && clock > 0.0; ++round) {
+    round_seconds[round] = std::max(round_seconds[round], memory.by_round[round] / clock);
   }
 }
 
 void PlanEmulator::State::finish_tick() {
-  for (std::uint32_t core = 0; core < cores.size(); ++core) {
-    CoreMemory& memory = cores[core];
-    PlanCoreLoad& load = loads[core];
-    const bool waits = !memory.queue.empty();
-    if (tick_cycles > 0.0 && (memory.cycles > tick_cycles || waits)) {
-      ++record.overruns;
-      ++load.overruns;
+  std::fill(round_seconds.begin(), round_seconds.end(), 0.0);
+  for (std::uint32_t core = 0; core < cores.size(); ++core) close_core(core);
+  record.busy_seconds = std::accumulate(round_seconds.begin(), round_seconds.end(), 0.0);
+  const double period = plan.target.constants.tick_seconds;
+  record.seconds = record.busy_seconds;
+  if (!options.free_running && (options.real_time || period > record.seconds)) {
+    record.seconds = period;
+  }
+  if (options.keep_ticks) {
+    KeptTick& now = kept.emplace_back();
+    now.record = record;
+    for (const CoreMemory& memory : cores) {
+      now.core_cycles.push_back(static_cast<float>(memory.cycles));
     }
-    if (memory.cycles > record.most_cycles) {
-      record.most_cycles = memory.cycles;
-      record.busiest_core = core;
-    }
-    load.cycles += memory.cycles;
-    load.most_cycles = std::max(load.most_cycles, memory.cycles);
   }
   for (std::size_t link = 0; link < link_now.size(); ++link) {
     link_most[link] = std::max(link_most[link], std::exchange(link_now[link], 0));
@@ -417,6 +635,7 @@ Result<PlanEmulator> PlanEmulator::create(const Program& program, const IntegerP
   auto state = std::make_unique<State>(program, integer, plan, options);
   SPIKELOOM_TRY(state->placed, place_program(program, integer, plan));
   state->start();
+  SPIKELOOM_CHECK(state->find_words());
   SPIKELOOM_CHECK(state->find_outputs());
   return PlanEmulator(std::move(state));
 }
@@ -426,15 +645,24 @@ Status PlanEmulator::tick(std::span<const PlacedEvent> input) {
   s.record = {};
   for (auto& events : s.sent) events.clear();
   const mapping::TargetConstants& constants = s.plan.target.constants;
-  for (std::size_t core = 0; core < s.cores.size(); ++core) {
-    s.cores[core].cycles =
-        constants.cycles_tick + s.placed.cores[core].neurons * constants.cycles_neuron;
+  const auto all = static_cast<std::uint32_t>(s.cores.size());
+  for (std::uint32_t core = 0; core < all; ++core) {
+    CoreMemory& memory = s.cores[core];
+    memory.cycles = constants.cycles_tick + memory.stepped * constants.cycles_neuron;
+    memory.spent = {.tick = constants.cycles_tick};
+    std::fill(memory.by_round.begin(), memory.by_round.end(), 0.0);
+    memory.by_round[0] = constants.cycles_tick;
   }
+  s.reset_units();
+  s.add_late_constants();
   SPIKELOOM_CHECK(s.take_input(input));
   // What came from outside is added up before the neurons look: it may count in this very tick.
-  for (std::uint32_t core = 0; core < s.cores.size(); ++core) s.work_off_packets(core);
-  for (std::uint32_t core = 0; core < s.cores.size(); ++core) s.step_core(core);
-  for (std::uint32_t core = 0; core < s.cores.size(); ++core) s.work_off_packets(core);
+  const std::uint32_t last = s.placed.rounds - 1;
+  for (std::uint32_t round = 0; round <= last; ++round) {
+    for (std::uint32_t core = 0; core < all; ++core) s.work_off_packets(core, round);
+    for (std::uint32_t core = 0; core < all; ++core) s.step_core(core, round);
+  }
+  for (std::uint32_t core = 0; core < all; ++core) s.work_off_packets(core, last);
   s.finish_tick();
   return {};
 }
@@ -443,6 +671,8 @@ std::int64_t PlanEmulator::ticks_done() const { return state_->tick; }
 const TickRecord& PlanEmulator::last() const { return state_->record; }
 TickRecord PlanEmulator::total() const { return state_->total; }
 const std::vector<Loss>& PlanEmulator::losses() const { return state_->losses; }
+const std::vector<Overrun>& PlanEmulator::overruns() const { return state_->overruns; }
+const std::vector<KeptTick>& PlanEmulator::history() const { return state_->kept; }
 const std::vector<PlanCoreLoad>& PlanEmulator::core_loads() const { return state_->loads; }
 const PlanProgram& PlanEmulator::placed() const { return state_->placed; }
 double PlanEmulator::cycles_of_a_tick() const { return state_->tick_cycles; }

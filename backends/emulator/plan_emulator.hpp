@@ -7,17 +7,25 @@
 ///     machine.sent(node);               // what a population sent
 ///
 /// A tick: events from outside go out as packets of their slices; every core then reads the sums of
-/// its neurons, steps them (snn/neuron_equations.hpp) and sends a packet for each that fires; the
-/// receiving cores walk their rows and add to the sums of later ticks. A packet starts at its
-/// core's chip; at each chip the first entry that matches decides, without one it goes straight on,
-/// and is dropped where it came from a core or leaves the machine. Machines without tables deliver
-/// to the cores that hold rows.
+/// its neurons, steps them (snn/neuron_equations.hpp, recurrent_equations.hpp) and sends a packet
+/// for each that fires; the receiving cores walk their rows and add to the sums of later ticks, or
+/// of this one where a link has no delay: a tick then has rounds, one for each population on the
+/// way. A packet starts at its core's chip; at each chip the first entry that matches decides,
+/// without one it goes straight on, and is dropped where it came from a core or leaves the machine.
+/// Machines without tables deliver to the cores that hold rows. Words are looked up outside of the
+/// machine (an Embedding's vector arrives as events), and so is what a Decoder makes of the last
+/// layer: it is not run.
 ///
 /// Work of a core in a tick, in cycles of the target's constants:
 ///     cycles.tick + neurons x cycles.neuron + packets x cycles.packet + events x cycles.synapse
-/// A tick in which a core needs more than tick.seconds x core.clock is overrun. By default the
-/// machine waits for it, and the result is that of cpu. With `real_time` it does not: what a core
-/// has not added up by then waits, goes into sums one tick later, and counts as late.
+/// Its clock is core.clock or core.fast_clock (Performance). A tick in which a core needs more than
+/// tick.seconds x clock is overrun. By default the machine waits for it, and the result is that of
+/// cpu. With `real_time` it does not: what a core has not added up by then waits, goes into sums
+/// one tick later, and counts as late.
+///
+/// How long a tick lasts: tick.seconds, or as long as the slowest core takes where that is more;
+/// with `free_running`, or without tick.seconds, just so long. Rounds come one after the other,
+/// each as long as its slowest core.
 ///
 /// Losses are never silent: each dropped packet and late packet is listed, up to a bound, and
 /// counted.
@@ -32,9 +40,18 @@
 
 namespace spikeloom::emulator {
 
+/// Clock of cores: the slow level, the fast one, or in every tick the slow one unless the core's
+/// work takes longer than the tick. (Höppner et al., arXiv 1903.08941, choose by received spikes.)
+enum class Performance : std::uint8_t { kSlow, kFast, kByLoad };
+
 struct PlanOptions {
   bool real_time = false;
-  std::size_t most_losses = 10000;  ///< so many are listed; all are counted
+  bool free_running = false;
+  Performance performance = Performance::kSlow;
+  /// State h of recurrent layers is 0 before every tick that is a multiple of this; 0: never.
+  std::int64_t state_reset = 0;
+  bool keep_ticks = false;          ///< history() has every tick's record and core loads
+  std::size_t most_losses = 10000;  ///< so many are listed, and so many overruns; all are counted
 };
 
 /// An event from outside, or what a population's neuron sent.
@@ -42,6 +59,13 @@ struct PlacedEvent {
   std::uint32_t node = 0;   ///< index into Program::nodes
   std::uint32_t index = 0;  ///< neuron
   std::int32_t value = 1;
+};
+
+/// Cycles of all cores together.
+struct SpentCycles {
+  double tick = 0.0, neurons = 0.0, packets = 0.0, synapses = 0.0;
+  void add(const SpentCycles& other);
+  double total() const { return tick + neurons + packets + synapses; }
 };
 
 struct TickRecord {
@@ -56,6 +80,9 @@ struct TickRecord {
   std::uint64_t overruns = 0;  ///< cores
   double most_cycles = 0.0;
   std::uint32_t busiest_core = 0;  ///< index into Plan::cores
+  double seconds = 0.0;            ///< that the tick lasts
+  double busy_seconds = 0.0;       ///< until its last core is done
+  SpentCycles slow, fast;          ///< by level
 
   void add(const TickRecord& other);
 };
@@ -63,9 +90,23 @@ struct TickRecord {
 enum class LossKind : std::uint8_t { kDropped, kLate };
 struct Loss {
   LossKind kind = LossKind::kDropped;
-  std::int64_t tick = 0;
+  std::int64_t tick = 0;               ///< when it was dropped, or added up too late
+  std::int64_t sent = 0;               ///< tick
   std::uint32_t node = 0, neuron = 0;  ///< of the sender
   std::uint32_t core = 0;              ///< index into Plan::cores
+};
+
+/// A core that took longer than its tick.
+struct Overrun {
+  std::int64_t tick = 0;
+  std::uint32_t core = 0;  ///< index into Plan::cores
+  double cycles = 0.0;     ///< of what it got done
+};
+
+/// A tick, kept: what the machine did, and cycles of every core.
+struct KeptTick {
+  TickRecord record;
+  std::vector<float> core_cycles;
 };
 
 /// What a core did since the start.
@@ -89,7 +130,8 @@ class PlanEmulator {
   PlanEmulator(PlanEmulator&&) noexcept;
   PlanEmulator& operator=(PlanEmulator&&) noexcept;
 
-  /// Runs one tick. Events of one neuron add up. kShape: an event outside an Input node.
+  /// Runs one tick. Events of one neuron add up; those of an Input that an Embedding reads are
+  /// words. kShape: an event outside an Input node.
   Status tick(std::span<const PlacedEvent> input);
 
   std::int64_t ticks_done() const;
@@ -100,10 +142,12 @@ class PlanEmulator {
   const std::vector<PlacedEvent>& sent(std::uint32_t node) const;
 
   const std::vector<Loss>& losses() const;
+  const std::vector<Overrun>& overruns() const;
+  const std::vector<KeptTick>& history() const;
   const std::vector<PlanCoreLoad>& core_loads() const;
   std::vector<PlanLinkLoad> link_loads() const;
   const PlanProgram& placed() const;
-  /// Cycles that a tick has; 0: no limit.
+  /// Cycles that a tick has at the fastest level it may use; 0: no limit.
   double cycles_of_a_tick() const;
 
  private:

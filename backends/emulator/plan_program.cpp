@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "backends/emulator/linear_path_private.hpp"
+#include "backends/emulator/plan_images_private.hpp"
 
 namespace spikeloom::emulator {
 namespace {
 
 constexpr std::uint64_t kMostSynapses = std::uint64_t{1} << 27;
 constexpr std::uint32_t kLongestDelay = 255;
+constexpr std::uint32_t kMostSums = 0xFFFFFF;
+constexpr std::uint32_t kGates = 3;  ///< of an EGRU
 
 Error unsupported_node(const ProgramNode& node, std::string what) {
   return Error{.code = ErrorCode::kUnsupported, .what = std::move(what), .where = node.name};
@@ -28,12 +33,21 @@ class Placer {
     for (const mapping::PlanPopulation& population : plan_.populations) {
       SPIKELOOM_CHECK(add_population(population));
     }
-    for (PlacedCore& core : made_.cores) core.constant.assign(core.neurons, 0);
+    for (PlacedCore& core : made_.cores) core.constant.assign(core.sums, 0);
     for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) {
       if (population_of_[n] < 0) continue;
+      if (made_.populations[static_cast<std::size_t>(population_of_[n])].kind ==
+          PlacedKind::kEmbedding) {
+        continue;
+      }
       hops_.assign(1, {n, nullptr});
       SPIKELOOM_CHECK(follow_inputs(n));
+      if (std::holds_alternative<op::Recurrent>(program_.nodes[n].operation)) {
+        SPIKELOOM_CHECK(add_own(n));
+      }
+      mark_taps(n);
     }
+    SPIKELOOM_CHECK(find_rounds());
     finish();
     return std::move(made_);
   }
@@ -65,6 +79,10 @@ class Placer {
     PlacedPopulation made;
     made.node = node;
     SPIKELOOM_TRY(made.kind, kind_of(layer));
+    if (made.kind == PlacedKind::kRecurrent) made.sums = 2 * kGates;
+    if (const auto* pool = std::get_if<op::Pool>(&layer.operation)) {
+      made.sums = static_cast<std::uint32_t>(pool->kernel.rows * pool->kernel.columns);
+    }
     made.slice.resize(size);
     made.within.resize(size);
     for (std::uint32_t s = planned.first_slice; s < planned.first_slice + planned.slices; ++s) {
@@ -73,7 +91,7 @@ class Placer {
           std::uint64_t{plan_.slices[s].first} + plan_.slices[s].count > size) {
         return other_program(planned);
       }
-      add_slice(planned, plan_.slices[s], s, number, made);
+      SPIKELOOM_CHECK(add_slice(planned, plan_.slices[s], s, number, made));
     }
     population_of_[node] = number;
     made_.populations.push_back(std::move(made));
@@ -87,13 +105,14 @@ class Placer {
                  .next = "map this network anew"};
   }
 
-  void add_slice(const mapping::PlanPopulation& planned, const mapping::PlanSlice& slice,
-                 std::uint32_t number, std::uint32_t population, PlacedPopulation& made) {
+  Status add_slice(const mapping::PlanPopulation& planned, const mapping::PlanSlice& slice,
+                   std::uint32_t number, std::uint32_t population, PlacedPopulation& made) {
     PlacedCore& core = made_.cores[slice.core];
     PlacedSlice placed;
     placed.population = population;
     placed.core = slice.core;
     placed.first = core.neurons;
+    placed.first_sum = core.sums;
     for (std::uint32_t i = 0; i < slice.count; ++i) {
       const std::uint32_t neuron =
           planned.order.empty() ? slice.first + i : planned.order[slice.first + i];
@@ -102,26 +121,37 @@ class Placer {
       placed.neurons.push_back(neuron);
     }
     core.neurons += slice.count;
+    if (core.sums + std::uint64_t{slice.count} * made.sums > kMostSums) {
+      return Error{.code = ErrorCode::kResource,
+                   .what = "more sums on a core than the emulator holds",
+                   .where = planned.name,
+                   .expected = fmt::format("up to {}", kMostSums)};
+    }
+    core.sums += slice.count * made.sums;
     core.slices.push_back(number);
     made_.slices.push_back(std::move(placed));
+    return {};
   }
 
   static Result<PlacedKind> kind_of(const ProgramNode& layer) {
     if (std::holds_alternative<op::Input>(layer.operation)) return PlacedKind::kInput;
     if (std::holds_alternative<op::Threshold>(layer.operation)) return PlacedKind::kThreshold;
     if (std::holds_alternative<op::Output>(layer.operation)) return PlacedKind::kSum;
+    if (std::holds_alternative<op::Embedding>(layer.operation)) return PlacedKind::kEmbedding;
+    if (const auto* pool = std::get_if<op::Pool>(&layer.operation);
+        pool != nullptr && pool->kind == op::PoolKind::kMax) {
+      return PlacedKind::kMaxPool;
+    }
+    if (const auto* recurrent = std::get_if<op::Recurrent>(&layer.operation);
+        recurrent != nullptr && recurrent->cell == op::Cell::kEgru) {
+      return PlacedKind::kRecurrent;
+    }
     const auto* neuron = std::get_if<op::Neuron>(&layer.operation);
     if (neuron == nullptr) {
       return unsupported_node(layer, fmt::format("the emulator does not place a {}", layer.kind));
     }
     if (layer.early) {
       return unsupported_node(layer, "spikes that leave a step late are not emulated");
-    }
-    if (!neuron->coefficients.refractory.empty()) {
-      return unsupported_node(layer, "refractory steps are not emulated");
-    }
-    if (neuron->reset_period > 0) {
-      return unsupported_node(layer, "neurons that start afresh are not emulated");
     }
     return PlacedKind::kNeuron;
   }
@@ -167,16 +197,16 @@ class Placer {
       if (bias[i] != 0) terms.push_back({i, 0, bias[i]});
     }
     SPIKELOOM_CHECK(carry(terms, true));
+    nodes_.enter(hops_.front().node, terms);
     const PlacedPopulation& target = target_population();
     for (const Term& term : terms) {
-      const PlacedSlice& slice = made_.slices[target.slice[term.index]];
-      PlacedCore& core = made_.cores[slice.core];
-      const std::uint32_t neuron = slice.first + target.within[term.index];
+      const auto [core_number, sum] = place_of(target, term.index);
+      PlacedCore& core = made_.cores[core_number];
       const auto value = static_cast<std::int32_t>(term.weight);
       if (term.delay == 0) {
-        core.constant[neuron] += value;
+        core.constant[sum] += value;
       } else {
-        core.late_constants.push_back({neuron, term.delay, value});
+        core.late_constants.push_back({sum, term.delay, value});
       }
     }
     return {};
@@ -184,6 +214,69 @@ class Placer {
 
   const PlacedPopulation& target_population() const {
     return made_.populations[static_cast<std::size_t>(population_of_[hops_.front().node])];
+  }
+
+  /// Core and number of a sum there, of sum `index` of a population (neuron x sums + sum).
+  std::pair<std::uint32_t, std::uint32_t> place_of(const PlacedPopulation& population,
+                                                   std::uint32_t index) const {
+    const std::uint32_t neuron = index / population.sums;
+    const PlacedSlice& slice = made_.slices[population.slice[neuron]];
+    return {slice.core, slice.first_sum + population.within[neuron] * population.sums +
+                            index % population.sums};
+  }
+
+  /// The last output of a recurrent layer, into its own gates.
+  Status add_own(std::uint32_t node) {
+    const auto number = static_cast<std::size_t>(population_of_[node]);
+    const PlacedPopulation& population = made_.populations[number];
+    if (!joined(number, number).at_all) {
+      return unsupported_node(program_.nodes[node], "the plan does not lead from here to here");
+    }
+    rows_.resize(std::max(rows_.size(), made_.slices.size()));
+    std::vector<Term> terms;
+    for (std::uint32_t neuron = 0; neuron < population.slice.size(); ++neuron) {
+      terms.assign(1, {neuron, 1, 1});
+      nodes_.enter_own(node, terms);
+      SPIKELOOM_CHECK(keep(node, population, neuron, population, terms));
+    }
+    return {};
+  }
+
+  /// Sums of taps that lie outside of a maximum pool's input.
+  void mark_taps(std::uint32_t node) {
+    const auto* pool = std::get_if<op::Pool>(&program_.nodes[node].operation);
+    if (pool == nullptr) return;
+    const PlacedPopulation& population = target_population();
+    std::vector<char> inside(population.slice.size() * population.sums, 0);
+    std::vector<Term> terms;
+    for (std::int64_t i = 0; i < program_.nodes[node].in_size; ++i) {
+      terms.assign(1, {static_cast<std::uint32_t>(i), 0, 1});
+      nodes_.enter(node, terms);
+      for (const Term& term : terms) inside[term.index] = 1;
+    }
+    for (std::uint32_t i = 0; i < inside.size(); ++i) {
+      if (inside[i] != 0) continue;
+      const auto [core, sum] = place_of(population, i);
+      made_.cores[core].constant[sum] = kNoTap;
+    }
+  }
+
+  /// Links without a delay lead from earlier rounds of a tick to later ones.
+  Status find_rounds() {
+    for (std::size_t again = 0; again <= made_.populations.size(); ++again) {
+      bool changed = false;
+      for (const auto& [source, target] : immediate_) {
+        const std::uint32_t least = made_.populations[source].round + 1;
+        if (made_.populations[target].round >= least) continue;
+        made_.populations[target].round = least;
+        made_.rounds = std::max(made_.rounds, least + 1);
+        changed = true;
+      }
+      if (!changed) return {};
+    }
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "populations that reach each other without a delay",
+                 .next = "give --link-delay 1"};
   }
 
   Status add_way(std::uint32_t source) {
@@ -196,11 +289,19 @@ class Placer {
           program_.nodes[hops_[0].node],
           fmt::format("the plan does not lead from \"{}\" to here", program_.nodes[source].name));
     }
+    const bool seeded = std::any_of(hops_.begin(), hops_.end(),
+                                    [](const Hop& hop) { return hop.link->bias_at_start; });
+    if (seeded && from.kind != PlacedKind::kNeuron) {
+      return unsupported_node(program_.nodes[source],
+                              "a link in a cycle that holds this node's output before the start is "
+                              "not emulated: give --link-delay 1");
+    }
     rows_.resize(std::max(rows_.size(), made_.slices.size()));
     std::vector<Term> terms;
     for (std::uint32_t neuron = 0; neuron < from.slice.size(); ++neuron) {
       terms.assign(1, {neuron, 0, 1});
       SPIKELOOM_CHECK(carry(terms, false));
+      nodes_.enter(hops_.front().node, terms);
       collect(terms);
       if (!join.with_zeros) std::erase_if(terms, [](const Term& term) { return term.weight == 0; });
       SPIKELOOM_CHECK(keep(source, from, neuron, to, terms));
@@ -237,20 +338,17 @@ class Placer {
     rows.resize(made_.slices[from.slice[neuron]].neurons.size());
     auto& row = rows[from.within[neuron]];
     for (const Term& term : terms) {
-      if (term.delay == 0 && from.kind != PlacedKind::kInput) {
-        return unsupported_node(layer,
-                                "a link without delay out of a population: give "
-                                "--link-delay 1");
-      }
       if (term.delay > kLongestDelay || term.weight > std::numeric_limits<std::int32_t>::max() ||
           term.weight < std::numeric_limits<std::int32_t>::min()) {
         return unsupported_node(layer,
                                 "a delay of more than 255 ticks, or a weight beyond 32 bits");
       }
+      if (term.delay == 0 && !is_outside(from.kind)) {
+        immediate_.emplace(&from - made_.populations.data(), &to - made_.populations.data());
+      }
       made_.longest_delay = std::max(made_.longest_delay, term.delay);
-      const PlacedSlice& slice = made_.slices[to.slice[term.index]];
-      row.push_back({slice.core, slice.first + to.within[term.index], term.delay,
-                     static_cast<std::int32_t>(term.weight)});
+      const auto [core, sum] = place_of(to, term.index);
+      row.push_back({core, sum, term.delay, static_cast<std::int32_t>(term.weight)});
     }
     return {};
   }
@@ -276,7 +374,7 @@ class Placer {
   }
 
   struct RowTerm {
-    std::uint32_t core = 0, neuron = 0, delay = 0;
+    std::uint32_t core = 0, sum = 0, delay = 0;
     std::int32_t weight = 0;
   };
 
@@ -286,7 +384,7 @@ class Placer {
       RowBlock& block = made_.cores[core].blocks.back();
       for (; term != row.end() && term->core == core; ++term) {
         PlacedSynapse synapse;
-        synapse.neuron = term->neuron & 0xFFFFFFU;
+        synapse.sum = term->sum & kMostSums;
         synapse.delay = term->delay & 0xFFU;
         synapse.weight = term->weight;
         block.synapses.push_back(synapse);
@@ -299,9 +397,10 @@ class Placer {
   const mapping::Plan& plan_;
   LinearNodes nodes_;
   PlanProgram made_;
-  std::vector<std::int64_t> population_of_;              ///< by node
-  std::vector<Hop> hops_;                                ///< from the target up
-  std::vector<std::vector<std::vector<RowTerm>>> rows_;  ///< by slice and place
+  std::vector<std::int64_t> population_of_;                  ///< by node
+  std::set<std::pair<std::size_t, std::size_t>> immediate_;  ///< populations joined without delay
+  std::vector<Hop> hops_;                                    ///< from the target up
+  std::vector<std::vector<std::vector<RowTerm>>> rows_;      ///< by slice and place
 };
 
 }  // namespace
@@ -320,6 +419,7 @@ const RowBlock* PlacedCore::find(std::uint32_t slice) const {
 
 Result<PlanProgram> place_program(const Program& program, const IntegerProgram& integer,
                                   const mapping::Plan& plan) {
+  SPIKELOOM_CHECK(check_images(plan));
   return Placer(program, integer, plan).run();
 }
 

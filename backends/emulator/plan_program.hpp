@@ -8,6 +8,7 @@
 /// what cpu adds up.
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,10 @@
 
 namespace spikeloom::emulator {
 
-/// `weight` is added to the sum of `neuron` (within the core) that is read `delay` ticks later.
+/// `weight` is added to the sum `sum` (within the core) that is read `delay` ticks later. With
+/// delay 0 its neuron steps after the sender, in the same tick.
 struct PlacedSynapse {
-  std::uint32_t neuron : 24 = 0;
+  std::uint32_t sum : 24 = 0;
   std::uint32_t delay : 8 = 0;
   std::int32_t weight = 0;
 };
@@ -41,11 +43,24 @@ enum class PlacedKind : std::uint8_t {
   kNeuron,     ///< op::Neuron
   kThreshold,  ///< op::Threshold
   kSum,        ///< an Output that weights lead into: its value is its sum
+  kMaxPool,    ///< a sum for each tap of a window: its value is the largest
+  kRecurrent,  ///< op::Recurrent, EGRU: sums W of gates z, r, g, then R of the same
+  kEmbedding,  ///< events come from outside: the vector of a word
 };
+
+constexpr bool is_outside(PlacedKind kind) {
+  return kind == PlacedKind::kInput || kind == PlacedKind::kEmbedding;
+}
+
+/// Starts the sum of a tap that lies outside of a pool's input.
+inline constexpr std::int32_t kNoTap = std::numeric_limits<std::int32_t>::min();
 
 struct PlacedPopulation {
   PlacedKind kind = PlacedKind::kNeuron;
-  std::uint32_t node = 0;             ///< index into Program::nodes
+  std::uint32_t node = 0;  ///< index into Program::nodes
+  std::uint32_t sums = 1;  ///< of a neuron
+  /// It steps after populations of lower rounds: those that reach it without a delay.
+  std::uint32_t round = 0;
   std::vector<std::uint32_t> slice;   ///< of each neuron
   std::vector<std::uint32_t> within;  ///< its place in the slice
 };
@@ -54,22 +69,23 @@ struct PlacedPopulation {
 struct PlacedSlice {
   std::uint32_t population = 0, core = 0;
   std::uint32_t first = 0;               ///< number of its first neuron within the core
+  std::uint32_t first_sum = 0;           ///< of the core's sums, its first
   std::vector<std::uint32_t> neurons;    ///< numbers in the population
   std::vector<std::uint32_t> listeners;  ///< cores that hold rows for it, ascending
 };
 
-/// A bias that reaches a neuron `after` so many ticks, through delays.
+/// A bias that reaches a sum `after` so many ticks, through delays.
 struct LateConstant {
-  std::uint32_t neuron = 0;
+  std::uint32_t sum = 0;
   std::int64_t after = 0;
   std::int32_t value = 0;
 };
 
 struct PlacedCore {
   std::vector<std::uint32_t> slices;
-  std::uint32_t neurons = 0;
-  std::vector<RowBlock> blocks;  ///< by slice, ascending
-  std::vector<std::int32_t> constant;
+  std::uint32_t neurons = 0, sums = 0;
+  std::vector<RowBlock> blocks;        ///< by slice, ascending
+  std::vector<std::int32_t> constant;  ///< what each sum starts with
   std::vector<LateConstant> late_constants;
 
   const RowBlock* find(std::uint32_t slice) const;
@@ -80,13 +96,13 @@ struct PlanProgram {
   std::vector<PlacedSlice> slices;  ///< as in the Plan
   std::vector<PlacedCore> cores;    ///< as in the Plan
   std::uint32_t longest_delay = 0;  ///< ticks
+  std::uint32_t rounds = 1;         ///< of a tick
   std::uint64_t synapses = 0;
 };
 
-/// kUnsupported, with the node: what integer arithmetic does not have, and recurrent layers,
-/// maximum pools, connections by rule, refractory steps, restarts, spikes that leave a step late,
-/// or links out of a population without a delay (give link_delay 1). kShape: a Plan of another
-/// program. kResource: more than 2^27 synapses.
+/// kUnsupported, with the node: what integer arithmetic does not have, and spikes that leave a step
+/// late. kShape: a Plan of another program, or one that no machine can be loaded with (slices that
+/// do not cover a population, keys that two slices share, blocks that overlap). kResource: more than 2^27 synapses.
 Result<PlanProgram> place_program(const Program& program, const IntegerProgram& integer,
                                   const mapping::Plan& plan);
 

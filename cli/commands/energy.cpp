@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/io/file.hpp"
+#include "cli/chip_power.hpp"
 #include "cli/commands/energy_commands.hpp"
 #include "cli/energy_source.hpp"
 #include "cli/energy_studies.hpp"
@@ -22,7 +23,8 @@ struct EnergyCommand {
   std::optional<std::string> format;
   std::optional<double> dense_passes, inferences, carbon;
   double chips = 1.0;
-  bool list_tables = false, neurobench = false, measure = false, in_sensor = false;
+  bool list_tables = false, neurobench = false, measure = false, in_sensor = false,
+       chip_power = false;
   MeterRequest meters;
   double activity = InSensorOptions().activity;
   std::string page;
@@ -130,9 +132,17 @@ Result<int> in_sensor(const EnergyCommand& command, Console& console) {
   return kExitOk;
 }
 
+Result<int> chip_power(const EnergyCommand& command, Console& console) {
+  SPIKELOOM_TRY(const ChipFigures figures, built_in_chip_figures());
+  SPIKELOOM_CHECK(printed(command.job.common.json ? console.print_json(to_value(figures))
+                                                  : console.print(chip_figures_text(figures))));
+  return kExitOk;
+}
+
 Result<int> energy(const EnergyCommand& command, Console& console) {
   if (command.list_tables) return list_tables(command, console);
   if (command.in_sensor) return in_sensor(command, console);
+  if (command.chip_power) return chip_power(command, console);
   if (command.job.model.empty()) {
     return Error{.what = "there is nothing to price",
                  .expected = "a run folder, or a model with --input",
@@ -198,6 +208,9 @@ void add_energy(CLI::App& app, Chosen& chosen) {
   CLI::Option* study =
       sub->add_flag("--in-sensor", command->in_sensor, "the in-sensor study; needs no network")
           ->group(kGroup);
+  sub->add_flag("--chip-power", command->chip_power,
+                "power of SpiNNaker chips: what is foretold beside what is published")
+      ->group(kGroup);
   sub->add_option("--page", command->page, "write --in-sensor as an HTML page as well")
       ->needs(study)
       ->group(kGroup);

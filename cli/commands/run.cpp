@@ -11,6 +11,7 @@
 #include "cli/live.hpp"
 #include "cli/mapped_run.hpp"
 #include "cli/plan_run.hpp"
+#include "cli/plan_text_run.hpp"
 #include "cli/run_batch.hpp"
 #include "cli/run_directory.hpp"
 #include "cli/text_run.hpp"
@@ -79,8 +80,11 @@ Result<int> run_any(const RunCommand& command, Console& console) {
   }
   const bool is_chip = !command.mapped.target.empty() || !command.mapped.plan.empty();
   if (command.run.backend == "emulator" || (command.run.backend == "auto" && is_chip)) {
-    return run_on_plan(
-        command, {command.mapped.plan, command.mapped.target, command.mapped.real_time}, console);
+    if (command.text.given()) {
+      return run_text_on_plan({command.model, command.run, command.text, command.common},
+                              command.mapped, console);
+    }
+    return run_on_plan(command, command.mapped, console);
   }
   if (command.text.given()) {
     return run_text_command({command.model, command.run, command.text, command.common}, console);

@@ -1,0 +1,85 @@
+#include "cli/plan_map.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "mapping/from_program.hpp"
+#include "mapping/map.hpp"
+#include "mapping/plan_file.hpp"
+
+namespace spikeloom::cli {
+namespace {
+
+double synapses_of(const mapping::PopulationGraph& graph, const mapping::Projection& projection) {
+  const auto from = static_cast<double>(graph.populations[projection.source].neurons());
+  const auto to = static_cast<double>(graph.populations[projection.target].neurons());
+  switch (projection.pattern) {
+    case mapping::Pattern::kAll:
+      return from * to * projection.gates;
+    case mapping::Pattern::kOneToOne:
+      return to;
+    case mapping::Pattern::kWindow:
+      return to * projection.window.taps * graph.populations[projection.source].shape[0] /
+             projection.window.groups;
+    case mapping::Pattern::kRandom:
+      return projection.synapses;
+    case mapping::Pattern::kList:
+      return static_cast<double>(projection.list->source.size());
+  }
+  return 0.0;
+}
+
+}  // namespace
+
+Result<std::vector<std::uint32_t>> spread(const mapping::PopulationGraph& graph,
+                                          std::uint32_t cores) {
+  std::vector<double> work(graph.populations.size(), 0.0);
+  std::uint32_t left = cores;
+  double all = 0.0;
+  for (const mapping::Projection& projection : graph.projections) {
+    work[projection.target] += synapses_of(graph, projection);
+    all += synapses_of(graph, projection);
+  }
+  if (cores < graph.populations.size()) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "fewer cores than populations",
+                 .expected = fmt::format("{} or more", graph.populations.size()),
+                 .got = fmt::format("--cores {}", cores)};
+  }
+  // One core each, the rest by work: every core that is given goes where cores have most of it.
+  std::vector<std::uint32_t> share(graph.populations.size(), 1);
+  for (left -= static_cast<std::uint32_t>(share.size()); left > 0 && all > 0.0; --left) {
+    std::size_t most = share.size();
+    for (std::size_t p = 0; p < share.size(); ++p) {
+      if (share[p] >= graph.populations[p].neurons()) continue;
+      if (most == share.size() || work[p] / share[p] > work[most] / share[most]) most = p;
+    }
+    if (most == share.size()) break;
+    ++share[most];
+  }
+  std::vector<std::uint32_t> neurons;
+  for (std::size_t p = 0; p < share.size(); ++p) {
+    const std::uint32_t size = graph.populations[p].neurons();
+    neurons.push_back((size + share[p] - 1) / share[p]);
+  }
+  return neurons;
+}
+
+Result<mapping::Plan> find_plan(const Program& program, const MappedFlags& flags,
+                                Console& console) {
+  if (!flags.plan.empty()) return mapping::read_plan(flags.plan);
+  const std::string name = flags.target.empty() ? "spinnaker2" : flags.target;
+  SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
+  SPIKELOOM_TRY(const auto target, mapping::load_target(name));
+  mapping::MapOptions options;
+  if (flags.cores > 0) {
+    SPIKELOOM_TRY(options.resources.population_neurons, spread(graph, flags.cores));
+  }
+  SPIKELOOM_TRY(auto plan, mapping::map(graph, target, options));
+  console.note(fmt::format("mapped onto {}: {} cores", name, plan.cores.size()));
+  return plan;
+}
+
+}  // namespace spikeloom::cli

@@ -1,0 +1,35 @@
+#pragma once
+/// What runs by a Plan say: counts of the machine, its time and energy, what was lost where.
+
+#include <string>
+#include <vector>
+
+#include "backends/emulator/plan_emulator.hpp"
+#include "base/value.hpp"
+#include "energy/machine_power.hpp"
+#include "mapping/plan.hpp"
+
+namespace spikeloom::cli {
+
+/// "chip (0, 0) core 5".
+std::string core_name(const mapping::Plan& plan, std::uint32_t core);
+
+/// Joules of a run by component, for the chips that hold cores of the Plan; nothing where the
+/// target's file gives no power.
+std::optional<MachineEnergy> plan_energy(const mapping::Plan& plan,
+                                         const emulator::TickRecord& total);
+
+/// {events, packets, ..., dropped, late, overruns, sim_time_s, busy_time_s, cycles, energy_j,
+/// power_w}
+Value machine_value(const mapping::Plan& plan, const emulator::TickRecord& total);
+/// [{kind, step, node, neuron, core}]
+Value losses_value(const Program& program, const mapping::Plan& plan,
+                   const std::vector<emulator::Loss>& losses);
+/// [{step, core, cycles}]
+Value overruns_value(const mapping::Plan& plan, const std::vector<emulator::Overrun>& overruns);
+
+/// The same for people: counts, then time and energy by component.
+std::string machine_text(const mapping::Plan& plan, const emulator::TickRecord& total,
+                         double tick_cycles);
+
+}  // namespace spikeloom::cli

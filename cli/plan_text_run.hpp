@@ -1,0 +1,16 @@
+#pragma once
+/// `run MODEL --text FILE --backend emulator`: a language model's recurrent stack on a chip.
+
+#include "base/result.hpp"
+#include "cli/console.hpp"
+#include "cli/mapped_run.hpp"
+#include "cli/text_run.hpp"
+
+namespace spikeloom::cli {
+
+/// Feeds the text to the stack, token by token, a tick each (rounds: a layer after the other,
+/// unless --link-delay 1), and says what a token and a window took; embedding and decoder, which
+/// are not on the chip, apart. kUnsupported: --prompt, another arithmetic than integer.
+Result<int> run_text_on_plan(TextCommand command, MappedFlags flags, Console& console);
+
+}  // namespace spikeloom::cli

@@ -1,0 +1,340 @@
+/// Networks on an emulated machine: language layers and rounds of a tick, cycles, time and levels
+/// by hand, and runs with losses, which cpu repeats without exactly what was lost.
+
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "base/random.hpp"
+#include "mapping/from_program.hpp"
+#include "mapping/map.hpp"
+#include "models/language/quantize_language.hpp"
+#include "snn/lowering.hpp"
+#include "tests/support/emulated_plan.hpp"
+#include "tests/support/run_network.hpp"
+#include "tests/support/tiny_networks.hpp"
+#include "tests/support/word_networks.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+mapping::Plan plan_of(const Program& program, const mapping::Target& target,
+                      std::uint32_t neurons_per_core = 0) {
+  const auto graph = mapping::population_graph(program);
+  EXPECT_TRUE(graph.ok()) << error_of(graph);
+  mapping::MapOptions options;
+  options.resources.neurons_per_core = neurons_per_core;
+  const auto plan = mapping::map(*graph, target, options);
+  EXPECT_TRUE(plan.ok()) << error_of(plan);
+  return plan.ok() ? *plan : mapping::Plan{};
+}
+
+Program lowered(const Network& network, int link_delay) {
+  Discretisation d;
+  d.dt = 1.0;
+  d.link_delay = link_delay;
+  auto program = lower(network, d);
+  EXPECT_TRUE(program.ok()) << error_of(program);
+  return program.ok() ? *std::move(program) : Program{};
+}
+
+// --- language ------------------------------------------------------------------------------------
+
+TEST(EmulatedLanguage, TheStackSendsWhatCpuSends) {
+  const auto network =
+      word_network({random_egru(70, kVector, 1, 0.9), random_egru(kVector, 70, 10, 0.5)});
+  ASSERT_TRUE(network.ok()) << error_of(network);
+  const auto whole = quantize_language(*network, RowRounding::kInt8);
+  ASSERT_TRUE(whole.ok()) << error_of(whole);
+  const RandomStream random{3, 4};
+  for (const int link_delay : {0, 1}) {
+    const Program program = lowered(*whole, link_delay);
+    InputByStep input(40);
+    for (std::size_t step = 0; step < input.size(); ++step) {
+      const auto word = static_cast<std::uint32_t>(random.uniform(step) * double{kWords});
+      input[step].push_back({program.inputs[0], word, 1});
+    }
+    for (const auto& [name, per_core] : {std::pair<const char*, std::uint32_t>{"spinnaker2", 0},
+                                         {"spinnaker2:board", 7},
+                                         {"spinnaker1:board", 11}}) {
+      SCOPED_TRACE(std::string(name) + ", link delay " + std::to_string(link_delay));
+      const auto target = mapping::load_target(name);
+      ASSERT_TRUE(target.ok());
+      const auto emulated = run_plan(program, plan_of(program, *target, per_core), input);
+      ASSERT_TRUE(emulated.ok()) << error_of(emulated);
+      // The decoder and what leaves it are outside of the machine.
+      std::vector<std::uint32_t> nodes = emulated->nodes;
+      std::erase_if(nodes, [&](std::uint32_t node) { return node == program.outputs[0]; });
+      EXPECT_GE(nodes.size(), 2U);
+      const auto expected = sent_on_cpu(program, input, nodes);
+      ASSERT_TRUE(expected.ok()) << error_of(expected);
+      EXPECT_GT(expected->size(), 60U) << "a silent network shows nothing";
+      EXPECT_EQ(difference(*expected, emulated->sent, program), "");
+    }
+  }
+}
+
+// --- by hand -------------------------------------------------------------------------------------
+
+/// Cores of 1 kHz or 2 kHz; a tick of 100 or 200 cycles at the slow level.
+mapping::Target slow_machine(double tick_seconds) {
+  const auto target = mapping::parse_target(
+      "name = 'hand'\ntitle = 'by hand'\ntopology = 'flat'\nsynapses = 'packed'\nsize = 'chip'\n"
+      "[sizes.chip]\nwidth = 1\nheight = 1\n[core.count]\nvalue = 9\nsource = 'here'\n",
+      "hand.toml");
+  EXPECT_TRUE(target.ok()) << error_of(target);
+  mapping::Target made = *target;
+  made.constants.clock = 1000.0;
+  made.constants.fast_clock = 2000.0;
+  made.constants.tick_seconds = tick_seconds;
+  made.constants.cycles_tick = 10.0;
+  made.constants.cycles_neuron = 5.0;
+  made.constants.cycles_packet = 7.0;
+  made.constants.cycles_synapse = 2.0;
+  return made;
+}
+
+/// Two inputs, three relays that fire for any input, two more behind them.
+Network two_layers() {
+  return chain({2},
+               {linear(3, 2, {1, 1, 1, 1, 1, 1}), relay(0.0F, 3), linear(2, 3, {1, 1, 1, 1, 1, 1}),
+                relay(0.0F, 2)},
+               {2});
+}
+
+struct ByHand {
+  emulator::PlanOptions options;
+  int link_delay = 1;
+  double tick_seconds = 0.1;
+  double seconds = 0.0, busy_seconds = 0.0, fast_cycles = 0.0;
+  std::uint64_t overruns = 0;
+};
+
+TEST(EmulatedMachine, CyclesAndTimeAreThoseOfTheHand) {
+  // In the first tick both inputs send. The first layer's core: tick 10, 3 updates 15, 2 packets
+  // 14, 6 events 12: 51 cycles. All three fire; the second layer's core: 10 + 2 x 5 + 3 x 7 + 6 x 2
+  // = 53. The core that hands in the inputs: 10.
+  using emulator::Performance;
+  const std::vector<ByHand> cases = {
+      {{}, 1, 0.1, 0.1, 0.053, 0.0, 0},
+      {{.free_running = true}, 1, 0.1, 0.053, 0.053, 0.0, 0},
+      {{.performance = Performance::kFast}, 1, 0.1, 0.1, 0.0265, 114.0, 0},
+      // 52 cycles: the second layer's core alone takes the fast level, the first needs 51 ms.
+      {{.performance = Performance::kByLoad}, 1, 0.052, 0.052, 0.051, 53.0, 0},
+      {{}, 1, 0.052, 0.053, 0.053, 0.0, 1},
+      // Without a delay the second layer steps in the same tick: 51 in the first round, then
+      // packets, events and updates of the second layer: 21 + 12 + 10.
+      {{.free_running = true}, 0, 0.1, 0.051 + 0.043, 0.051 + 0.043, 0.0, 0},
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(i);
+    const ByHand& c = cases[i];
+    const Program program = lowered(two_layers(), c.link_delay);
+    const mapping::Plan plan = plan_of(program, slow_machine(c.tick_seconds));
+    ASSERT_EQ(plan.cores.size(), 3U);
+    const InputByStep input = {{{program.inputs[0], 0, 1}, {program.inputs[0], 1, 1}}};
+    const auto run = run_plan(program, plan, input, c.options);
+    ASSERT_TRUE(run.ok()) << error_of(run);
+    EXPECT_EQ(run->total.packets, 5U);
+    EXPECT_EQ(run->total.synaptic_events, 12U);
+    EXPECT_DOUBLE_EQ(run->total.seconds, c.seconds);
+    EXPECT_DOUBLE_EQ(run->total.busy_seconds, c.busy_seconds);
+    EXPECT_EQ(run->total.overruns, c.overruns);
+    EXPECT_DOUBLE_EQ(run->total.fast.total(), c.fast_cycles);
+    emulator::SpentCycles all = run->total.slow;
+    all.add(run->total.fast);
+    EXPECT_DOUBLE_EQ(all.tick, 30.0);
+    EXPECT_DOUBLE_EQ(all.neurons, 25.0);
+    EXPECT_DOUBLE_EQ(all.packets, 35.0);
+    EXPECT_DOUBLE_EQ(all.synapses, 24.0);
+  }
+}
+
+// --- wrong images --------------------------------------------------------------------------------
+
+TEST(EmulatedPlan, ImagesThatNoMachineCanHoldAreRefused) {
+  const Program program = lowered(two_layers(), 1);
+  const auto target = mapping::load_target("spinnaker2");
+  ASSERT_TRUE(target.ok());
+  const mapping::Plan good = plan_of(program, *target, 2);
+  ASSERT_TRUE(run_plan(program, good, InputByStep(1)).ok());
+  ASSERT_GE(good.slices.size(), 4U);
+  const std::vector<std::pair<std::string, void (*)(mapping::Plan&)>> faults = {
+      {"covers less", [](mapping::Plan& p) { p.slices.back().count -= 1; }},
+      {"no core", [](mapping::Plan& p) { p.slices[1].core = 1000; }},
+      {"off the machine", [](mapping::Plan& p) { p.cores[0].chip = 77; }},
+      {"one core twice", [](mapping::Plan& p) { p.cores[1].core = p.cores[0].core; }},
+      {"one key twice", [](mapping::Plan& p) { p.slices[2].key = p.slices[1].key; }},
+      {"mask", [](mapping::Plan& p) { p.slices[1].mask = ~std::uint32_t{0}; }},
+      {"order",
+       [](mapping::Plan& p) {
+         p.populations[1].order = {0, 1, 1};
+       }},
+      {"order beyond",
+       [](mapping::Plan& p) {
+         p.populations[1].order = {0, 1, 9};
+       }},
+      {"beyond the memory", [](mapping::Plan& p) { p.blocks[0].address = 98303; }},
+      {"block of nothing", [](mapping::Plan& p) { p.blocks[0].slice = 1000; }},
+  };
+  for (const auto& [name, spoil] : faults) {
+    mapping::Plan plan = good;
+    spoil(plan);
+    const auto run = run_plan(program, plan, InputByStep(1));
+    ASSERT_FALSE(run.ok()) << name;
+    EXPECT_EQ(run.error().code, ErrorCode::kShape) << name;
+  }
+}
+
+// --- losses --------------------------------------------------------------------------------------
+
+constexpr std::int64_t kSenders = 40, kReceivers = 30;
+constexpr std::int64_t kSteps = 50;
+
+std::vector<float> whole_weights(std::int64_t count, std::uint64_t stream) {
+  const RandomStream random{5, stream};
+  std::vector<float> weights;
+  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(count); ++i) {
+    weights.push_back(static_cast<float>(static_cast<int>(7.0 * random.uniform(i)) - 3));
+  }
+  return weights;
+}
+
+node::Linear to_receivers() {
+  return linear(kReceivers, kSenders, whole_weights(kReceivers * kSenders, 2));
+}
+
+struct Lossy {
+  Program program;
+  mapping::Plan plan;
+  InputByStep input;
+  std::uint32_t senders = 0, receivers = 0;  ///< nodes
+};
+
+Lossy lossy_network() {
+  Lossy made;
+  made.program = lowered(chain({12},
+                               {linear(kSenders, 12, whole_weights(kSenders * 12, 1)),
+                                relay(2.0F, kSenders), to_receivers(), relay(4.0F, kReceivers)},
+                               {kReceivers}),
+                         1);
+  const auto target = mapping::load_target("spinnaker1:board");
+  EXPECT_TRUE(target.ok());
+  made.plan = plan_of(made.program, *target, 2);
+  made.senders = *made.program.find("layer1");
+  made.receivers = *made.program.find("layer3");
+  const RandomStream random{6, 0};
+  made.input.resize(kSteps);
+  // Silence at the end, so that nothing waits when the run ends.
+  for (std::size_t step = 0; step < 30; ++step) {
+    for (std::uint32_t i = 0; i < 12; ++i) {
+      if (random.uniform(step * 12 + i) < 0.5) {
+        made.input[step].push_back({made.program.inputs[0], i, 1});
+      }
+    }
+  }
+  return made;
+}
+
+/// What the receivers of one core do on cpu, given what the senders sent less what was lost there.
+void expect_core(const Lossy& network, const EmulatedRun& run, std::uint32_t core) {
+  const Program alone =
+      lowered(chain({kSenders}, {to_receivers(), relay(4.0F, kReceivers)}, {kReceivers}), 1);
+  InputByStep input(kSteps);
+  for (const auto& [where, events] : run.sent) {
+    if (where.first != network.senders) continue;
+    for (const auto& [neuron, value] : events) {
+      std::int64_t step = where.second;
+      for (const emulator::Loss& loss : run.losses) {
+        if (loss.node != network.senders || loss.neuron != neuron || loss.core != core ||
+            loss.sent != step) {
+          continue;
+        }
+        step = loss.kind == emulator::LossKind::kLate ? loss.tick : kSteps;
+        break;
+      }
+      // The link takes a tick.
+      if (step + 1 < kSteps) {
+        input[static_cast<std::size_t>(step) + 1].push_back({alone.inputs[0], neuron, 1});
+      }
+    }
+  }
+  const auto relays = alone.find("layer1");
+  ASSERT_TRUE(relays);
+  const auto expected = sent_on_cpu(alone, input, {*relays});
+  ASSERT_TRUE(expected.ok()) << error_of(expected);
+  std::set<std::uint32_t> here;
+  for (const mapping::PlanSlice& slice : network.plan.slices) {
+    const auto& population = network.plan.populations[slice.population];
+    if (slice.core != core || population.node != network.receivers) continue;
+    for (std::uint32_t i = 0; i < slice.count; ++i) {
+      here.insert(population.order.empty() ? slice.first + i : population.order[slice.first + i]);
+    }
+  }
+  const auto of_core = [&](const SentEvents& sent, std::uint32_t node) {
+    std::set<std::pair<std::int64_t, std::uint32_t>> spikes;
+    for (const auto& [where, events] : sent) {
+      if (where.first != node) continue;
+      for (const auto& event : events) {
+        if (here.contains(event.first)) spikes.emplace(where.second, event.first);
+      }
+    }
+    return spikes;
+  };
+  EXPECT_EQ(of_core(*expected, *relays), of_core(run.sent, network.receivers)) << "core " << core;
+}
+
+std::set<std::uint32_t> receiving_cores(const Lossy& network) {
+  std::set<std::uint32_t> cores;
+  for (const mapping::PlanSlice& slice : network.plan.slices) {
+    if (network.plan.populations[slice.population].node == network.receivers) {
+      cores.insert(slice.core);
+    }
+  }
+  return cores;
+}
+
+TEST(EmulatedLosses, CpuWithoutTheDroppedPacketsGivesTheSameSpikes) {
+  Lossy network = lossy_network();
+  const std::set<std::uint32_t> cores = receiving_cores(network);
+  ASSERT_GE(cores.size(), 15U);
+  // Packets of the senders' first five slices find no entry where the last receivers live.
+  const std::uint32_t chip = network.plan.cores[*cores.rbegin()].chip;
+  const auto senders =
+      std::find_if(network.plan.populations.begin(), network.plan.populations.end(),
+                   [&](const auto& population) { return population.node == network.senders; });
+  for (std::uint32_t s = 0; s < 5; ++s) {
+    const std::uint32_t key = network.plan.slices[senders->first_slice + s].key;
+    for (mapping::PlanTable& table : network.plan.tables) {
+      if (table.chip != chip) continue;
+      std::erase_if(table.entries, [&](const auto& entry) { return entry.matches(key); });
+    }
+  }
+  const auto run = run_plan(network.program, network.plan, network.input);
+  ASSERT_TRUE(run.ok()) << error_of(run);
+  EXPECT_GT(run->total.dropped, 50U);
+  ASSERT_EQ(run->losses.size(), run->total.dropped);
+  EXPECT_EQ(run->total.late, 0U);
+  const auto undisturbed = sent_on_cpu(network.program, network.input, {network.receivers});
+  ASSERT_TRUE(undisturbed.ok());
+  EXPECT_NE(difference(*undisturbed, run->sent, network.program), "") << "nothing was missed";
+  for (const std::uint32_t core : cores) expect_core(network, *run, core);
+}
+
+TEST(EmulatedLosses, CpuWithLatePacketsLateGivesTheSameSpikes) {
+  Lossy network = lossy_network();
+  // Time for the updates and ten packets: the rest of a tick's packets wait.
+  mapping::TargetConstants& c = network.plan.target.constants;
+  c.cycles_packet = 10.0;
+  c.cycles_synapse = 1.0;
+  c.clock = (2.0 * c.cycles_neuron + 12.0 * 10.0) / c.tick_seconds;
+  const auto run = run_plan(network.program, network.plan, network.input, {.real_time = true});
+  ASSERT_TRUE(run.ok()) << error_of(run);
+  EXPECT_GT(run->total.late, 50U);
+  ASSERT_EQ(run->losses.size(), run->total.late + run->total.dropped);
+  for (const std::uint32_t core : receiving_cores(network)) expect_core(network, *run, core);
+}
+
+}  // namespace
+}  // namespace spikeloom::test
