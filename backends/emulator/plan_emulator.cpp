@@ -1,13 +1,8 @@
-#include "backends/emulator/plan_emulator.hpp"
-
 #include <algorithm>
-#include <map>
 #include <numeric>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include "backends/emulator/packet_routes_private.hpp"
+#include "backends/emulator/plan_emulator_private.hpp"
 #include "snn/recurrent_equations.hpp"
 #include "snn/step_options.hpp"
 
@@ -15,43 +10,6 @@ namespace spikeloom::emulator {
 namespace {
 
 using Coefficients = equations::Coefficients<std::int32_t>;
-using NeuronState = equations::State<std::int32_t>;
-
-/// A packet in the queue of a core.
-struct Received {
-  std::uint32_t slice = 0, within = 0;
-  std::int32_t value = 0;
-  std::int64_t sent = 0;  ///< tick
-};
-
-/// An Output that records what populations sent, some ticks ago.
-struct DirectOutput {
-  struct Source {
-    std::uint32_t population = 0;
-    std::int64_t delay = 0;
-  };
-  std::uint32_t node = 0;
-  std::vector<Source> sources;
-  std::vector<PlacedEvent> arrived;
-};
-
-struct CoreMemory {
-  std::vector<std::int32_t> sums;      ///< (tick modulo slots, sum)
-  std::vector<NeuronState> neurons;    ///< a recurrent unit keeps h in `membrane`
-  std::vector<std::uint32_t> waiting;  ///< refractory steps to go; empty where nothing has any
-  std::vector<Received> queue;
-  double cycles = 0.0;  ///< of this tick: all neurons, and packets so far
-  SpentCycles spent;
-  std::vector<double> by_round;
-  std::uint32_t stepped = 0;  ///< neurons that do not stand for events from outside
-};
-
-/// Words on their way to an Embedding, by tick modulo length.
-struct WordInput {
-  std::uint32_t population = 0, source = 0;  ///< the Embedding's; node that words arrive at
-  std::int64_t delay = 0;
-  std::vector<std::vector<PlacedEvent>> waiting;
-};
 
 std::int32_t at_or(const std::vector<std::int32_t>& values, std::size_t i) {
   return values.empty() ? 0 : values[i];
@@ -96,65 +54,6 @@ void TickRecord::add(const TickRecord& other) {
     busiest_core = other.busiest_core;
   }
 }
-
-struct PlanEmulator::State {
-  State(const Program& p, const IntegerProgram& i, const mapping::Plan& m, const PlanOptions& o)
-      : program(p), integer(i), plan(m), options(o), routes(plan) {}
-
-  void start();
-  Status find_outputs();
-  Status follow_output(std::uint32_t at, std::int64_t delay, DirectOutput& output) const;
-  void collect_outputs();
-  Status find_words();
-  Status take_input(std::span<const PlacedEvent> input);
-  void take_words();
-  void look_up(const WordInput& words, const std::vector<PlacedEvent>& events);
-  void send_inputs();
-  void reset_units();
-  void add_late_constants();
-  void step_core(std::uint32_t core, std::uint32_t round);
-  std::int32_t step_neuron(const PlacedPopulation& population, std::uint32_t neuron,
-                           CoreMemory& memory, std::uint32_t number,
-                           std::span<const std::int32_t> sums) const;
-  std::int32_t step_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronState& state,
-                         std::span<const std::int32_t> sums) const;
-  void send(std::uint32_t slice, std::uint32_t within, std::int32_t value);
-  const PacketRoute& route_of(std::uint32_t slice, std::uint32_t within);
-  void note_drops(const PacketRoute& route, std::uint32_t slice, std::uint32_t within);
-  void work_off_packets(std::uint32_t core, std::uint32_t round);
-  void add_row(std::uint32_t core, const Received& packet);
-  void note(LossKind kind, std::int64_t from_tick, std::uint32_t slice, std::uint32_t within,
-            std::uint32_t core);
-  void close_core(std::uint32_t core);
-  void finish_tick();
-
-  const Program& program;
-  IntegerProgram integer;
-  mapping::Plan plan;
-  PlanOptions options;
-  PacketRoutes routes;
-  PlanProgram placed;
-  std::uint32_t slots = 1;
-  double slow_cycles = 0.0, tick_cycles = 0.0;  ///< of a tick: at the slow level, at the fastest
-  std::vector<CoreMemory> cores;
-  std::vector<double> round_seconds;
-  std::vector<WordInput> words;
-  std::vector<equations::StepOptions> step_options_of;  ///< by population
-  std::vector<std::int32_t> population_of;              ///< by node
-  std::vector<std::vector<PlacedEvent>> sent;           ///< by population
-  std::vector<DirectOutput> outputs;
-  std::vector<std::vector<std::vector<PlacedEvent>>> history;  ///< of `sent`, by tick modulo length
-  std::vector<std::vector<std::int32_t>> input_sums;           ///< by population
-  std::vector<std::vector<std::uint32_t>> route_number;        ///< by slice and neuron
-  std::vector<PacketRoute> known_routes;
-  std::vector<std::uint64_t> link_packets, link_now, link_most;
-  std::vector<PlanCoreLoad> loads;
-  std::vector<Loss> losses;
-  std::vector<Overrun> overruns;
-  std::vector<KeptTick> kept;
-  TickRecord record, total;
-  std::int64_t tick = 0;
-};
 
 void PlanEmulator::State::start() {
   slots = placed.longest_delay + 1;
@@ -206,147 +105,6 @@ void PlanEmulator::State::start() {
   link_packets.assign(routes.links(), 0);
   link_now.assign(routes.links(), 0);
   link_most.assign(routes.links(), 0);
-}
-
-Status PlanEmulator::State::follow_output(std::uint32_t at, std::int64_t delay,
-                                          DirectOutput& output) const {
-  for (const Link& link : program.nodes[at].inputs) {
-    const std::int64_t total_delay = delay + link.delay;
-    const std::int32_t population = population_of[link.source];
-    if (population >= 0) {
-      output.sources.push_back({static_cast<std::uint32_t>(population), total_delay});
-    } else if (std::holds_alternative<op::Decoder>(program.nodes[link.source].operation)) {
-      continue;  // outside of the machine
-    } else if (std::holds_alternative<op::Identity>(program.nodes[link.source].operation)) {
-      SPIKELOOM_CHECK(follow_output(link.source, total_delay, output));
-    } else {
-      return Error{.code = ErrorCode::kUnsupported,
-                   .what = "an Output behind this node is not emulated",
-                   .where = program.nodes[link.source].name};
-    }
-  }
-  return {};
-}
-
-Status PlanEmulator::State::find_outputs() {
-  std::int64_t longest = 0;
-  for (const std::uint32_t node : program.outputs) {
-    if (population_of[node] >= 0) continue;
-    DirectOutput output;
-    output.node = node;
-    SPIKELOOM_CHECK(follow_output(node, 0, output));
-    for (const auto& source : output.sources) longest = std::max(longest, source.delay);
-    outputs.push_back(std::move(output));
-  }
-  history.resize(static_cast<std::size_t>(longest) + 1);
-  return {};
-}
-
-/// Adds up what arrives at the Outputs in this tick.
-void PlanEmulator::State::collect_outputs() {
-  const auto length = static_cast<std::int64_t>(history.size());
-  history[static_cast<std::size_t>(tick % length)] = sent;
-  for (DirectOutput& output : outputs) {
-    std::map<std::uint32_t, std::int32_t> sums;
-    for (const auto& source : output.sources) {
-      if (source.delay > tick) continue;
-      const auto& then = history[static_cast<std::size_t>((tick - source.delay) % length)];
-      for (const PlacedEvent& event : then[source.population]) sums[event.index] += event.value;
-    }
-    output.arrived.clear();
-    for (const auto& [index, value] : sums) {
-      if (value != 0) output.arrived.push_back({output.node, index, value});
-    }
-  }
-}
-
-/// The Input nodes whose events are words.
-Status PlanEmulator::State::find_words() {
-  for (std::uint32_t p = 0; p < placed.populations.size(); ++p) {
-    if (placed.populations[p].kind != PlacedKind::kEmbedding) continue;
-    const ProgramNode& embedding = program.nodes[placed.populations[p].node];
-    for (const Link& link : embedding.inputs) {
-      if (!std::holds_alternative<op::Input>(program.nodes[link.source].operation)) {
-        return Error{.code = ErrorCode::kUnsupported,
-                     .what = "words that are not events from outside are not emulated",
-                     .where = embedding.name};
-      }
-      WordInput made{.population = p, .source = link.source, .delay = link.delay, .waiting = {}};
-      made.waiting.resize(std::size_t{link.delay} + 1);
-      words.push_back(std::move(made));
-    }
-  }
-  return {};
-}
-
-/// Adds up the events of each input neuron.
-Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
-  for (const PlacedEvent& event : input) {
-    const auto is_word = [&](const WordInput& w) { return w.source == event.node; };
-    if (event.node < program.nodes.size() && event.index < program.nodes[event.node].out_size &&
-        std::any_of(words.begin(), words.end(), is_word)) {
-      continue;
-    }
-    const std::int32_t p = event.node < population_of.size() ? population_of[event.node] : -1;
-    if (p < 0 || placed.populations[static_cast<std::size_t>(p)].kind != PlacedKind::kInput ||
-        event.index >= placed.populations[static_cast<std::size_t>(p)].slice.size()) {
-      return Error{
-          .code = ErrorCode::kShape,
-          .what = "an event lies outside the inputs",
-          .where = fmt::format("tick {}, node {}, element {}", tick, event.node, event.index)};
-    }
-  }
-  for (const PlacedEvent& event : input) {
-    for (WordInput& w : words) {
-      if (w.source != event.node) continue;
-      const auto length = static_cast<std::int64_t>(w.waiting.size());
-      w.waiting[static_cast<std::size_t>((tick + w.delay) % length)].push_back(event);
-    }
-    const std::int32_t p = population_of[event.node];
-    if (p >= 0) input_sums[static_cast<std::size_t>(p)][event.index] += event.value;
-  }
-  take_words();
-  send_inputs();
-  return {};
-}
-
-void PlanEmulator::State::take_words() {
-  for (WordInput& w : words) {
-    const auto length = static_cast<std::int64_t>(w.waiting.size());
-    std::vector<PlacedEvent>& due = w.waiting[static_cast<std::size_t>(tick % length)];
-    look_up(w, due);
-    due.clear();
-  }
-}
-
-void PlanEmulator::State::look_up(const WordInput& w, const std::vector<PlacedEvent>& events) {
-  const std::uint32_t node = placed.populations[w.population].node;
-  const auto& embedding = std::get<op::Embedding>(program.nodes[node].operation);
-  const IntegerScale& scale = integer.nodes[node].scale;
-  std::map<std::uint32_t, std::int32_t> values;
-  for (const PlacedEvent& event : events) values[event.index] += event.value;
-  for (const auto& [word, value] : values) {
-    if (value == 0) continue;
-    for (std::int64_t i = 0; i < embedding.size; ++i) {
-      const auto weight =
-          static_cast<std::int32_t>(embedding.weight.at(std::int64_t{word} * embedding.size + i));
-      input_sums[w.population][static_cast<std::size_t>(i)] += static_cast<std::int32_t>(
-          equations::scaled(weight * value, scale.multiplier[word], scale.shift));
-    }
-  }
-}
-
-/// Sends what of the inputs is not 0.
-void PlanEmulator::State::send_inputs() {
-  for (std::size_t p = 0; p < placed.populations.size(); ++p) {
-    const PlacedPopulation& population = placed.populations[p];
-    for (std::uint32_t n = 0; n < input_sums[p].size(); ++n) {
-      const std::int32_t value = std::exchange(input_sums[p][n], 0);
-      if (value == 0) continue;
-      sent[p].push_back({population.node, n, value});
-      send(population.slice[n], population.within[n], value);
-    }
-  }
 }
 
 std::int32_t PlanEmulator::State::step_unit(const PlacedPopulation& population, std::uint32_t unit,

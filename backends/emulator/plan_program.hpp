@@ -102,7 +102,8 @@ struct PlanProgram {
 
 /// kUnsupported, with the node: what integer arithmetic does not have, and spikes that leave a step
 /// late. kShape: a Plan of another program, or one that no machine can be loaded with (slices that
-/// do not cover a population, keys that two slices share, blocks that overlap). kResource: more than 2^27 synapses.
+/// do not cover a population, keys that two slices share, blocks that overlap). kResource: more
+/// than 2^27 synapses.
 Result<PlanProgram> place_program(const Program& program, const IntegerProgram& integer,
                                   const mapping::Plan& plan);
 

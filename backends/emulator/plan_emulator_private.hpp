@@ -1,0 +1,110 @@
+#pragma once
+/// The machine behind a PlanEmulator.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backends/emulator/packet_routes_private.hpp"
+#include "backends/emulator/plan_emulator.hpp"
+
+namespace spikeloom::emulator {
+
+using NeuronState = equations::State<std::int32_t>;
+
+/// A packet in the queue of a core.
+struct Received {
+  std::uint32_t slice = 0, within = 0;
+  std::int32_t value = 0;
+  std::int64_t sent = 0;  ///< tick
+};
+
+/// An Output that records what populations sent, some ticks ago.
+struct DirectOutput {
+  struct Source {
+    std::uint32_t population = 0;
+    std::int64_t delay = 0;
+  };
+  std::uint32_t node = 0;
+  std::vector<Source> sources;
+  std::vector<PlacedEvent> arrived;
+};
+
+struct CoreMemory {
+  std::vector<std::int32_t> sums;      ///< (tick modulo slots, sum)
+  std::vector<NeuronState> neurons;    ///< a recurrent unit keeps h in `membrane`
+  std::vector<std::uint32_t> waiting;  ///< refractory steps to go; empty where nothing has any
+  std::vector<Received> queue;
+  double cycles = 0.0;  ///< of this tick: all neurons, and packets so far
+  SpentCycles spent;
+  std::vector<double> by_round;
+  std::uint32_t stepped = 0;  ///< neurons that do not stand for events from outside
+};
+
+/// Words on their way to an Embedding, by tick modulo length.
+struct WordInput {
+  std::uint32_t population = 0, source = 0;  ///< the Embedding's; node that words arrive at
+  std::int64_t delay = 0;
+  std::vector<std::vector<PlacedEvent>> waiting;
+};
+
+struct PlanEmulator::State {
+  State(const Program& p, const IntegerProgram& i, const mapping::Plan& m, const PlanOptions& o)
+      : program(p), integer(i), plan(m), options(o), routes(plan) {}
+
+  void start();
+  Status find_outputs();
+  Status follow_output(std::uint32_t at, std::int64_t delay, DirectOutput& output) const;
+  void collect_outputs();
+  Status find_words();
+  Status take_input(std::span<const PlacedEvent> input);
+  void take_words();
+  void look_up(const WordInput& words, const std::vector<PlacedEvent>& events);
+  void send_inputs();
+  void reset_units();
+  void add_late_constants();
+  void step_core(std::uint32_t core, std::uint32_t round);
+  std::int32_t step_neuron(const PlacedPopulation& population, std::uint32_t neuron,
+                           CoreMemory& memory, std::uint32_t number,
+                           std::span<const std::int32_t> sums) const;
+  std::int32_t step_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronState& state,
+                         std::span<const std::int32_t> sums) const;
+  void send(std::uint32_t slice, std::uint32_t within, std::int32_t value);
+  const PacketRoute& route_of(std::uint32_t slice, std::uint32_t within);
+  void note_drops(const PacketRoute& route, std::uint32_t slice, std::uint32_t within);
+  void work_off_packets(std::uint32_t core, std::uint32_t round);
+  void add_row(std::uint32_t core, const Received& packet);
+  void note(LossKind kind, std::int64_t from_tick, std::uint32_t slice, std::uint32_t within,
+            std::uint32_t core);
+  void close_core(std::uint32_t core);
+  void finish_tick();
+
+  const Program& program;
+  IntegerProgram integer;
+  mapping::Plan plan;
+  PlanOptions options;
+  PacketRoutes routes;
+  PlanProgram placed;
+  std::uint32_t slots = 1;
+  double slow_cycles = 0.0, tick_cycles = 0.0;  ///< of a tick: at the slow level, at the fastest
+  std::vector<CoreMemory> cores;
+  std::vector<double> round_seconds;
+  std::vector<WordInput> words;
+  std::vector<equations::StepOptions> step_options_of;  ///< by population
+  std::vector<std::int32_t> population_of;              ///< by node
+  std::vector<std::vector<PlacedEvent>> sent;           ///< by population
+  std::vector<DirectOutput> outputs;
+  std::vector<std::vector<std::vector<PlacedEvent>>> history;  ///< of `sent`, by tick modulo length
+  std::vector<std::vector<std::int32_t>> input_sums;           ///< by population
+  std::vector<std::vector<std::uint32_t>> route_number;        ///< by slice and neuron
+  std::vector<PacketRoute> known_routes;
+  std::vector<std::uint64_t> link_packets, link_now, link_most;
+  std::vector<PlanCoreLoad> loads;
+  std::vector<Loss> losses;
+  std::vector<Overrun> overruns;
+  std::vector<KeptTick> kept;
+  TickRecord record, total;
+  std::int64_t tick = 0;
+};
+
+}  // namespace spikeloom::emulator

@@ -1,0 +1,155 @@
+/// Where a Plan's events enter and leave the machine.
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "backends/emulator/plan_emulator_private.hpp"
+#include "snn/recurrent_equations.hpp"
+
+namespace spikeloom::emulator {
+
+Status PlanEmulator::State::follow_output(std::uint32_t at, std::int64_t delay,
+                                          DirectOutput& output) const {
+  for (const Link& link : program.nodes[at].inputs) {
+    const std::int64_t total_delay = delay + link.delay;
+    const std::int32_t population = population_of[link.source];
+    if (population >= 0) {
+      output.sources.push_back({static_cast<std::uint32_t>(population), total_delay});
+    } else if (std::holds_alternative<op::Decoder>(program.nodes[link.source].operation)) {
+      continue;  // outside of the machine
+    } else if (std::holds_alternative<op::Identity>(program.nodes[link.source].operation)) {
+      SPIKELOOM_CHECK(follow_output(link.source, total_delay, output));
+    } else {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .what = "an Output behind this node is not emulated",
+                   .where = program.nodes[link.source].name};
+    }
+  }
+  return {};
+}
+
+Status PlanEmulator::State::find_outputs() {
+  std::int64_t longest = 0;
+  for (const std::uint32_t node : program.outputs) {
+    if (population_of[node] >= 0) continue;
+    DirectOutput output;
+    output.node = node;
+    SPIKELOOM_CHECK(follow_output(node, 0, output));
+    for (const auto& source : output.sources) longest = std::max(longest, source.delay);
+    outputs.push_back(std::move(output));
+  }
+  history.resize(static_cast<std::size_t>(longest) + 1);
+  return {};
+}
+
+/// Adds up what arrives at the Outputs in this tick.
+void PlanEmulator::State::collect_outputs() {
+  const auto length = static_cast<std::int64_t>(history.size());
+  history[static_cast<std::size_t>(tick % length)] = sent;
+  for (DirectOutput& output : outputs) {
+    std::map<std::uint32_t, std::int32_t> sums;
+    for (const auto& source : output.sources) {
+      if (source.delay > tick) continue;
+      const auto& then = history[static_cast<std::size_t>((tick - source.delay) % length)];
+      for (const PlacedEvent& event : then[source.population]) sums[event.index] += event.value;
+    }
+    output.arrived.clear();
+    for (const auto& [index, value] : sums) {
+      if (value != 0) output.arrived.push_back({output.node, index, value});
+    }
+  }
+}
+
+/// The Input nodes whose events are words.
+Status PlanEmulator::State::find_words() {
+  for (std::uint32_t p = 0; p < placed.populations.size(); ++p) {
+    if (placed.populations[p].kind != PlacedKind::kEmbedding) continue;
+    const ProgramNode& embedding = program.nodes[placed.populations[p].node];
+    for (const Link& link : embedding.inputs) {
+      if (!std::holds_alternative<op::Input>(program.nodes[link.source].operation)) {
+        return Error{.code = ErrorCode::kUnsupported,
+                     .what = "words that are not events from outside are not emulated",
+                     .where = embedding.name};
+      }
+      WordInput made{.population = p, .source = link.source, .delay = link.delay, .waiting = {}};
+      made.waiting.resize(std::size_t{link.delay} + 1);
+      words.push_back(std::move(made));
+    }
+  }
+  return {};
+}
+
+/// Adds up the events of each input neuron.
+Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
+  for (const PlacedEvent& event : input) {
+    const auto is_word = [&](const WordInput& w) { return w.source == event.node; };
+    if (event.node < program.nodes.size() && event.index < program.nodes[event.node].out_size &&
+        std::any_of(words.begin(), words.end(), is_word)) {
+      continue;
+    }
+    const std::int32_t p = event.node < population_of.size() ? population_of[event.node] : -1;
+    if (p < 0 || placed.populations[static_cast<std::size_t>(p)].kind != PlacedKind::kInput ||
+        event.index >= placed.populations[static_cast<std::size_t>(p)].slice.size()) {
+      return Error{
+          .code = ErrorCode::kShape,
+          .what = "an event lies outside the inputs",
+          .where = fmt::format("tick {}, node {}, element {}", tick, event.node, event.index)};
+    }
+  }
+  for (const PlacedEvent& event : input) {
+    for (WordInput& w : words) {
+      if (w.source != event.node) continue;
+      const auto length = static_cast<std::int64_t>(w.waiting.size());
+      w.waiting[static_cast<std::size_t>((tick + w.delay) % length)].push_back(event);
+    }
+    const std::int32_t p = population_of[event.node];
+    if (p >= 0) input_sums[static_cast<std::size_t>(p)][event.index] += event.value;
+  }
+  take_words();
+  send_inputs();
+  return {};
+}
+
+void PlanEmulator::State::take_words() {
+  for (WordInput& w : words) {
+    const auto length = static_cast<std::int64_t>(w.waiting.size());
+    std::vector<PlacedEvent>& due = w.waiting[static_cast<std::size_t>(tick % length)];
+    look_up(w, due);
+    due.clear();
+  }
+}
+
+void PlanEmulator::State::look_up(const WordInput& w, const std::vector<PlacedEvent>& events) {
+  const std::uint32_t node = placed.populations[w.population].node;
+  const auto& embedding = std::get<op::Embedding>(program.nodes[node].operation);
+  const IntegerScale& scale = integer.nodes[node].scale;
+  std::map<std::uint32_t, std::int32_t> values;
+  for (const PlacedEvent& event : events) values[event.index] += event.value;
+  for (const auto& [word, value] : values) {
+    if (value == 0) continue;
+    for (std::int64_t i = 0; i < embedding.size; ++i) {
+      const auto weight =
+          static_cast<std::int32_t>(embedding.weight.at(std::int64_t{word} * embedding.size + i));
+      input_sums[w.population][static_cast<std::size_t>(i)] += static_cast<std::int32_t>(
+          equations::scaled(weight * value, scale.multiplier[word], scale.shift));
+    }
+  }
+}
+
+/// Sends what of the inputs is not 0.
+void PlanEmulator::State::send_inputs() {
+  for (std::size_t p = 0; p < placed.populations.size(); ++p) {
+    const PlacedPopulation& population = placed.populations[p];
+    for (std::uint32_t n = 0; n < input_sums[p].size(); ++n) {
+      const std::int32_t value = std::exchange(input_sums[p][n], 0);
+      if (value == 0) continue;
+      sent[p].push_back({population.node, n, value});
+      send(population.slice[n], population.within[n], value);
+    }
+  }
+}
+
+}  // namespace spikeloom::emulator
