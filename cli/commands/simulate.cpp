@@ -30,7 +30,7 @@ struct SimulateNetworkCommand {
   std::string drive = "current";
   std::optional<std::int64_t> neurons, degree;
   std::string backend = "cpu";
-  bool procedural = false, in_double = false, no_statistics = false;
+  bool procedural = false, in_double = false, closed_form = false, no_statistics = false;
   double memory_mb = 0.0;
   std::vector<std::string> record;
   std::int64_t record_first = 0;
@@ -151,6 +151,7 @@ Result<int> simulate_network(const SimulateNetworkCommand& command, Console& con
   request.engine.threads = command.common.threads > 0 ? command.common.threads : 1;
   request.engine.procedural = command.procedural;
   request.engine.in_double = command.in_double;
+  request.engine.closed_form = command.closed_form;
   request.engine.memory_limit = command.memory_mb * 1e6;
   request.statistics = !command.no_statistics;
   request.load = command.load;
@@ -204,6 +205,9 @@ void add_simulate(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--procedural", command->procedural, "hold no synapses: make them at each spike")
       ->group(kEngine);
   sub->add_flag("--double", command->in_double, "neurons in double, not float32")->group(kEngine);
+  sub->add_flag("--closed-form", command->closed_form,
+                "neurons move when something reaches them, by closed forms")
+      ->group(kEngine);
   sub->add_option("--memory", command->memory_mb, "most memory, MB (what there is)")
       ->check(positive)
       ->group(kEngine);
