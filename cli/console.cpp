@@ -75,10 +75,12 @@ void Console::progress(std::string_view what, std::int64_t done, std::int64_t to
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (quiet_ || total <= 0 || (!terminal && !progress_lines_)) return;
   const auto now = Clock::now();
+  // What came before the first step, such as building a network, says nothing about the time left.
+  if (done == 0 && last_drawn_ == started_) started_ = last_drawn_ = now;
   const auto pause = terminal ? Clock::duration(kRedraw) : Clock::duration(kLineEvery);
   const bool first_line = progress_lines_ && last_drawn_ == started_;
   if (!first_line && (now - started_ < kSilence || now - last_drawn_ < pause)) return;
-  last_drawn_ = now;
+  last_drawn_ = std::max(now, started_ + Clock::duration(1));  // something was drawn
   const double share = static_cast<double>(done) / static_cast<double>(total);
   const double elapsed = std::chrono::duration<double>(now - started_).count();
   const std::string left = share > 0.0 ? fmt::format("{:.0f} s left", elapsed / share - elapsed)
