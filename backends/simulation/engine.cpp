@@ -43,10 +43,8 @@ std::size_t columns_of(const Network& network, std::uint32_t population,
 /// The slices of this process.
 std::vector<Slice> slices_of(const Network& network, const EngineOptions& options) {
   const auto threads = static_cast<std::size_t>(options.threads);
-  const std::int64_t neurons = neuron_count(network);
-  if (options.ranks == nullptr) return make_slices(network, 0, neurons, threads);
-  const auto [first, last] = rank_range(network, options.ranks->rank(), options.ranks->size());
-  return make_slices(network, first, last, threads);
+  if (options.ranks == nullptr) return make_slices(network, 0, 1, threads);
+  return make_slices(network, options.ranks->rank(), options.ranks->size(), threads);
 }
 
 class SlicedEngine final : public Engine {
@@ -209,6 +207,7 @@ void SlicedEngine::after_step(Run& run, std::int64_t step) {
   for (const SliceState& from : slices_) {
     all.insert(all.end(), from.spikes(step).begin(), from.spikes(step).end());
   }
+  if (slices_.size() > 1) std::sort(all.begin(), all.end());
   publish(run, step, all);
 }
 
@@ -254,7 +253,9 @@ void SlicedEngine::finish_exchange(Run& run) {
   }
   for (std::int64_t i = 0; i < run.sent_steps; ++i) {
     const std::int64_t step = run.sent_window + i;
-    publish(run, step, history_[static_cast<std::size_t>(step % longest_)]);
+    std::vector<std::uint32_t>& all = history_[static_cast<std::size_t>(step % longest_)];
+    std::sort(all.begin(), all.end());
+    publish(run, step, all);
   }
 }
 
@@ -409,7 +410,7 @@ Result<MemoryEstimate> estimate_memory(const Network& network, const EngineOptio
       estimate.synapses += rows;
       estimate.building =
           std::max(estimate.building,
-                   building + Connectivity::expected_bytes(network, slice.first, slice.last));
+                   building + Connectivity::expected_bytes(network, ranges_of(network, slice)));
     }
     for (const Part& part : slice.parts) {
       const bool lazy = options.closed_form && can_be_lazy(network, part.population);

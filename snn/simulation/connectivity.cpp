@@ -293,14 +293,6 @@ std::vector<Connectivity::Block> blocks_within(std::uint32_t projection, const S
   return blocks;
 }
 
-/// [first, last) of the network as neurons of `population`.
-std::pair<std::int64_t, std::int64_t> within(const std::vector<std::int64_t>& first_neuron,
-                                             std::uint32_t population, std::int64_t first,
-                                             std::int64_t last) {
-  const std::int64_t begin = first_neuron[population], end = first_neuron[population + 1];
-  return {std::clamp(first, begin, end) - begin, std::clamp(last, begin, end) - begin};
-}
-
 }  // namespace
 
 std::int64_t target_block(const Network& network, const Projection& projection) {
@@ -317,12 +309,11 @@ std::int64_t target_block(const Network& network, const Projection& projection) 
   return std::min(std::max(power(by_row), kLeastBlock), most);
 }
 
-double Connectivity::expected_bytes(const Network& network, std::int64_t first, std::int64_t last) {
-  const std::vector<std::int64_t> first_neuron = first_neurons(network);
+double Connectivity::expected_bytes(const Network& network, const NeuronRanges& targets) {
   double bytes = 0.0;
   for (const Projection& projection : network.projections) {
     const Shape shape = shape_of(network, projection);
-    const auto [begin, end] = within(first_neuron, projection.target, first, last);
+    const auto [begin, end] = targets[projection.target];
     if (begin >= end) continue;
     const std::int64_t blocks = (end + shape.block - 1) / shape.block - begin / shape.block;
     const bool list = std::holds_alternative<ExplicitList>(projection.rule);
@@ -338,17 +329,27 @@ double Connectivity::expected_bytes(const Network& network, std::int64_t first, 
 
 Result<Connectivity> Connectivity::make(const Network& network, std::int64_t first,
                                         std::int64_t last) {
+  const std::vector<std::int64_t> first_neuron = first_neurons(network);
+  NeuronRanges targets;
+  for (std::size_t p = 0; p < network.populations.size(); ++p) {
+    const std::int64_t begin = first_neuron[p], end = first_neuron[p + 1];
+    targets.emplace_back(std::clamp(first, begin, end) - begin,
+                         std::clamp(last, begin, end) - begin);
+  }
+  return make(network, targets);
+}
+
+Result<Connectivity> Connectivity::make(const Network& network, const NeuronRanges& targets) {
   Connectivity made;
   made.network_ = &network;
-  made.first_ = first;
-  made.last_ = last;
+  made.targets_ = targets;
   made.first_neuron_ = first_neurons(network);
   made.from_.resize(network.populations.size());
   try {
     for (std::size_t p = 0; p < network.projections.size(); ++p) {
       const Projection& projection = network.projections[p];
       const Shape shape = shape_of(network, projection);
-      const auto [begin, end] = within(made.first_neuron_, projection.target, first, last);
+      const auto [begin, end] = targets[projection.target];
       std::vector<Block> blocks = blocks_within(static_cast<std::uint32_t>(p), shape, begin, end);
       std::visit(FillRows{network, p, shape, blocks}, projection.rule);
       for (Block& block : blocks) {
@@ -359,7 +360,7 @@ Result<Connectivity> Connectivity::make(const Network& network, std::int64_t fir
   } catch (const std::bad_alloc&) {
     return Error{.code = ErrorCode::kResource,
                  .what = "no memory for the lengths of the rows",
-                 .expected = fmt::format("{:.0f} MB", expected_bytes(network, first, last) / 1e6)};
+                 .expected = fmt::format("{:.0f} MB", expected_bytes(network, targets) / 1e6)};
   }
   return made;
 }
@@ -379,8 +380,10 @@ void Connectivity::append_row(const Block& block, std::int64_t source, Scratch& 
                      most_in_row(block, source),
                      projection.source == projection.target,
                      static_cast<std::uint32_t>(first_neuron_[projection.target]),
-                     static_cast<std::uint32_t>(first_),
-                     static_cast<std::uint32_t>(last_),
+                     static_cast<std::uint32_t>(first_neuron_[projection.target] +
+                                                targets_[projection.target].first),
+                     static_cast<std::uint32_t>(first_neuron_[projection.target] +
+                                                targets_[projection.target].second),
                      scratch,
                      out};
   std::visit(make, projection.rule);

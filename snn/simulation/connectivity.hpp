@@ -19,7 +19,7 @@
 /// is held: 4 bytes for each row of a random projection, 4 bytes for each entry of a list.
 
 #include <cstdint>
-#include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -40,14 +40,20 @@ struct Synapse {
 /// where a block would have over 2^30 synapses.
 std::int64_t target_block(const Network& network, const Projection& projection);
 
+/// Neurons [first, second) of each population, numbers within it.
+using NeuronRanges = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
 class Connectivity {
  public:
   /// Synapses onto the neurons [first, last) of `network`, which has passed check() and stays where
   /// it is. kResource: memory.
   static Result<Connectivity> make(const Network& network, std::int64_t first, std::int64_t last);
 
+  /// The same for the neurons [first, second) of each population.
+  static Result<Connectivity> make(const Network& network, const NeuronRanges& targets);
+
   /// Bytes that make() would hold, give or take the pages.
-  static double expected_bytes(const Network& network, std::int64_t first, std::int64_t last);
+  static double expected_bytes(const Network& network, const NeuronRanges& targets);
 
   /// A block of one projection that has targets here.
   struct Block {
@@ -81,7 +87,7 @@ class Connectivity {
 
  private:
   const Network* network_ = nullptr;
-  std::int64_t first_ = 0, last_ = 0;
+  NeuronRanges targets_ = {};
   std::vector<std::int64_t> first_neuron_ = {};
   std::vector<Block> blocks_ = {};
   std::vector<std::vector<std::uint32_t>> from_ = {};

@@ -68,7 +68,7 @@ void RegeneratedRows::clear() {
 
 double RegeneratedRows::expected_bytes(const Network& network, const Slice& slice) {
   return 4.0 * static_cast<double>(ring_size(network)) * static_cast<double>(slice.accumulators) +
-         Connectivity::expected_bytes(network, slice.first, slice.last);
+         Connectivity::expected_bytes(network, ranges_of(network, slice));
 }
 
 }  // namespace spikeloom::simulation

@@ -54,7 +54,7 @@ Result<SliceState> SliceState::make(const Network& network, Slice slice,
     made.first_.push_back(static_cast<std::uint32_t>(first[part.population] + part.first));
   }
   made.part_spikes_.resize(slice.parts.size());
-  SPIKELOOM_TRY(Connectivity connectivity, Connectivity::make(network, slice.first, slice.last));
+  SPIKELOOM_TRY(Connectivity connectivity, Connectivity::make(network, ranges_of(network, slice)));
   if (options.procedural) {
     made.regenerated_ = std::make_unique<RegeneratedRows>(network, slice, std::move(connectivity));
   } else {

@@ -1,11 +1,12 @@
 #pragma once
-/// Slices of a network: ranges of neurons whose inputs add up in one small array.
+/// Slices of a network: neurons whose inputs add up in one small array, a range of every
+/// population, so that all slices have the same neurons and the same spikes to deliver.
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
+#include "snn/simulation/connectivity.hpp"
 #include "snn/simulation/network.hpp"
 
 namespace spikeloom::simulation {
@@ -26,7 +27,6 @@ struct Part {
 };
 
 struct Slice {
-  std::int64_t first = 0, last = 0;  ///< neurons of the network
   std::vector<Part> parts = {};
   std::size_t accumulators = 0;
 };
@@ -35,12 +35,11 @@ struct Slice {
 /// constants differ.
 bool splits_inputs(const Network& network, std::uint32_t population);
 
-/// The neurons of a rank: a range of about the same work as that of the others.
-std::pair<std::int64_t, std::int64_t> rank_range(const Network& network, int rank, int size);
+/// At least `count` slices of the neurons of rank `rank` of `ranks`; more where one would need over
+/// kMostAccumulators.
+std::vector<Slice> make_slices(const Network& network, int rank, int ranks, std::size_t count);
 
-/// At least `count` slices of about the same work that cover the neurons [first, last); more where
-/// one would need over kMostAccumulators.
-std::vector<Slice> make_slices(const Network& network, std::int64_t first, std::int64_t last,
-                               std::size_t count);
+/// The neurons of a slice.
+NeuronRanges ranges_of(const Network& network, const Slice& slice);
 
 }  // namespace spikeloom::simulation
