@@ -5,8 +5,13 @@
 #include <string>
 
 #include <cuda_runtime.h>
+#include <dlfcn.h>
 
 #include "backends/cuda/machine.hpp"
+
+#define SPIKELOOM_TEXT_OF(x) #x
+#define SPIKELOOM_TEXT(x) SPIKELOOM_TEXT_OF(x)
+#define SPIKELOOM_CUDA_MAJOR SPIKELOOM_TEXT(__CUDACC_VER_MAJOR__)
 
 namespace spikeloom::cuda {
 namespace {
@@ -54,6 +59,52 @@ struct DeviceSequence : Sequence {
   }
 };
 
+/// What is used of cuBLAS, found when a device is opened: a program with CUDA starts without it.
+class Blas {
+ public:
+  ~Blas() {
+    if (handle_ != nullptr) destroy_(handle_);
+  }
+  bool start(cudaStream_t stream) {
+    void* const library = open_library();
+    if (library == nullptr) return false;
+    const auto create = reinterpret_cast<int (*)(void**)>(dlsym(library, "cublasCreate_v2"));
+    const auto set_stream =
+        reinterpret_cast<int (*)(void*, cudaStream_t)>(dlsym(library, "cublasSetStream_v2"));
+    destroy_ = reinterpret_cast<int (*)(void*)>(dlsym(library, "cublasDestroy_v2"));
+    multiply_ = reinterpret_cast<Multiply>(dlsym(library, "cublasSgemm_v2"));
+    if (create == nullptr || set_stream == nullptr || destroy_ == nullptr || multiply_ == nullptr) {
+      return false;
+    }
+    if (create(&handle_) != 0) {
+      handle_ = nullptr;
+      return false;
+    }
+    return set_stream(handle_, stream) == 0;
+  }
+  /// cuBLAS counts columns first: what we call (rows, outputs) is its (outputs, rows).
+  cudaError_t multiply(const Product& p) {
+    const float one = 1.0F, zero = 0.0F;
+    const auto inputs = static_cast<int>(p.inputs), outputs = static_cast<int>(p.outputs);
+    const int code = multiply_(handle_, 0, 0, outputs, static_cast<int>(p.rows), inputs, &one,
+                               p.weight, outputs, p.in, inputs, &zero, p.out, outputs);
+    return code == 0 ? cudaSuccess : cudaErrorUnknown;
+  }
+
+ private:
+  using Multiply = int (*)(void*, int, int, int, int, int, const float*, const float*, int,
+                           const float*, int, const float*, float*, int);
+  static void* open_library() {
+    for (const char* const name : {"libcublas.so." SPIKELOOM_CUDA_MAJOR, "libcublas.so"}) {
+      if (void* const library = dlopen(name, RTLD_NOW | RTLD_LOCAL)) return library;
+    }
+    return nullptr;
+  }
+  void* handle_ = nullptr;
+  int (*destroy_)(void*) = nullptr;
+  Multiply multiply_ = nullptr;
+};
+
 /// Page-locked memory: what is copied from there goes its way while the processor works on.
 struct Staging {
   void* memory = nullptr;
@@ -92,6 +143,7 @@ class DeviceMachine : public Machine {
   Status start() {
     SPIKELOOM_CUDA(cudaSetDevice(0), "choose a device");
     SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
+    has_blas_ = blas_.start(stream_);
     return {};
   }
   ~DeviceMachine() override {
@@ -135,9 +187,15 @@ class DeviceMachine : public Machine {
 
   Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) override {
     auto sequence = std::make_unique<DeviceSequence>();
-    SPIKELOOM_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
-                   "record a sequence");
+    // Code is loaded and workspaces are made when they are first used, which must not be recorded.
     cudaError_t launched = cudaSuccess;
+    for (const KernelCall& call : calls) {
+      launched = std::visit([&](const auto& kernel) { return prepare(kernel, call); }, call.kernel);
+      SPIKELOOM_CUDA(launched, "load a kernel");
+    }
+    SPIKELOOM_CHECK(wait());
+    SPIKELOOM_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed),
+                   "record a sequence");
     for (const KernelCall& call : calls) {
       if (call.blocks == 0) continue;
       launched = std::visit([&](const auto& kernel) { return launch(kernel, call); }, call.kernel);
@@ -158,22 +216,32 @@ class DeviceMachine : public Machine {
     SPIKELOOM_CUDA(cudaStreamSynchronize(stream_), "finish a step");
     return {};
   }
+  bool has_products() override { return has_blas_; }
   std::uint64_t memory() const override { return memory_; }
 
  private:
   template <typename K>
+  cudaError_t prepare(const K&, const KernelCall& call) {
+    cudaFuncAttributes attributes{};
+    const cudaError_t code = cudaFuncGetAttributes(&attributes, run_kernel<K>);
+    if (code != cudaSuccess || call.shared <= kPlainShared) return code;
+    return cudaFuncSetAttribute(run_kernel<K>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                static_cast<int>(call.shared));
+  }
+  /// Its result is written again by the sequence before anybody reads it.
+  cudaError_t prepare(const Product& product, const KernelCall& call) {
+    return call.blocks == 0 ? cudaSuccess : blas_.multiply(product);
+  }
+  template <typename K>
   cudaError_t launch(const K& kernel, const KernelCall& call) {
-    if (call.shared > kPlainShared) {
-      const cudaError_t code =
-          cudaFuncSetAttribute(run_kernel<K>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(call.shared));
-      if (code != cudaSuccess) return code;
-    }
     run_kernel<K><<<call.blocks, call.threads, call.shared, stream_>>>(kernel);
     return cudaGetLastError();
   }
+  cudaError_t launch(const Product& product, const KernelCall&) { return blas_.multiply(product); }
 
   cudaStream_t stream_ = nullptr;
+  Blas blas_;
+  bool has_blas_ = false;
   Staging staging_[kStagings];
   std::size_t next_staging_ = 0;
   std::map<void*, std::size_t> sizes_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -25,6 +26,18 @@ void run_blocks(const K& kernel, const KernelCall& call, std::vector<std::byte>&
       for (std::uint32_t thread = 0; thread < call.threads; ++thread) {
         kernel(Place{block, thread, call.threads, shared.data()}, phase, locals[thread]);
       }
+    }
+  }
+}
+
+void run_blocks(const Product& product, const KernelCall&, std::vector<std::byte>&) {
+  for (std::size_t r = 0; r < product.rows; ++r) {
+    float* const y = product.out + r * product.outputs;
+    std::fill_n(y, product.outputs, 0.0F);
+    for (std::size_t i = 0; i < product.inputs; ++i) {
+      const float x = product.in[r * product.inputs + i];
+      const float* const w = product.weight + i * product.outputs;
+      for (std::size_t o = 0; o < product.outputs; ++o) y[o] += w[o] * x;
     }
   }
 }
@@ -74,6 +87,7 @@ class HostMachine : public Machine {
     return {};
   }
   Status wait() override { return {}; }
+  bool has_products() override { return true; }
   std::uint64_t memory() const override { return memory_; }
 
  private:

@@ -10,17 +10,18 @@
 #include "backends/cuda/kernels/dense.hpp"
 #include "backends/cuda/kernels/elementwise.hpp"
 #include "backends/cuda/kernels/neurons.hpp"
+#include "backends/cuda/kernels/product.hpp"
 #include "backends/cuda/kernels/sparse.hpp"
 
 namespace spikeloom::cuda {
 
 using Kernel = std::variant<
-    ElementwiseKernel<float>, ElementwiseKernel<std::int32_t>, PoolKernel<float>,
-    PoolKernel<std::int32_t>, DelayKernel<float>, DelayKernel<std::int32_t>, ClearKernel<float>,
-    ClearKernel<std::int32_t>, MarkKernel<float>, MarkKernel<std::int32_t>, LogKernel<float>,
-    LogKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>, NeuronKernel<float>,
-    NeuronKernel<std::int32_t>, PublishKernel<float>, PublishKernel<std::int32_t>,
-    DenseKernel<float, float, 1>, DenseKernel<float, float, 4>,
+    Product, FinishProductKernel, ElementwiseKernel<float>, ElementwiseKernel<std::int32_t>,
+    PoolKernel<float>, PoolKernel<std::int32_t>, DelayKernel<float>, DelayKernel<std::int32_t>,
+    ClearKernel<float>, ClearKernel<std::int32_t>, MarkKernel<float>, MarkKernel<std::int32_t>,
+    LogKernel<float>, LogKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>,
+    NeuronKernel<float>, NeuronKernel<std::int32_t>, PublishKernel<float>,
+    PublishKernel<std::int32_t>, DenseKernel<float, float, 1>, DenseKernel<float, float, 4>,
     DenseKernel<std::int32_t, std::int8_t, 1>, DenseKernel<std::int32_t, std::int8_t, 4>,
     DenseKernel<std::int32_t, std::int16_t, 1>, DenseKernel<std::int32_t, std::int16_t, 4>,
     ConvolutionKernel<float, float>, ConvolutionKernel<std::int32_t, std::int8_t>,
@@ -32,6 +33,11 @@ struct KernelCall {
   std::uint32_t blocks = 0, threads = kTile;
   std::size_t shared = 0;  ///< bytes
 };
+
+/// A product; `blocks` only says that there is something to do.
+inline KernelCall call(const Product& product) {
+  return {product, product.rows * product.outputs == 0 ? 0U : 1U, 1, 0};
+}
 
 /// Bytes of shared memory and threads that go with a kernel.
 template <typename K>

@@ -35,6 +35,8 @@ class Machine {
   virtual Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) = 0;
   virtual Status run(Sequence& sequence) = 0;
   virtual Status wait() = 0;
+  /// Whether record() takes a Product: on a device where cuBLAS is.
+  virtual bool has_products() = 0;
   /// Bytes allocated and not released.
   virtual std::uint64_t memory() const = 0;
 };

@@ -104,8 +104,8 @@ Result<std::int64_t> CudaSession<V>::within_limits(std::int64_t last) {
 
 template <typename V>
 Status CudaSession<V>::run_chunk(std::uint32_t count) {
-  Status status;
-  if (step_ + count - log_base_ > log_steps_) status = take_logs();
+  Status status = choose_ways();
+  if (status.ok() && step_ + count - log_base_ > log_steps_) status = take_logs();
   if (status.ok()) status = send_input(count);
   if (status.ok()) {
     auto& sequence = count == 1 ? one_step_ : chunk_;
@@ -120,9 +120,45 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
     lost_ = true;
     return status;
   }
+  if (count > 1) {
+    for (NodeDevice<V>& device : nodes_) device.multiplied_steps += device.multiplies ? count : 0;
+  }
   step_ += count;
   steps_here_ += count;
   totals_.steps += count;
+  return {};
+}
+
+template <typename V>
+Status CudaSession<V>::choose_ways() {
+  // Shares of active inputs from which on a product, and rows again, are taken: guesses until a
+  // device has been timed.
+  constexpr double kMultiply = 0.05, kRowsAgain = 0.04;
+  constexpr std::uint64_t kOften = 16 * kChunk;
+  const bool early = measured_steps_ == 0 && steps_here_ >= 2 * kChunk;
+  if (executable_->options().schedule != Schedule::kAuto) return {};
+  if (!early && steps_here_ - measured_steps_ < kOften) return {};
+  if (std::none_of(nodes_.begin(), nodes_.end(),
+                   [](const NodeDevice<V>& device) { return device.has_product; })) {
+    return {};
+  }
+  std::vector<Tally<V>> tallies(tallies_.size());
+  SPIKELOOM_CHECK(tallies_.read(tallies.data(), tallies.size()));
+  SPIKELOOM_CHECK(machine_.wait());
+  const auto rows = static_cast<double>((steps_here_ - measured_steps_) * batch_);
+  bool changed = false;
+  for (NodeDevice<V>& device : nodes_) {
+    if (!device.has_product || device.in.size == 0) continue;
+    const auto tally = static_cast<std::size_t>(device.in.tally - tallies_.data());
+    const auto events = static_cast<double>(tallies[tally].events - measured_events_[tally]);
+    const double active = events / rows / device.in.size;
+    const bool multiplies = active > (device.multiplies ? kRowsAgain : kMultiply);
+    changed |= multiplies != device.multiplies;
+    device.multiplies = multiplies;
+  }
+  for (std::size_t t = 0; t < tallies.size(); ++t) measured_events_[t] = tallies[t].events;
+  measured_steps_ = steps_here_;
+  if (changed) chunk_ = nullptr;
   return {};
 }
 
@@ -300,7 +336,11 @@ RunStats CudaSession<V>::stats() const {
       made.executed_ac += out.unit;
       made.executed_mac += out.graded;
       made.bytes.weights += (ac + mac) * weight_bytes;
-      made.steps_rows += steps;
+      // A product multiplies everything.
+      const std::uint64_t multiplied = device.multiplied_steps * batch_;
+      made.executed_mac += multiplied * static_cast<std::uint64_t>(node.dense_macs);
+      made.steps_dense += multiplied;
+      made.steps_rows += steps - multiplied;
     } else if (std::holds_alternative<op::Neuron>(node.operation)) {
       const std::uint64_t updates = steps * static_cast<std::uint64_t>(node.out_size);
       made.neuron_updates += updates;

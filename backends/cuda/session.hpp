@@ -43,6 +43,9 @@ struct NodeDevice {
   /// What is recorded, until the host takes it: steps x batch x size.
   Buffer<V> output_log, membrane_log, current_log;
   Buffer<std::uint32_t> list_count, list_index;
+  // Dense layers in float32 whose rows can be multiplied as a whole.
+  bool has_product = false, multiplies = false;
+  std::uint64_t multiplied_steps = 0;
   Tally<V>* in_tally = nullptr;  ///< of the summed input, where that is counted on its own
 };
 
@@ -99,6 +102,8 @@ class CudaSession : public Session {
                    std::vector<KernelCall>& calls) const;
   void add_weights(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
   Status run_chunk(std::uint32_t count);
+  /// Rows or a product, by what was active lately.
+  Status choose_ways();
 
   Result<std::int64_t> within_limits(std::int64_t last);
   void take_events(std::uint32_t row, std::span<const QueuedEvent> due);
@@ -128,9 +133,11 @@ class CudaSession : public Session {
   std::vector<InputEvent<V>> taken_;  ///< scratch
   std::vector<Record> made_;
   RunStats totals_;
-  std::vector<NodeStats> saved_stats_;  ///< of a checkpoint that was loaded
-  std::uint64_t steps_here_ = 0;        ///< since then
-  bool lost_ = false;                   ///< the device failed in the middle of a step
+  std::vector<NodeStats> saved_stats_;          ///< of a checkpoint that was loaded
+  std::uint64_t steps_here_ = 0;                ///< since then
+  std::uint64_t measured_steps_ = 0;            ///< of these, when ways were chosen last
+  std::vector<std::uint64_t> measured_events_;  ///< by tally
+  bool lost_ = false;                           ///< the device failed in the middle of a step
   std::atomic<bool> cancelled_ = false;
 };
 

@@ -104,6 +104,12 @@ Status CudaSession<V>::make_state() {
     }
   }
   for (std::uint32_t n = 0; n < size; ++n) SPIKELOOM_CHECK(make_links(n));
+  for (const Stage& stage : stages_) {
+    for (const std::uint32_t n : stage.nodes) nodes_[n].has_product &= !stage.cyclic;
+  }
+  for (NodeDevice<V>& device : nodes_) {
+    device.multiplies = device.has_product && executable_->options().schedule == Schedule::kDense;
+  }
   return make_logs();
 }
 
@@ -198,6 +204,14 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
         links.size() == 1 && links[0].source.unit && !node.inputs[0].bias_at_start;
     device.in = device.gathered.ref;
   }
+  if (const auto* dense = std::get_if<op::Dense>(&node.operation); dense != nullptr) {
+    // Small layers are not worth sums in another order. Longer rings hold steps that are finished.
+    constexpr std::int64_t kWorthProduct = 1 << 20;
+    const bool wanted = executable_->options().schedule == Schedule::kDense ||
+                        dense->inputs * dense->outputs >= kWorthProduct;
+    device.has_product = std::is_same_v<V, float> && wanted && machine_.has_products() &&
+                         device.in.slots == kChunk && device.out.ref.slots == kChunk;
+  }
   if (!images_[n].weights.pivot.empty()) {
     const std::size_t rows = std::size_t{kChunk} * batch_;
     const auto in_size = static_cast<std::size_t>(node.in_size);
@@ -215,6 +229,9 @@ Status CudaSession<V>::clear() {
   log_base_ = 0;
   waiting_ = 0;
   steps_here_ = 0;
+  measured_steps_ = 0;
+  measured_events_.assign(2 * program_.nodes.size(), 0);
+  for (NodeDevice<V>& device : nodes_) device.multiplied_steps = 0;
   lost_ = false;
   cancelled_ = false;
   made_.clear();

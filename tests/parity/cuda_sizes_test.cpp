@@ -94,6 +94,32 @@ TEST_P(CudaSizes, EqualCpu) {
   }
 }
 
+/// Whole numbers add up to the same in any order, so that a dense product shows every mistake.
+TEST(CudaProducts, EqualCpu) {
+  for (const SizeCase& one : size_cases()) {
+    if (!one.name.starts_with("dense")) continue;
+    SCOPED_TRACE(one.name);
+    const CodedInput input = busy_input(one.inputs, one.steps, 6);
+    RunRequest request{.preset = "nir", .options = {{"dt", "1"}}};
+    request.arithmetic = Arithmetic::kFloat32;
+    request.record = {{"layer0", Variable::kOutput}, {"layer1", Variable::kMembrane}};
+    request.backend = "cpu";
+    const auto expected = run_network(one.network, input, request);
+    ASSERT_TRUE(expected.ok()) << error_of(expected);
+    request.schedule = Schedule::kDense;
+    for (const char* const backend : {kCudaHost, "cuda"}) {
+      if (std::string(backend) == "cuda" && !find_backend(backend).ok()) continue;
+      request.backend = backend;
+      const auto run = run_network(one.network, input, request);
+      ASSERT_TRUE(run.ok()) << error_of(run);
+      EXPECT_TRUE(run->events == expected->events) << backend;
+      EXPECT_TRUE(run->state == expected->state) << backend;
+      EXPECT_EQ(difference(expected->stats, run->stats), "") << backend;
+      EXPECT_GT(run->stats.total(&NodeStats::steps_dense), 0U) << backend;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Arithmetics, CudaSizes,
                          testing::Values(Arithmetic::kFloat32, Arithmetic::kInteger),
                          [](const auto& info) { return to_string(info.param); });

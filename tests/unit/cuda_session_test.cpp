@@ -38,6 +38,7 @@ class WeakMachine : public cuda::Machine {
     return host_->run(sequence);
   }
   Status wait() override { return host_->wait(); }
+  bool has_products() override { return host_->has_products(); }
   std::uint64_t memory() const override { return host_->memory(); }
 
   std::uint64_t limit = ~std::uint64_t{0};
