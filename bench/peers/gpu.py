@@ -83,7 +83,12 @@ class Report:
 
 
 def run(command, log, seconds):
-    environment = dict(os.environ, LD_LIBRARY_PATH=str(BUNDLE / "lib"),
+    # cuBLAS comes with the toolkit or with PyTorch's packages; ours come last, so that the machine's
+    # own driver and runtime are found first.
+    blas = ["/usr/local/cuda/lib64"] + [str(p.parent) for folder in sys.path if folder
+            for p in Path(folder).glob("nvidia/*/lib/libcublas.so*")]
+    paths = [os.environ.get("LD_LIBRARY_PATH", ""), *dict.fromkeys(blas), str(BUNDLE / "lib")]
+    environment = dict(os.environ, LD_LIBRARY_PATH=":".join(p for p in paths if p),
                        SPIKELOOM_SHARED=str(SHARED))
     try:
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True,
@@ -112,7 +117,7 @@ def json_rows(text):
 def tests(report, name, backend):
     pattern = f"*{backend.replace('-', '_')}_*"
     if backend == "cuda":
-        pattern += "-*cuda_host*"
+        pattern += ":*Cuda*-*cuda_host*"
     code, text = run([BIN / name, f"--gtest_filter={pattern}"], report.out / "tests.log", 300)
     last = [line for line in text.splitlines() if "PASSED" in line or "FAILED" in line]
     report.add({"tests": name, "backend": backend, "code": code, "said": last[:20]})
