@@ -75,7 +75,12 @@ Result<SimulationDescription> describe(const SimulateNetworkCommand& command) {
   }
   if (command.network == "fly") {
     FlyOptions options;
-    options.neurons = command.neurons.value_or(options.neurons);
+    if (command.neurons) {  // with as many connections from each
+      const double share =
+          static_cast<double>(*command.neurons) / static_cast<double>(options.neurons);
+      options.connections = std::llround(static_cast<double>(options.connections) * share);
+      options.neurons = *command.neurons;
+    }
     options.seed = seed;
     SPIKELOOM_TRY(made.network, make_fly(options));
     return made;
