@@ -51,7 +51,7 @@ struct Outcome {
 Result<std::vector<Joules>> joules_of(const VisionTally& spiking, const VisionTally& dense) {
   SPIKELOOM_TRY(const CostTable table, load_cost_table(kPrices));
   std::vector<Joules> all;
-  for (const Accounting accounting : {Accounting::kCompute, Accounting::kTraffic}) {
+  for (const Accounting accounting : kAccountings) {
     const EnergyRequest request{.format = NumberFormat::kInt8,
                                 .inferences = static_cast<double>(spiking.pictures)};
     SPIKELOOM_TRY(const EnergyBreakdown one,
@@ -178,9 +178,14 @@ std::string tally_text(const Outcome& outcome) {
   }
   table.row({"time here", seconds_text(spiking.seconds / static_cast<double>(n)),
              seconds_text(dense.seconds / static_cast<double>(n))});
-  return table.text() +
+  std::string losses;
+  for (const Joules& joules : outcome.joules) {
+    if (joules.spiking < joules.dense) continue;
+    losses += fmt::format("By '{}' the spiking network LOSES.\n", to_string(joules.accounting));
+  }
+  return table.text() + "\n" + losses +
          fmt::format(
-             "\nspiking: behind the pixels, which spike at {:.1f} %; dense: all layers, no zero "
+             "spiking: behind the pixels, which spike at {:.1f} %; dense: all layers, no zero "
              "skipped. Both decide\nalike in {} of {}. Energy of the networks alone, 8 bits, "
              "prices of '{}'; the sensor's own is in `energy --in-sensor`.\n",
              100.0 * spiking.activity(), with_commas(outcome.agree), with_commas(n), kPrices);

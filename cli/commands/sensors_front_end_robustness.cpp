@@ -100,7 +100,7 @@ Result<int> robustness(const RobustnessCommand& command, Console& console) {
   if (!command.out.empty()) {
     CurvePicture picture{.title = fmt::format("Accuracy against {}", curve->name),
                          .x_name = curve->x_name,
-                         .y_name = fmt::format("of {} pictures", with_commas(command.count)),
+                         .y_name = fmt::format("right, of {} pictures", with_commas(command.count)),
                          .lines = {line},
                          .reversed = command.curve == "weight-bits"};
     picture.lines.front().name = "spiking";

@@ -139,6 +139,14 @@ TEST_F(CliVision, ACurveOfRobustnessIsMeasuredAndDrawn) {
   EXPECT_NE(svg.find("polyline"), std::string::npos);
 }
 
+TEST_F(CliVision, TheTaskSuiteCountsItBesideTheSameLayersDense) {
+  REQUIRE_FASHION_MNIST();
+  const auto bench = run({"bench", "--task", "vision"});
+  ASSERT_EQ(bench.code, 0) << bench.err;
+  EXPECT_NE(bench.out.find("of 500 pictures"), std::string::npos) << bench.out;
+  EXPECT_NE(bench.out.find("LOSES"), std::string::npos) << "by traffic: " << bench.out;
+}
+
 TEST(VisionModels, PixelsAreReadAndRefusedWhereTheyDoNotFit) {
   const auto model = fashion_model();
   ASSERT_TRUE(model.ok()) << model.error().message();
