@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/plan_folder.hpp"
 #include "cli/plan_map.hpp"
 #include "cli/plan_report.hpp"
 #include "cli/sample.hpp"
@@ -35,6 +37,7 @@ struct PlanRecording {
 
 struct PlanOutcome {
   mapping::Plan plan;
+  std::optional<PlanFolder> folder;
   std::vector<PlanRecording> recordings;
   TickRecord total;
   double tick_cycles = 0.0;
@@ -74,9 +77,12 @@ Status check_input(const CodedInput& input, std::int32_t limit, const std::strin
 
 Result<PlanRecording> run_recording(const RunBatch& batch, const IntegerProgram& integer,
                                     const mapping::Plan& plan, const MappedFlags& flags,
-                                    const CodedInput& input, std::int64_t steps) {
+                                    const CodedInput& input, std::int64_t steps,
+                                    const std::string& name, std::optional<PlanFolder>& folder) {
   const Program& program = batch.pipeline.program();
-  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, integer, plan, plan_options(flags)));
+  emulator::PlanOptions options = plan_options(flags);
+  options.keep_ticks = folder.has_value();
+  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, integer, plan, options));
   std::vector<ReadOutAccumulator> read_outs;
   for (const std::uint32_t node : program.outputs) {
     read_outs.emplace_back(batch.pipeline.read_out,
@@ -102,17 +108,21 @@ Result<PlanRecording> run_recording(const RunBatch& batch, const IntegerProgram&
   done.total = machine.total();
   done.losses = machine.losses();
   done.overruns = machine.overruns();
+  if (done.losses.size() > kShownLosses) done.losses.resize(kShownLosses);
+  if (done.overruns.size() > kShownLosses) done.overruns.resize(kShownLosses);
+  if (folder) folder->add(program, plan, name, machine);
   return done;
 }
 
 Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const RunBatch& batch,
-                            Console& console) {
+                            bool keeps, Console& console) {
   const Program& program = batch.pipeline.program();
   PlanOutcome outcome;
   SPIKELOOM_TRY(outcome.plan, find_plan(program, flags, console));
   SPIKELOOM_TRY(const IntegerProgram integer, to_integer(program));
   const auto& constants = outcome.plan.target.constants;
   outcome.tick_cycles = constants.tick_seconds * constants.clock;
+  if (keeps) outcome.folder.emplace(outcome.plan);
   const std::size_t count = std::max<std::size_t>(batch.samples.size(), 1);
   for (std::size_t i = 0; i < count; ++i) {
     CodedSample coded;
@@ -122,9 +132,11 @@ Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const R
       SPIKELOOM_TRY(coded, code_sample(batch.samples[i], job.input, context));
       SPIKELOOM_CHECK(check_input(coded.input, integer.input_limit, batch.samples[i].name));
     }
-    SPIKELOOM_TRY(PlanRecording recording,
-                  run_recording(batch, integer, outcome.plan, flags, coded.input,
-                                batch.asked_steps.value_or(coded.input.steps)));
+    SPIKELOOM_TRY(
+        PlanRecording recording,
+        run_recording(batch, integer, outcome.plan, flags, coded.input,
+                      batch.asked_steps.value_or(coded.input.steps),
+                      batch.samples.empty() ? "" : batch.samples[i].name, outcome.folder));
     if (!batch.samples.empty()) {
       recording.name = batch.samples[i].name;
       recording.label = batch.samples[i].label;
@@ -202,24 +214,27 @@ emulator::PlanOptions plan_options(const MappedFlags& flags) {
   Performance performance = Performance::kSlow;
   if (flags.performance == "fast") performance = Performance::kFast;
   if (flags.performance == "load") performance = Performance::kByLoad;
-  return {.real_time = flags.real_time,
-          .free_running = flags.free_running,
-          .performance = performance,
-          .most_losses = kShownLosses};
+  return {
+      .real_time = flags.real_time, .free_running = flags.free_running, .performance = performance};
 }
 
-Result<int> run_on_plan(RunJob job, const MappedFlags& flags, Console& console) {
+Result<int> run_on_plan(RunJob job, const MappedFlags& flags, const std::string& out,
+                        Console& console) {
   SPIKELOOM_CHECK(adapt_to_chip(job.model, job.run));
   give_links_a_tick(job.run);
   SPIKELOOM_TRY(const RunBatch batch, prepare_batch(job));
-  SPIKELOOM_TRY(const PlanOutcome outcome, run_all(job, flags, batch, console));
+  SPIKELOOM_TRY(const PlanOutcome outcome, run_all(job, flags, batch, !out.empty(), console));
+  const Value report = report_value(job, batch.pipeline.program(), outcome);
+  if (!out.empty()) {
+    SPIKELOOM_CHECK(outcome.folder->write(out, report));
+    console.note(fmt::format("written: {}", out));
+  }
   if (outcome.total.dropped + outcome.total.late > 0) {
     console.warn(fmt::format("{} packets were dropped and {} late: the spikes are not those of cpu",
                              outcome.total.dropped, outcome.total.late));
   }
-  SPIKELOOM_CHECK(printed(
-      job.common.json ? console.print_json(report_value(job, batch.pipeline.program(), outcome))
-                      : console.print(report_text(job, outcome))));
+  SPIKELOOM_CHECK(printed(job.common.json ? console.print_json(report)
+                                          : console.print(report_text(job, outcome))));
   return outcome.total.dropped + outcome.total.late > 0 ? kExitNo : kExitOk;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 /// `run --backend emulator` for a network that spikeloom maps: its Plan, tick by tick.
 
+#include <string>
+
 #include "backends/emulator/plan_emulator.hpp"
 #include "base/result.hpp"
 #include "cli/console.hpp"
@@ -16,8 +18,9 @@ Status adapt_to_chip(const std::string& model, RunFlags& run);
 emulator::PlanOptions plan_options(const MappedFlags& flags);
 
 /// Maps where no Plan is given, runs every recording, and says what each Output counted, what the
-/// machine did and what was lost. kExitNo when a packet was dropped or late. kUnsupported: another
-/// arithmetic than integer.
-Result<int> run_on_plan(RunJob job, const MappedFlags& flags, Console& console);
+/// machine did and what was lost; `out` is a folder for the same tick by tick, or empty. kExitNo
+/// when a packet was dropped or late. kUnsupported: another arithmetic than integer.
+Result<int> run_on_plan(RunJob job, const MappedFlags& flags, const std::string& out,
+                        Console& console);
 
 }  // namespace spikeloom::cli

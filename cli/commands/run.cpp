@@ -84,7 +84,7 @@ Result<int> run_any(const RunCommand& command, Console& console) {
       return run_text_on_plan({command.model, command.run, command.text, command.common},
                               command.mapped, console);
     }
-    return run_on_plan(command, command.mapped, console);
+    return run_on_plan(command, command.mapped, command.out, console);
   }
   if (command.text.given()) {
     return run_text_command({command.model, command.run, command.text, command.common}, console);

@@ -1,5 +1,8 @@
 /// `run` of a network that is mapped to a chip: `--backend emulator`.
 
+#include <algorithm>
+#include <sstream>
+
 #include "cli/exit_codes.hpp"
 #include "tests/cli/cli_models.hpp"
 #include "tests/cli/cli_process.hpp"
@@ -124,6 +127,45 @@ TEST_F(CliPlanRun, CountsWhatCpuCountsWhereverItIsMapped) {
     EXPECT_EQ(number_at(value, {"machine", "dropped"}), 0);
     EXPECT_GT(number_at(value, {"machine", "synaptic_events"}), 0);
   }
+}
+
+TEST_F(CliPlanRun, TheFolderHasTicksCoresAndLinksThatAddUpToTheRun) {
+  const auto chip =
+      run({"run", "two.sloom", "--backend", "emulator", "--target", "spinnaker1:board", "--input",
+           "x.npy", "--steps", "8", "--out", "kept", "--json"});
+  ASSERT_EQ(chip.code, cli::kExitOk) << chip.err;
+  const Value value = chip.json();
+  /// Sum of a column, found by its name.
+  const auto sum = [&](const std::string& file, const std::string& column) {
+    std::istringstream lines(read_whole(folder() / "kept" / file));
+    std::string line;
+    std::getline(lines, line);
+    const auto cells = [](const std::string& text) {
+      std::vector<std::string> found;
+      std::istringstream parts(text);
+      for (std::string part; std::getline(parts, part, ',');) found.push_back(part);
+      return found;
+    };
+    const std::vector<std::string> names = cells(line);
+    const auto at = std::find(names.begin(), names.end(), column) - names.begin();
+    EXPECT_LT(static_cast<std::size_t>(at), names.size()) << column;
+    double total = 0.0;
+    while (std::getline(lines, line))
+      total += std::stod(cells(line).at(static_cast<std::size_t>(at)));
+    return total;
+  };
+  for (const char* name : {"packets", "synaptic_events", "deliveries", "hops"}) {
+    EXPECT_EQ(sum("ticks.csv", name), number_at(value, {"machine", name})) << name;
+  }
+  EXPECT_NEAR(sum("ticks.csv", "seconds"), number_at(value, {"machine", "sim_time_s"}), 1e-9);
+  EXPECT_NEAR(sum("ticks.csv", "energy_j"), number_at(value, {"machine", "energy_j", "total"}),
+              1e-9);
+  EXPECT_EQ(sum("cores.csv", "packets"), number_at(value, {"machine", "deliveries"}));
+  EXPECT_EQ(sum("cores.csv", "synaptic_events"), number_at(value, {"machine", "synaptic_events"}));
+  EXPECT_EQ(sum("links.csv", "packets"), number_at(value, {"machine", "hops"}));
+  const auto again = run({"run", "two.sloom", "--backend", "emulator", "--target", "spinnaker2",
+                          "--input", "x.npy", "--out", "kept"});
+  EXPECT_EQ(again.code, cli::kExitUsage) << again.err;
 }
 
 TEST_F(CliPlanRun, RunsAPlanThatMapHasWritten) {

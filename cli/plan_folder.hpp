@@ -1,0 +1,28 @@
+#pragma once
+/// What a run by a Plan leaves in a folder: every tick, core, link and loss (docs/emulator.md).
+
+#include <string>
+
+#include "backends/emulator/plan_emulator.hpp"
+#include "base/result.hpp"
+#include "base/value.hpp"
+#include "snn/program.hpp"
+
+namespace spikeloom::cli {
+
+/// Texts of the files, recording by recording; a run that fails leaves nothing.
+class PlanFolder {
+ public:
+  explicit PlanFolder(const mapping::Plan& plan);
+  /// The machine has to have kept its ticks.
+  void add(const Program& program, const mapping::Plan& plan, const std::string& recording,
+           const emulator::PlanEmulator& machine);
+  /// ticks.csv, load.csv, cores.csv, links.csv, losses.csv and run.json. kInvalidArgument: the
+  /// folder is there and not empty.
+  Status write(const std::string& folder, const Value& report) const;
+
+ private:
+  std::string ticks_, load_, cores_, links_, losses_;
+};
+
+}  // namespace spikeloom::cli
