@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "mapping/detail/shared_cores.hpp"
 #include "mapping/machine.hpp"
 #include "mapping/slices.hpp"
 #include "mapping/sweep.hpp"
@@ -75,6 +76,12 @@ Result<FitReport> fit(const PopulationGraph& graph, const Target& target,
   const auto cutting = cut(graph, target, options.resources);
   if (cutting.ok()) {
     report.cores_needed = cutting->slices.size();
+    if (detail::shares_cores(target)) {  // a core holds a part of each
+      report.cores_needed = 0;
+      for (const auto& of : cutting->populations) {
+        report.cores_needed = std::max<std::uint64_t>(report.cores_needed, of.slices);
+      }
+    }
     for (std::uint32_t p = 0; p < graph.populations.size(); ++p) {
       report.populations.push_back(describe(graph, *cutting, p, limits));
     }

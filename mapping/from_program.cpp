@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -88,6 +89,8 @@ class Path {
     projection_.delay = std::max<std::uint32_t>(1, delay_);
     return std::move(projection_);
   }
+  /// Of what leaves the last node, before it was flattened.
+  const Extent3& shape() const { return shape_; }
   bool has_effect() const { return weighted_ || projection_.pattern != Pattern::kOneToOne; }
 
   Path(const Path&) = default;
@@ -242,6 +245,12 @@ class Builder {
       const bool output = std::holds_alternative<op::Output>(program_.nodes[n].operation);
       const bool words = std::holds_alternative<op::Embedding>(program_.nodes[n].operation);
       if ((population_[n] >= 0 || output) && !words) SPIKELOOM_CHECK(add_inputs(n));
+      // What an Output that is no read-out of sums would record where it is sent is a part of the
+      // sums here.
+      const auto plain = std::exchange(plain_paths_, {});
+      for (const auto& [source, hops] : plain) {
+        if (population_[n] >= 0) SPIKELOOM_CHECK(add_path(source, hops));
+      }
     }
     drop_words();
     shapes();
@@ -367,7 +376,10 @@ class Builder {
     const std::uint32_t target = hops.front().node;
     const ProgramNode& end = program_.nodes[target];
     if (std::holds_alternative<op::Output>(end.operation) && population_[target] < 0) {
-      if (!path.has_effect()) return {};  // recorded where it is sent
+      if (!path.has_effect()) {  // recorded where it is sent
+        plain_paths_.emplace_back(source, hops);
+        return {};
+      }
       add_population(target, {.name = end.name,
                               .shape = extent(end.in_shape, end.in_size),
                               .graded = true,
@@ -402,9 +414,34 @@ class Builder {
     }
     made.source = static_cast<std::uint32_t>(population_[source]);
     made.target = static_cast<std::uint32_t>(population_[target]);
+    if (made.pattern == Pattern::kWindow) shape_target(made, path.shape(), hops);
     made.nodes = std::move(nodes);
     graph_.projections.push_back(std::move(made));
     return {};
+  }
+
+  /// Windows end in channels, rows and columns, though what they lead to may be flat. Where windows
+  /// of several shapes meet, no box of neurons is one of all.
+  void shape_target(Projection& made, const Extent3& shape, const std::vector<Hop>& hops) {
+    Population& target = graph_.populations[made.target];
+    const bool pooled =
+        std::holds_alternative<op::Pool>(program_.nodes[hops.front().node].operation);
+    if (pooled || target.shape == shape) return;
+    const auto into_it = [&](const Projection& other) {
+      return other.pattern == Pattern::kWindow && other.target == made.target;
+    };
+    const bool first = std::none_of(graph_.projections.begin(), graph_.projections.end(), into_it);
+    if (first && shape[0] * shape[1] * shape[2] == target.neurons()) {
+      target.shape = shape;
+      return;
+    }
+    double synapses = 0.0;
+    for (const Hop& hop : hops) {
+      const ProgramNode& node = program_.nodes[hop.node];
+      if (is_weighted(node.operation)) synapses = static_cast<double>(node.dense_macs);
+    }
+    made.pattern = Pattern::kRandom;
+    made.synapses = synapses;
   }
 
   /// Sources of words that only an Embedding reads: they are off the chip with it. Others stay,
@@ -450,6 +487,7 @@ class Builder {
   const RateOptions& rates_;
   std::vector<std::int64_t> population_;
   PopulationGraph graph_;
+  std::vector<std::pair<std::uint32_t, std::vector<Hop>>> plain_paths_;  ///< into an Output
   std::size_t paths_ = 0;
 };
 

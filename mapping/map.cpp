@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "mapping/detail/plan_trees.hpp"
+#include "mapping/detail/shared_cores.hpp"
 #include "mapping/keys.hpp"
 #include "mapping/machine.hpp"
 #include "mapping/placement.hpp"
@@ -46,7 +47,11 @@ class Mapper {
     SPIKELOOM_TRY(const Machine machine, Machine::make(target, options_.faults));
     SPIKELOOM_CHECK(cut_all());
     clock.lap(seconds.cut);
-    SPIKELOOM_TRY(places_, place(slicing_, sets_, machine, target));
+    if (detail::shares_cores(target)) {
+      SPIKELOOM_CHECK(share_cores(machine));
+    } else {
+      SPIKELOOM_TRY(places_, place(slicing_, sets_, machine, target));
+    }
     clock.lap(seconds.place);
     describe();
     clock.lap(seconds.cut);
@@ -71,6 +76,48 @@ class Mapper {
     return bits >= 1 && bits <= 32 ? bits : 32;
   }
 
+  /// Part i of every population on core i.
+  Status share_cores(const Machine& machine) {
+    const std::vector<std::uint16_t>& cores = machine.cores(0);
+    for (const auto& of : slicing_.populations) {
+      if (of.slices > cores.size()) {
+        return Error{.code = ErrorCode::kResource,
+                     .what = fmt::format("{} has too few working cores", plan_.target.name),
+                     .expected = fmt::format("{}", of.slices),
+                     .got = fmt::format("{}", cores.size())};
+      }
+      for (std::uint32_t i = 0; i < of.slices; ++i) places_.push_back({0, cores[i]});
+    }
+    return {};
+  }
+
+  /// Together on one core; a source that both hear counts twice.
+  static void add(const CoreUse& more, CoreUse& use) {
+    use.neurons += more.neurons;
+    use.in_axons += more.in_axons;
+    use.out_axons += more.out_axons;
+    use.synapses += more.synapses;
+    use.state_bytes += more.state_bytes;
+    use.buffer_bytes += more.buffer_bytes;
+    use.table_bytes += more.table_bytes;
+    use.row_bytes += more.row_bytes;
+    use.shared_bytes += more.shared_bytes;
+    use.cycles += more.cycles;
+  }
+
+  /// The core at a place: its own where it holds one slice, else the sum of what it holds.
+  std::uint32_t core_of(const Place& place, const CoreUse& use) {
+    if (detail::shares_cores(plan_.target)) {
+      for (std::uint32_t c = 0; c < plan_.cores.size(); ++c) {
+        if (plan_.cores[c].core != place.core) continue;
+        add(use, plan_.cores[c].use);
+        return c;
+      }
+    }
+    plan_.cores.push_back({place.chip, place.core, use});
+    return static_cast<std::uint32_t>(plan_.cores.size() - 1);
+  }
+
   void describe() {
     for (std::uint32_t p = 0; p < graph_.populations.size(); ++p) {
       const Population& from = graph_.populations[p];
@@ -83,8 +130,8 @@ class Mapper {
     }
     for (std::uint32_t s = 0; s < places_.size(); ++s) {
       const Slice& slice = slicing_.slices[s];
-      plan_.slices.push_back({slice.population, slice.first, slice.count, s, 0, 0});
-      plan_.cores.push_back({places_[s].chip, places_[s].core, slice.use});
+      const std::uint32_t core = core_of(places_[s], slice.use);
+      plan_.slices.push_back({slice.population, slice.first, slice.count, core, 0, 0});
     }
     plan_.blocks = slicing_.blocks;
     detail::place_blocks(plan_);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "mapping/detail/plan_trees.hpp"
+#include "mapping/detail/shared_cores.hpp"
 #include "mapping/machine.hpp"
 #include "mapping/slices.hpp"
 
@@ -96,6 +97,7 @@ class Remapper {
 
  private:
   std::string why_anew() const {
+    if (detail::shares_cores(old_.target)) return "its cores hold parts of every population";
     if (graph_.populations.size() != old_.populations.size()) {
       return "populations were added or removed";
     }

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "mapping/detail/shared_cores.hpp"
+
 namespace spikeloom::mapping {
 namespace {
 
@@ -110,6 +112,7 @@ class Cutter {
 
   Result<std::vector<Box>> boxes_of(std::uint32_t p) const {
     const Population& population = graph_.populations[p];
+    if (detail::shares_cores(target_)) return shares(p);
     if (windowed_[p] != 0) return tiles(p);
     if (listed_[p] != 0) return listed_runs(p);
     const std::uint32_t n = population.neurons();
@@ -120,6 +123,54 @@ class Cutter {
     std::vector<Box> boxes;
     for (std::uint32_t first = 0; first < n; first += size) {
       boxes.push_back(run_box(first, std::min(size, n - first)));
+    }
+    return boxes;
+  }
+
+  /// A part for every core: rows of what windows touch, even bytes of listed synapses, else even
+  /// neurons. Small populations leave some cores without any.
+  Result<std::vector<Box>> shares(std::uint32_t p) const {
+    const Extent3& shape = graph_.populations[p].shape;
+    const bool rows = windowed_[p] != 0;
+    const std::uint32_t length = rows ? shape[1] : graph_.populations[p].neurons();
+    auto parts = std::min(static_cast<std::uint32_t>(target_.constants.cores), length);
+    const std::uint32_t tile = divide_up(length, parts);  // windows want a grid of equal boxes
+    if (rows) parts = divide_up(length, tile);
+    const auto bytes = [&](std::uint32_t end) {
+      return static_cast<double>(use(p, run_box(0, end)).data_bytes());
+    };
+    const double whole = listed_[p] != 0 && !rows ? bytes(length) : 0.0;
+    std::vector<Box> boxes;
+    std::uint32_t first = 0;
+    for (std::uint32_t part = 1; part <= parts; ++part) {
+      auto end = rows ? std::min(length, tile * part)
+                      : static_cast<std::uint32_t>(std::uint64_t{length} * part / parts);
+      if (whole > 0.0 && part < parts) {
+        // As far as this part's share of the bytes, with a neuron left for each of the others.
+        std::uint32_t low = first + 1, high = length - (parts - part);
+        while (low < high) {
+          const std::uint32_t middle = low + (high - low) / 2;
+          if (bytes(middle) * parts < whole * part) {
+            low = middle + 1;
+          } else {
+            high = middle;
+          }
+        }
+        end = low;
+      }
+      boxes.push_back(rows ? Box{{0, first, 0}, {shape[0], end - first, shape[2]}}
+                           : run_box(first, end - first));
+      first = end;
+      const CoreUse share = use(p, boxes.back());
+      if (const auto resource = over(share, limits_[p])) {
+        return Error{
+            .code = ErrorCode::kResource,
+            .what = fmt::format("a {}th of population '{}' does not fit a core of {}: {}", parts,
+                                graph_.populations[p].name, target_.name, to_string(*resource)),
+            .expected = fmt::format("at most {:.0f}", amount(limits_[p], *resource)),
+            .got = fmt::format("{:.0f}", amount(share, *resource)),
+            .next = "a target with more, or larger, cores"};
+      }
     }
     return boxes;
   }

@@ -214,6 +214,19 @@ class TargetReader {
     }
     target_.size = size;
     if (const Value* found = sizes->find(size)) return read_rows("sizes." + size, *found);
+    if (target_.topology == Topology::kFlat) {
+      std::int32_t cores = 0;
+      const char* end = size.data() + size.size();
+      const auto at = std::from_chars(size.data(), end, cores);
+      if (at.ec == std::errc() && at.ptr == end && cores >= 1 && cores <= kMostSide) {
+        target_.constants.cores = cores;
+        for (TargetEntry& entry : target_.entries) {
+          if (entry.name == "core.count") entry.value = cores;
+        }
+        fill(1, 1);
+        return {};
+      }
+    }
     const Value* torus = document.find("torus");
     const bool has_torus = torus != nullptr && torus->as_bool() != nullptr && *torus->as_bool();
     if (has_torus) {
@@ -234,10 +247,13 @@ class TargetReader {
     for (const auto& [name, unused] : *sizes->as_map()) {
       names += (names.empty() ? "" : ", ") + name;
     }
-    return Error{.code = ErrorCode::kNotFound,
-                 .what = fmt::format("there is no size '{}'", size),
-                 .where = file_,
-                 .expected = names + (has_torus ? ", or WIDTHxHEIGHT for a torus" : "")};
+    return Error{
+        .code = ErrorCode::kNotFound,
+        .what = fmt::format("there is no size '{}'", size),
+        .where = file_,
+        .expected = names + (has_torus                             ? ", or WIDTHxHEIGHT for a torus"
+                             : target_.topology == Topology::kFlat ? ", or a number of cores"
+                                                                   : "")};
   }
 
   Status read_rows(const std::string& path, const Value& value) {

@@ -33,10 +33,10 @@ class ConvolutionProjection : public Projection<V> {
     }
   }
 
-  DeliveryCount deliver(const Events<V>& events, Schedule, int threads,
+  DeliveryCount deliver(const Events<V>& events, Schedule, const Workers& workers,
                         DenseArray<V>& target) const override {
     DeliveryCount count = announce_all(events, target.touched.words().data());
-    const int useful = count.executed < kWorthThreads ? 1 : threads;
+    const Workers useful = workers.when(count.executed >= kWorthThreads);
     const Product product = grading_.of(events);
     if (product == Product::kMultiply) count.multiplied = count.executed;
     for_ranges(rows_, 1, useful, [&](std::size_t, std::size_t from, std::size_t to) {

@@ -39,13 +39,13 @@ class DenseProjection : public Projection<V> {
            (std::is_same_v<V, float> ? kDenseProductFloat : kDenseProductInteger);
   }
 
-  DeliveryCount deliver(const Events<V>& events, Schedule way, int threads,
+  DeliveryCount deliver(const Events<V>& events, Schedule way, const Workers& workers,
                         DenseArray<V>& target) const override {
     if (outputs_ == 0) return {};
     DeliveryCount count =
         count_pairs(events, sizeof(W), [this](std::uint32_t) { return outputs_; });
     if (events.empty()) return count;
-    const int useful = count.executed < kWorthThreads ? 1 : threads;
+    const Workers useful = workers.when(count.executed >= kWorthThreads);
     if (grading_.of(events) == Product::kMultiply) count.multiplied = count.executed;
     if (way == Schedule::kDense) {
       multiply(events, target);
@@ -76,8 +76,8 @@ class DenseProjection : public Projection<V> {
   }
 
   void add(std::span<const std::uint32_t> sources, std::span<const V> values, Product product,
-           int threads, V* out) const {
-    for_ranges(outputs_, kBlock, threads, [&](std::size_t, std::size_t first, std::size_t last) {
+           const Workers& workers, V* out) const {
+    for_ranges(outputs_, kBlock, workers, [&](std::size_t, std::size_t first, std::size_t last) {
       if (product == Product::kOne) {
         add_dense_rows<W, V>(rows_.data(), stride_, first, last, sources, out);
         return;
@@ -110,7 +110,8 @@ class DenseProjection : public Projection<V> {
   }
 
   /// The same weights for every row of inputs.
-  void deliver_repeats(const Events<V>& events, int threads, DenseArray<V>& target) const {
+  void deliver_repeats(const Events<V>& events, const Workers& workers,
+                       DenseArray<V>& target) const {
     const Product product = grading_.of(events);
     std::vector<std::uint32_t> sources;
     for (std::size_t e = 0; e < events.size();) {
@@ -122,7 +123,8 @@ class DenseProjection : public Projection<V> {
       }
       std::span<const V> values;
       if (!events.value.empty()) values = {events.value.data() + first, e - first};
-      add(sources, values, product, threads, target.data.data() + repeat * outputs_);
+      add(sources, values, product, Workers(workers.threads),
+          target.data.data() + repeat * outputs_);
       mark(target.touched, repeat * outputs_, (repeat + 1) * outputs_);
     }
   }

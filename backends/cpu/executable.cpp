@@ -304,14 +304,16 @@ Result<std::vector<NodePlan<V>>> make_plans(const Program& program, const RunOpt
 }
 
 template <typename V>
-Result<std::shared_ptr<const Executable>> compile_cpu(const Program& program,
-                                                      const RunOptions& options) {
+Result<std::shared_ptr<const Executable>> compile_cpu(
+    const Program& program, const RunOptions& options,
+    const std::vector<std::vector<std::size_t>>& owners) {
   IntegerProgram integer;
   if constexpr (std::is_integral_v<V>) {
     SPIKELOOM_TRY(integer, to_integer(program));
   }
   try {
     SPIKELOOM_TRY(auto plans, make_plans<V>(program, options, integer));
+    for (std::size_t n = 0; n < owners.size(); ++n) plans[n].cuts = owners[n];
     return std::shared_ptr<const Executable>(std::make_shared<const CpuExecutable<V>>(
         program, options, std::move(plans), integer.input_limit));
   } catch (const std::bad_alloc&) {
@@ -323,9 +325,9 @@ Result<std::shared_ptr<const Executable>> compile_cpu(const Program& program,
 
 template class CpuExecutable<float>;
 template class CpuExecutable<std::int32_t>;
-template Result<std::shared_ptr<const Executable>> compile_cpu<float>(const Program&,
-                                                                      const RunOptions&);
-template Result<std::shared_ptr<const Executable>> compile_cpu<std::int32_t>(const Program&,
-                                                                             const RunOptions&);
+template Result<std::shared_ptr<const Executable>> compile_cpu<float>(
+    const Program&, const RunOptions&, const std::vector<std::vector<std::size_t>>&);
+template Result<std::shared_ptr<const Executable>> compile_cpu<std::int32_t>(
+    const Program&, const RunOptions&, const std::vector<std::vector<std::size_t>>&);
 
 }  // namespace spikeloom::cpu

@@ -78,6 +78,8 @@ struct NodePlan {
   bool restarts = false;  ///< neurons go back to the start now and then
   std::uint64_t dense_macs = 0;
   std::uint64_t out_size = 0;
+  /// Elements before each thread's part, as a Plan has them: threads + 1 numbers; empty: even.
+  std::vector<std::size_t> cuts;
   bool dense = false;       ///< form of the output
   bool only_events = true;  ///< form of every input
   /// A population whose spikes only pools read, in the same step: they need not ascend.
@@ -136,9 +138,10 @@ class CpuExecutable : public Executable {
   double input_limit_;
 };
 
-/// Compiles for float32 (V = float) or integer (V = int32).
+/// Compiles for float32 (V = float) or integer (V = int32). `owners` is by node: NodePlan::cuts.
 template <typename V>
-Result<std::shared_ptr<const Executable>> compile_cpu(const Program& program,
-                                                      const RunOptions& options);
+Result<std::shared_ptr<const Executable>> compile_cpu(
+    const Program& program, const RunOptions& options,
+    const std::vector<std::vector<std::size_t>>& owners = {});
 
 }  // namespace spikeloom::cpu

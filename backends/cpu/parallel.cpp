@@ -59,8 +59,16 @@ void Arena::execute(PartFunction f) {
 
 int most_threads() { return tbb::info::default_concurrency(); }
 
-void run_parts(std::size_t parts, PartFunction f) {
-  handed_over([&](const auto& body) { tbb::parallel_for(std::size_t{0}, parts, body); }, f);
+void run_parts(std::size_t parts, PartFunction f, bool owned) {
+  handed_over(
+      [&](const auto& body) {
+        if (owned) {
+          tbb::parallel_for(std::size_t{0}, parts, body, tbb::static_partitioner());
+        } else {
+          tbb::parallel_for(std::size_t{0}, parts, body);
+        }
+      },
+      f);
 }
 
 }  // namespace spikeloom::cpu

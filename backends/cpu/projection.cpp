@@ -18,7 +18,7 @@ class RingProjection : public Projection<std::int32_t> {
         shift_(shift),
         outputs_(outputs) {}
 
-  DeliveryCount deliver(const Events<std::int32_t>& events, Schedule, int threads,
+  DeliveryCount deliver(const Events<std::int32_t>& events, Schedule, const Workers& workers,
                         DenseArray<std::int32_t>& target) const override {
     // A negative event turns the sign of the product.
     Events<std::int32_t> positive, negative;
@@ -35,14 +35,14 @@ class RingProjection : public Projection<std::int32_t> {
     down.resize(outputs_);
     // Both parts hold every weight, one of them as 0: the pairs are those of either.
     const auto rows = Schedule::kRows;
-    DeliveryCount count = excitatory_->deliver(positive, rows, threads, up);
-    const DeliveryCount turned = excitatory_->deliver(negative, rows, threads, down);
+    DeliveryCount count = excitatory_->deliver(positive, rows, workers, up);
+    const DeliveryCount turned = excitatory_->deliver(negative, rows, workers, down);
     count.unit += turned.unit;
     count.graded += turned.graded;
     count.executed += turned.executed;
     count.multiplied += turned.multiplied;
-    for (const DeliveryCount& other : {inhibitory_->deliver(positive, rows, threads, down),
-                                       inhibitory_->deliver(negative, rows, threads, up)}) {
+    for (const DeliveryCount& other : {inhibitory_->deliver(positive, rows, workers, down),
+                                       inhibitory_->deliver(negative, rows, workers, up)}) {
       count.executed += other.executed;
       count.multiplied += other.multiplied;
     }

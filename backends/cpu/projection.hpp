@@ -9,6 +9,7 @@
 
 #include "backends/backend.hpp"
 #include "backends/cpu/signal.hpp"
+#include "backends/cpu/workers.hpp"
 #include "base/result.hpp"
 #include "event/sparse_rows.hpp"
 #include "snn/integer.hpp"
@@ -32,9 +33,9 @@ class Projection {
  public:
   virtual ~Projection() = default;
   /// Adds the rows of `events` (logical indices) to `target`, which has the projection's output
-  /// order, and marks the touched blocks. `way` is one that is offered. Up to `threads` ranges of
+  /// order, and marks the touched blocks. `way` is one that is offered. The workers' ranges of
   /// targets are worked on at once if that pays.
-  virtual DeliveryCount deliver(const Events<V>& events, Schedule way, int threads,
+  virtual DeliveryCount deliver(const Events<V>& events, Schedule way, const Workers& workers,
                                 DenseArray<V>& target) const = 0;
   /// Targets of a range, where sums are better made range by range, when they are used: what
   /// deliver does is then done by announce, and by add_range for every range that has a touched

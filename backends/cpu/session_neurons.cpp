@@ -134,7 +134,7 @@ void CpuSession<V>::run_neurons(Element<V>& element, std::uint32_t node, std::in
   // Parts keep their memory over steps that need fewer.
   state.parts.resize(std::max(state.parts.size(), static_cast<std::size_t>(std::max(1, threads))));
   for (NeuronPart<V>& part : state.parts) start_part(plan, state, emits, part);
-  for_ranges(blocks.words().size(), 1, threads,
+  for_ranges(blocks.words().size(), 1, {threads, plan.cuts},
              [&](std::size_t part, std::size_t first, std::size_t last) {
                run_words(plan, state, step, first, last, state.parts[part]);
              });

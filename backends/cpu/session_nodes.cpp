@@ -271,7 +271,7 @@ void CpuSession<V>::run_projection(Element<V>& element, std::uint32_t node, std:
     count = plan.projection->announce(in, way, out.touched);
     element.nodes[node].announced = {&in, way, count.executed};
   } else {
-    count = plan.projection->deliver(in, way, step_threads_, out);
+    count = plan.projection->deliver(in, way, {step_threads_, plan.cuts}, out);
   }
   ++(way == Schedule::kBitmask ? stats.steps_bitmask
      : way == Schedule::kDense ? stats.steps_dense

@@ -50,11 +50,11 @@ class SparseProjection : public Projection<V> {
            (repeats_ ? rows_cost(*repeats_) : 0.0);
   }
 
-  DeliveryCount deliver(const Events<V>& events, Schedule way, int threads,
+  DeliveryCount deliver(const Events<V>& events, Schedule way, const Workers& workers,
                         DenseArray<V>& target) const override {
     const DeliveryCount count = announce(events, way, target.touched);
     V* out = target.data.data();
-    const int useful = count.executed < kWorthThreads ? 1 : threads;
+    const Workers useful = workers.when(count.executed >= kWorthThreads);
     const std::size_t unit = BitmaskRows<V>::kTargets;
     for_ranges(
         rows_.size().targets, unit, useful, [&](std::size_t, std::size_t from, std::size_t to) {

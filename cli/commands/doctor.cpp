@@ -9,6 +9,7 @@
 #include "cli/exit_codes.hpp"
 #include "cli/host.hpp"
 #include "cli/motion_demo.hpp"
+#include "cli/partition_engines.hpp"
 #include "sensors/codec.hpp"
 
 namespace spikeloom::cli {
@@ -55,6 +56,9 @@ Value report(const SelfTest& test) {
   value.set("sanitizers", build_info::sanitizers).set("hdf5", hdf5_version());
   value.set("cuda", part(build_info::has_cuda, build_info::cuda_reason));
   value.set("mpi", part(build_info::has_mpi, build_info::mpi_reason));
+  for (const PartitionEngine& engine : partition_engines()) {
+    value.set(engine.name, part(engine.reason.empty(), engine.reason.c_str()));
+  }
   value.set("backends", backends_value()).set("host", host_value());
   Value codecs = Value::list();
   for (const EventCodec& codec : event_codecs()) codecs.push(codec.name);
@@ -74,6 +78,10 @@ std::string report_text(const SelfTest& test) {
                       build_info::cuda_reason);
   text += fmt::format("mpi        {}: {}\n", build_info::has_mpi ? "yes" : "no",
                       build_info::mpi_reason);
+  for (const PartitionEngine& engine : partition_engines()) {
+    text += fmt::format("{:10} {}\n", engine.name,
+                        engine.reason.empty() ? "yes" : "no: " + engine.reason);
+  }
   for (const BackendInfo& info : backends()) {
     text += fmt::format("backend    {}: {}\n", info.name,
                         info.available ? "yes, " + info.description : "no, " + info.reason);

@@ -13,6 +13,7 @@
 #include "cli/commands/map_commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/number_check.hpp"
+#include "cli/partition_engines.hpp"
 #include "cli/table.hpp"
 #include "mapping/partition/hgr_file.hpp"
 #include "mapping/partition/partition.hpp"
@@ -26,7 +27,7 @@ using namespace mapping;
 constexpr double kRoom = 1.05;
 
 struct PartitionCommand {
-  std::string file, out;
+  std::string file, out, engine = "own";
   std::uint32_t capacity = 256, cores = 0, max_axons = 0;
   double synapse_ratio = 0.0;
   int cycles = -1;
@@ -37,6 +38,7 @@ struct Outcome {
   Partition partition;
   PartUse use;
   double seconds = 0.0, cpu_seconds = 0.0;
+  bool feasible = true;  ///< ours always is: anything else is an error
 };
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -50,6 +52,19 @@ void add_synapses(Hypergraph& graph) {
   }
   graph.weight = std::move(weight);
   graph.resources = 2;
+}
+
+/// The fullest core's load of resource r.
+std::uint32_t fullest(const Hypergraph& graph, const PartUse& use, std::uint32_t r) {
+  std::uint32_t most = 0;
+  for (std::size_t i = r; i < use.load.size(); i += graph.resources) {
+    most = std::max(most, use.load[i]);
+  }
+  return most;
+}
+
+std::uint32_t most_axons(const PartUse& use) {
+  return *std::max_element(use.axons.begin(), use.axons.end());
 }
 
 Result<Outcome> run(const PartitionCommand& command, Hypergraph& graph) {
@@ -74,21 +89,21 @@ Result<Outcome> run(const PartitionCommand& command, Hypergraph& graph) {
   Outcome outcome;
   const auto started = std::chrono::steady_clock::now();
   const double cpu_started = cpu_seconds();
-  SPIKELOOM_TRY(outcome.partition, partition(graph, options));
+  if (command.engine == "own") {
+    SPIKELOOM_TRY(outcome.partition, partition(graph, options));
+  } else {
+    SPIKELOOM_TRY(outcome.partition, partition_by(command.engine, graph, options));
+  }
   outcome.cpu_seconds = cpu_seconds() - cpu_started;
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
   outcome.seconds = taken.count();
   outcome.use = part_use(graph, outcome.partition);
-  return outcome;
-}
-
-/// The fullest core's load of resource r.
-std::uint32_t fullest(const Hypergraph& graph, const PartUse& use, std::uint32_t r) {
-  std::uint32_t most = 0;
-  for (std::size_t i = r; i < use.load.size(); i += graph.resources) {
-    most = std::max(most, use.load[i]);
+  const auto over = [](std::uint32_t amount, std::uint32_t limit) { return amount > limit; };
+  for (std::uint32_t r = 0; r < graph.resources; ++r) {
+    outcome.feasible &= !over(fullest(graph, outcome.use, r), options.capacity[r]);
   }
-  return most;
+  if (options.max_axons) outcome.feasible &= !over(most_axons(outcome.use), *options.max_axons);
+  return outcome;
 }
 
 Value to_value(const PartitionCommand& command, const Hypergraph& graph, const Outcome& outcome) {
@@ -96,11 +111,10 @@ Value to_value(const PartitionCommand& command, const Hypergraph& graph, const O
   value.set("file", command.file).set("neurons", graph.vertices).set("nets", graph.nets());
   value.set("cores", outcome.partition.parts).set("packets", outcome.partition.packets);
   value.set("seconds", outcome.seconds).set("cpu_seconds", outcome.cpu_seconds);
-  value.set("feasible", true);  // anything else is an error
+  value.set("engine", command.engine).set("feasible", outcome.feasible);
   value.set("max_neurons", fullest(graph, outcome.use, 0));
   if (graph.resources > 1) value.set("max_synapses", fullest(graph, outcome.use, 1));
-  return value.set("max_axons",
-                   *std::max_element(outcome.use.axons.begin(), outcome.use.axons.end()));
+  return value.set("max_axons", most_axons(outcome.use));
 }
 
 std::string to_text(const PartitionCommand& command, const Hypergraph& graph,
@@ -116,7 +130,8 @@ std::string to_text(const PartitionCommand& command, const Hypergraph& graph,
   table.row({"neurons of the fullest core", number("max_neurons")});
   if (graph.resources > 1) table.row({"synapses of the fullest core", number("max_synapses")});
   table.row({"sources of the core with most", number("max_axons")});
-  return text + table.text() + fmt::format("\n{:.2f} s\n", outcome.seconds);
+  return text + table.text() + (outcome.feasible ? "" : "\na core is over a limit\n") +
+         fmt::format("\n{:.2f} s\n", outcome.seconds);
 }
 
 Result<int> map_partition(const PartitionCommand& command, Console& console) {
@@ -124,7 +139,7 @@ Result<int> map_partition(const PartitionCommand& command, Console& console) {
   auto done = run(command, graph);
   if (!done.ok()) return std::move(done).error().in(command.file);
   const Outcome& outcome = *done;
-  if (!command.out.empty()) {
+  if (!command.out.empty() && outcome.feasible) {
     std::string text;
     for (const std::uint32_t core : outcome.partition.part) text += fmt::format("{}\n", core);
     SPIKELOOM_CHECK(io::write_file_atomic(command.out, text));
@@ -132,7 +147,7 @@ Result<int> map_partition(const PartitionCommand& command, Console& console) {
   SPIKELOOM_CHECK(printed(command.common.json
                               ? console.print_json(to_value(command, graph, outcome))
                               : console.print(to_text(command, graph, outcome))));
-  return kExitOk;
+  return outcome.feasible ? kExitOk : kExitResource;
 }
 
 }  // namespace
@@ -153,6 +168,9 @@ void add_map_partition(CLI::App& map, Chosen& chosen) {
   sub->add_option("--cycles", command->cycles, "repetitions; more are better and slower")
       ->check(whole_number);
   sub->add_option("--out", command->out, "write the core of each neuron, a line each");
+  sub->add_option("--engine", command->engine,
+                  "own, or a partitioner of graphs to compare with, where the build has it")
+      ->check(CLI::IsMember({"own", "metis", "scotch"}));
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;

@@ -1,10 +1,12 @@
 /// `spikeloom run`: recordings in, decisions and counts out; with --live see cli/live.hpp.
 
+#include <algorithm>
 #include <chrono>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "backends/cpu/planned.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/filter_flags.hpp"
@@ -15,6 +17,10 @@
 #include "cli/run_batch.hpp"
 #include "cli/run_directory.hpp"
 #include "cli/text_run.hpp"
+#include "mapping/detail/shared_cores.hpp"
+#include "mapping/from_program.hpp"
+#include "mapping/map.hpp"
+#include "mapping/plan_file.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -24,6 +30,8 @@ struct RunCommand : RunJob {
   TextFlags text;
   MappedFlags mapped;
   std::string out;
+
+  bool has_plan() const { return !mapped.target.empty() || !mapped.plan.empty(); }
 };
 
 /// Without a folder, what --record asks for goes into the JSON document.
@@ -39,9 +47,47 @@ void print_notes(const RunCommand& command, const RunBatch& work, Console& conso
                            to_string(work.pipeline.read_out)));
 }
 
+/// Whether the machine is one chip without routers, whose Plans cpu runs.
+Result<bool> is_flat(const MappedFlags& flags) {
+  if (!flags.plan.empty()) {
+    SPIKELOOM_TRY(const mapping::Plan plan, mapping::read_plan(flags.plan));
+    return mapping::detail::shares_cores(plan.target);
+  }
+  SPIKELOOM_TRY(const mapping::Target target, mapping::load_target(flags.target));
+  return mapping::detail::shares_cores(target);
+}
+
+/// The cpu backend with the Plan that was asked for.
+Result<std::shared_ptr<const Executable>> on_cores(const Executable& even, const MappedFlags& flags,
+                                                   std::vector<std::string>& notes) {
+  mapping::Plan plan;
+  if (!flags.plan.empty()) {
+    SPIKELOOM_TRY(plan, mapping::read_plan(flags.plan));
+  } else {
+    SPIKELOOM_TRY(auto target, mapping::load_target(flags.target));
+    const bool flat = mapping::detail::shares_cores(target);
+    if (flat && flags.target.find(':') == std::string::npos) {
+      SPIKELOOM_TRY(
+          target, mapping::load_target(fmt::format("{}:{}", flags.target, even.options().threads)));
+    }
+    SPIKELOOM_TRY(const auto graph, mapping::population_graph(even.program()));
+    SPIKELOOM_TRY(plan, mapping::map(graph, target));
+  }
+  SPIKELOOM_TRY(auto executable, cpu::compile_planned(even.program(), even.options(), plan));
+  std::uint64_t most = 0;
+  for (const mapping::PlanCore& core : plan.cores) most = std::max(most, core.use.data_bytes());
+  notes.push_back(fmt::format("{} threads own what the Plan gave them, at most {} bytes each",
+                              plan.cores.size(), most));
+  return executable;
+}
+
 Result<int> run(const RunCommand& command, Console& console) {
   const auto start = std::chrono::steady_clock::now();
-  SPIKELOOM_TRY(const RunBatch work, prepare_batch(command));
+  SPIKELOOM_TRY(RunBatch work, prepare_batch(command));
+  if (command.has_plan()) {
+    SPIKELOOM_TRY(work.pipeline.executable,
+                  on_cores(*work.pipeline.executable, command.mapped, work.pipeline.notes));
+  }
   if (!command.record.empty() && command.out.empty() && !command.common.json) {
     console.warn("--record shows nothing without --out DIR or --json");
   }
@@ -57,7 +103,9 @@ Result<int> run(const RunCommand& command, Console& console) {
     result.outcome.states.clear();
     return {};
   };
-  SPIKELOOM_TRY(const auto results, run_batch(command, work, console, keep));
+  RunJob job = command;
+  if (command.has_plan()) job.common.threads = 1;  // recordings one by one: each has all threads
+  SPIKELOOM_TRY(const auto results, run_batch(job, work, console, keep));
   RunContext context{command.model, &work.pipeline, 0.0, shows_records(command)};
   context.wall_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -71,6 +119,21 @@ Result<int> run(const RunCommand& command, Console& console) {
   return kExitOk;
 }
 
+/// On cpu, whose threads own what the Plan gives them.
+Result<int> run_planned(RunCommand command, Console& console) {
+  const bool other = command.run.backend != "auto" && command.run.backend != "cpu";
+  if (other || command.text.given() || command.live.live) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "Plans are run on recordings, by cpu or the emulator",
+                 .got = other               ? "--backend " + command.run.backend
+                        : command.live.live ? std::string("--live")
+                                            : std::string("text"),
+                 .next = "leave out --plan and --target"};
+  }
+  command.run.backend = "cpu";
+  return run(command, console);
+}
+
 Result<int> run_any(const RunCommand& command, Console& console) {
   SPIKELOOM_TRY(const bool is_mapped, is_mapped_network(command.model));
   if (is_mapped) {
@@ -78,7 +141,11 @@ Result<int> run_any(const RunCommand& command, Console& console) {
                        !command.input.files.empty(), command.out, command.common},
                       console);
   }
-  const bool is_chip = !command.mapped.target.empty() || !command.mapped.plan.empty();
+  const bool is_chip = command.has_plan();
+  if (is_chip && command.run.backend != "emulator") {
+    SPIKELOOM_TRY(const bool flat, is_flat(command.mapped));
+    if (flat || command.run.backend != "auto") return run_planned(command, console);
+  }
   if (command.run.backend == "emulator" || (command.run.backend == "auto" && is_chip)) {
     if (command.text.given()) {
       return run_text_on_plan({command.model, command.run, command.text, command.common},

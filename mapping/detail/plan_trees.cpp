@@ -126,17 +126,14 @@ Result<PlanTable> compressed_table(const Plan& plan, const Machine& machine, std
 }
 
 void place_blocks(Plan& plan) {
-  std::vector<std::uint64_t> slice_end(plan.slices.size()), chip_end;
+  std::vector<std::uint64_t> core_end, chip_end;
   for (const PlanCore& core : plan.cores) {
     if (core.chip >= chip_end.size()) chip_end.resize(core.chip + std::size_t{1}, 0);
-  }
-  for (std::size_t s = 0; s < slice_end.size(); ++s) {
-    const CoreUse& use = plan.cores[plan.slices[s].core].use;
-    slice_end[s] = use.table_bytes + use.state_bytes + use.buffer_bytes;
+    core_end.push_back(core.use.table_bytes + core.use.state_bytes + core.use.buffer_bytes);
   }
   for (PlanBlock& block : plan.blocks) {
-    const std::uint32_t chip = plan.cores[plan.slices[block.slice].core].chip;
-    std::uint64_t& end = block.in_chip ? chip_end[chip] : slice_end[block.slice];
+    const std::uint32_t core = plan.slices[block.slice].core;
+    std::uint64_t& end = block.in_chip ? chip_end[plan.cores[core].chip] : core_end[core];
     block.address = end;
     end += block.bytes;
   }

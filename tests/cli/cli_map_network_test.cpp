@@ -85,6 +85,50 @@ TEST_F(CliMap, MendsComparesAndDrawsPlans) {
   EXPECT_EQ(*(*points.as_list())[2].find("cores")->as_integer(), 8);
 }
 
+TEST_F(CliMap, RatesOfARunWeighPackets) {
+  save(two_if_network(), path("net.nir"));
+  save_array(path("ones.npy"), {8, 2}, std::vector<float>(16, 1.0F));
+  const auto packets = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"map", "net.nir", "--target", "spinnaker2", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto done = run(words);
+    EXPECT_EQ(done.code, cli::kExitOk) << done.err;
+    return done.code == cli::kExitOk ? done.json().find("packets")->number() : -1.0;
+  };
+  ASSERT_EQ(run({"run", "net.nir", "--input", "ones.npy", "--out", "ones"}).code, cli::kExitOk);
+  // Two sources reach one core: with 0.05 events a tick each, or with the 1 that the run counted.
+  EXPECT_NEAR(packets({}), 2 * 0.05, 1e-9);
+  EXPECT_NEAR(packets({"--rate", "0.5"}), 2 * 0.5, 1e-9);
+  EXPECT_NEAR(packets({"--rates", "ones"}), 2 * 1.0, 1e-9);
+  EXPECT_NEAR(packets({"--rates", "ones/run.json"}), 2 * 1.0, 1e-9);
+  const auto other =
+      run({"map", "motion.nir", "--dt", "1e-3", "--target", "spinnaker2", "--rates", "ones"});
+  EXPECT_NE(other.code, cli::kExitOk) << other.out;
+  EXPECT_NE(run({"map", "net.nir", "--target", "spinnaker2", "--rates", "nowhere"}).code,
+            cli::kExitOk);
+}
+
+TEST_F(CliMap, CpuRunsWhatItsPlanGivesTheThreads) {
+  save(two_if_network(), path("net.nir"));
+  save_array(path("ones.npy"), {8, 2}, std::vector<float>(16, 1.0F));
+  ASSERT_EQ(run({"map", "net.nir", "--target", "cpu:2", "-o", "plan.json"}).code, cli::kExitOk);
+  for (const std::vector<std::string>& how :
+       {std::vector<std::string>{"--plan", "plan.json"}, {"--target", "cpu", "--threads", "2"}}) {
+    std::vector<std::string> words = {"run", "net.nir", "--input", "ones.npy", "--json"};
+    words.insert(words.end(), how.begin(), how.end());
+    const auto done = run(words);
+    ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+    // Worked out in cli_models.hpp.
+    EXPECT_EQ(numbers_at(done.json(), {"output_counts"}), (std::vector<double>{4, 8}));
+    EXPECT_NE(done.out.find("2 threads own"), std::string::npos) << done.out;
+  }
+  const auto live = run({"run", "net.nir", "--live", "--plan", "plan.json"});
+  EXPECT_NE(live.code, cli::kExitOk);
+  const auto chip =
+      run({"run", "net.nir", "--input", "ones.npy", "--backend", "cpu", "--target", "spinnaker2"});
+  EXPECT_EQ(chip.code, cli::kExitUnsupported) << "no Plan is left out silently";
+}
+
 TEST_F(CliMap, WhatDoesNotFitIsSaid) {
   const auto small =
       run({"map", "ring.json", "--target", "spinnaker1:chip", "--neurons-per-core", "20"});

@@ -45,6 +45,26 @@ TEST_F(CliMapPartition, TwoMoreLimitsAreKept) {
   EXPECT_LE(*value.find("max_axons")->as_integer(), 12);
 }
 
+/// What doctor says is in the build divides the chains, and the other says how to get it.
+TEST_F(CliMapPartition, EnginesOfOthersAreThereOrSayHow) {
+  const auto doctor = run({"doctor", "--json"});
+  ASSERT_EQ(doctor.code, cli::kExitOk) << doctor.err;
+  for (const std::string engine : {"metis", "scotch"}) {
+    const auto done =
+        run({"map", "partition", "chains.hgr", "--capacity", "32", "--json", "--engine", engine});
+    if (!*doctor.json().find(engine)->find("built")->as_bool()) {
+      EXPECT_EQ(done.code, cli::kExitUnsupported);
+      EXPECT_NE(done.err.find("lib" + engine + "-dev"), std::string::npos) << done.err;
+      continue;
+    }
+    ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+    EXPECT_EQ(*done.json().find("engine")->as_string(), engine);
+    EXPECT_EQ(*done.json().find("feasible")->as_bool(), true);
+    EXPECT_LE(*done.json().find("packets")->as_integer(), 4);
+  }
+  EXPECT_EQ(run({"map", "partition", "chains.hgr", "--engine", "other"}).code, cli::kExitUsage);
+}
+
 TEST_F(CliMapPartition, WhatDoesNotFitIsAnError) {
   const auto done = run({"map", "partition", "chains.hgr", "--capacity", "10", "--cores", "5"});
   EXPECT_EQ(done.code, cli::kExitResource);

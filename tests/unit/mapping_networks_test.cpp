@@ -78,6 +78,19 @@ TEST(NetworksAtHand, OfLavaFitSpiNNaker) {
   }
 }
 
+/// Those that every build carries. A neuron of their first layer hears more sources than a core of
+/// loihi does.
+TEST(NetworksAtHand, OfGesturesFitSpiNNaker) {
+  for (const char* name : {"gesture-lif", "gesture-egru"}) {
+    SCOPED_TRACE(name);
+    const auto path =
+        test::source_dir() / "models/gesture/weights" / (std::string(name) + ".sloom");
+    const auto graph = graph_of(path, "", "");
+    for (const char* target : {"spinnaker2", "spinnaker1"}) expect_answer(graph, target, true);
+    expect_answer(graph, "loihi", false);
+  }
+}
+
 TEST(NetworksAtHand, ThePrunedLanguageModelFitsOneSpiNNaker2Chip) {
   const auto path =
       test::source_dir() / "models/language/weights/wt2-prune95/wt2-prune95.safetensors";

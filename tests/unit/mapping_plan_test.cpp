@@ -1,5 +1,6 @@
 /// Resources, cuts, keys, whole Plans and their files.
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -219,6 +220,66 @@ TEST(Plans, DamagedFilesAreRefused) {
   EXPECT_TRUE(parse_plan(bytes, "p").ok());
   EXPECT_FALSE(parse_plan(bytes.first(bytes.size() / 2), "p").ok());
   EXPECT_FALSE(parse_plan(std::as_bytes(std::span("{}", 2)), "p").ok());
+}
+
+PopulationGraph lowered_graph(const Network& network) {
+  Discretisation discretisation;
+  discretisation.dt = 1.0;
+  discretisation.link_delay = 1;
+  const auto program = lower(network, discretisation);
+  EXPECT_TRUE(program.ok()) << program.error().message();
+  auto graph = population_graph(*program);
+  EXPECT_TRUE(graph.ok()) << graph.error().message();
+  return graph.ok() ? *std::move(graph) : PopulationGraph();
+}
+
+TEST(PopulationGraphs, AFlattenLeavesAConvolutionItsWindows) {
+  node::Conv2d convolution;
+  convolution.weight = Tensor::full({2, 1, 3, 3}, 1.0F);
+  const node::Flatten flatten{
+      Tensor::scalar<std::int64_t>(0), Tensor::scalar<std::int64_t>(-1), {}};
+  const auto read_out = lowered_graph(test::chain({1, 6, 8}, {convolution, flatten}, {48}));
+  ASSERT_EQ(read_out.populations.size(), 2U);
+  EXPECT_EQ(read_out.populations[1].shape, (Extent3{2, 4, 6}));
+  ASSERT_EQ(read_out.projections.size(), 1U);
+  EXPECT_EQ(read_out.projections[0].pattern, Pattern::kWindow);
+  const auto neurons =
+      lowered_graph(test::chain({1, 6, 8}, {convolution, flatten, test::relay(1.0F, 48)}, {48}));
+  ASSERT_EQ(neurons.populations.size(), 2U);
+  EXPECT_EQ(neurons.populations[1].shape, (Extent3{2, 4, 6}));
+  for (const char* name : {"spinnaker1", "spinnaker2", "loihi", "cpu:2", "gpu"}) {
+    const auto plan = map(neurons, target(name));
+    ASSERT_TRUE(plan.ok()) << name << plan.error().message();
+    EXPECT_TRUE(check(*plan).ok()) << name;
+  }
+}
+
+/// Whichever comes first, the neurons or the weights.
+TEST(PopulationGraphs, AnOutputAddsUpNeuronsAndWeights) {
+  for (const bool weights_first : {false, true}) {
+    NetworkBuilder builder;
+    builder.add("in", test::input({3}));
+    builder.add("neurons", test::relay(1.0F, 3));
+    builder.add("weights", test::linear(3, 3, std::vector<float>(9, 1.0F)));
+    builder.add("out", test::output({3}));
+    builder.connect("in", "neurons");
+    builder.connect("in", "weights");
+    builder.connect(weights_first ? "weights" : "neurons", "out");
+    builder.connect(weights_first ? "neurons" : "weights", "out");
+    const auto network = std::move(builder).build();
+    ASSERT_TRUE(network.ok());
+    const auto graph = lowered_graph(*network);
+    ASSERT_EQ(graph.populations.size(), 3U);
+    std::vector<Pattern> into_output;
+    for (const Projection& projection : graph.projections) {
+      if (graph.populations[projection.target].name == "out") {
+        into_output.push_back(projection.pattern);
+      }
+    }
+    std::sort(into_output.begin(), into_output.end());
+    EXPECT_EQ(into_output, (std::vector<Pattern>{Pattern::kAll, Pattern::kOneToOne}))
+        << weights_first;
+  }
 }
 
 TEST(Fits, NameTheResourceAndTheChange) {
