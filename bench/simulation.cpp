@@ -5,10 +5,15 @@
 /// events a second, where the time goes, bytes a synapse, memory predicted and measured, a digest
 /// of the spikes.
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -33,7 +38,7 @@ struct Options {
   std::int64_t neurons = 20000, degree = 1000, active = 450;
   std::uint64_t seed = 1;
   double warm_up_ms = 500.0, run_ms = 1000.0;
-  bool digest = false, no_phases = false, every_rank = false;
+  bool digest = false, no_phases = false, every_rank = false, beside_exact = false;
   EngineOptions engine = {.threads = 1};
 };
 
@@ -96,6 +101,45 @@ Result<Network> make_network(const Options& options) {
   return balanced(options.neurons * ranks, options.degree, options.seed);
 }
 
+/// Runs the network in closed form and exactly, from t = 0 to `until`, and prints where the spikes
+/// part: the first step in which other neurons fire.
+Status compare_with_exact(const Network& network, EngineOptions options, std::int64_t until) {
+  using Spikes = std::vector<std::pair<std::int64_t, std::uint32_t>>;
+  std::array<std::unique_ptr<Engine>, 2> engines;  // closed form, exact
+  for (const bool exact : {false, true}) {
+    options.closed_form = !exact;
+    SPIKELOOM_TRY(engines[exact ? 1 : 0], Engine::make(network, options));
+  }
+  constexpr std::int64_t kTogether = 1000;
+  std::uint64_t equal = 0;
+  for (std::int64_t done = 0; done < until; done += kTogether) {
+    std::array<Spikes, 2> spikes;
+    for (std::size_t e = 0; e < 2; ++e) {
+      SPIKELOOM_CHECK(
+          engines[e]->advance(std::min(kTogether, until - done),
+                              [&](std::int64_t step, std::span<const std::uint32_t> neurons) {
+                                for (const std::uint32_t n : neurons)
+                                  spikes[e].emplace_back(step, n);
+                                return true;
+                              }));
+    }
+    const auto [closed, exact] =
+        std::mismatch(spikes[0].begin(), spikes[0].end(), spikes[1].begin(), spikes[1].end());
+    equal += static_cast<std::uint64_t>(closed - spikes[0].begin());
+    if (closed == spikes[0].end() && exact == spikes[1].end()) continue;
+    const bool early = exact == spikes[1].end() || (closed != spikes[0].end() && *closed < *exact);
+    const auto [step, neuron] = early ? *closed : *exact;
+    fmt::print(
+        "{{\"equal_spikes\": {}, \"first_difference\": {{\"step\": {}, \"ms\": {}, "
+        "\"neuron\": {}, \"only_in\": \"{}\"}}}}\n",
+        equal, step, static_cast<double>(step) * network.dt, neuron,
+        early ? "closed form" : "exact");
+    return {};
+  }
+  fmt::print("{{\"equal_spikes\": {}, \"first_difference\": null}}\n", equal);
+  return {};
+}
+
 Status run(Options options) {
   using Clock = std::chrono::steady_clock;
   const auto seconds = [](Clock::time_point from) {
@@ -105,12 +149,15 @@ Status run(Options options) {
   const simulation::Ranks* ranks = options.engine.ranks.get();
   SPIKELOOM_TRY(const Network network, make_network(options));
   SPIKELOOM_TRY(const auto estimate, simulation::estimate_memory(network, options.engine));
+  const auto steps = [&](double ms) { return std::llround(ms / network.dt); };
+  if (options.beside_exact) {
+    return compare_with_exact(network, options.engine, steps(options.warm_up_ms + options.run_ms));
+  }
   const double base_mb = bench::peak_memory_mb();
   auto start = Clock::now();
   SPIKELOOM_TRY(const auto engine, Engine::make(network, options.engine));
   const double build = seconds(start);
   const double peak_mb = (bench::peak_memory_mb() - base_mb) * 1.048576;
-  const auto steps = [&](double ms) { return std::llround(ms / network.dt); };
   SPIKELOOM_CHECK(engine->advance(steps(options.warm_up_ms)));
   const auto before = engine->counts();
   engine->measure_phases(!options.no_phases);
@@ -178,6 +225,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.engine.threads)->capture_default_str();
   app.add_flag("--procedural", options.engine.procedural, "regenerate synapses at each spike");
   app.add_flag("--closed-form", options.engine.closed_form, "neurons move when they are reached");
+  app.add_flag("--beside-exact", options.beside_exact,
+               "print the first spike in which closed form and exact mode part");
   app.add_flag("--double", options.engine.in_double, "neurons in double");
   app.add_option("--warm-up", options.warm_up_ms, "ms, not timed")->capture_default_str();
   app.add_option("--run", options.run_ms, "ms, timed")->capture_default_str();

@@ -1,6 +1,7 @@
 #include "tests/support/run_network.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <ostream>
 
 #include "snn/lowering.hpp"
@@ -119,6 +120,10 @@ std::string to_string(const Runner& runner) {
 }
 
 void PrintTo(const Runner& runner, std::ostream* out) { *out << to_string(runner); }
+
+bool runs_sample(const std::string& backend, std::size_t sample) {
+  return backend != kCudaHost || sample % 10 == 0 || std::getenv("SPIKELOOM_FULL") != nullptr;
+}
 
 std::vector<Runner> real_runners() {
   std::vector<Runner> all;

@@ -30,6 +30,9 @@ struct Recorded {
 /// The kernels of the backend cuda on the processor: in no list of backends, but in the tests'.
 inline constexpr const char* kCudaHost = "cuda-host";
 
+/// They are slow there: of long tests every tenth sample; all with SPIKELOOM_FULL set.
+bool runs_sample(const std::string& backend, std::size_t sample);
+
 /// A backend in one of its arithmetics, as test parameter.
 struct Runner {
   std::string backend;

@@ -56,7 +56,7 @@ TEST(Resources, AreTheBytesThatAreLaidOut) {
   EXPECT_EQ(packed.table_bytes, 2048U + 3 * 16);
   EXPECT_EQ(packed.shared_bytes, 0U);
   EXPECT_EQ(packed.synapses, 50U);
-  EXPECT_DOUBLE_EQ(packed.cycles, 5 * 264 + 0.1 * 50 * 12.5);
+  EXPECT_DOUBLE_EQ(packed.cycles, 5 * 264 + 0.1 * 50 * 25);
   const CoreUse rows = use(dense, "spinnaker1");
   EXPECT_EQ(rows.row_bytes, 10U * (12 + 5 * 4));  // header of three words, a word a synapse
   EXPECT_EQ(rows.shared_bytes, rows.row_bytes);

