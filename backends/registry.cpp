@@ -16,9 +16,10 @@ const std::vector<std::unique_ptr<Backend>>& registry() {
     list.push_back(make_cpu_backend());
     list.push_back(std::make_unique<UnavailableBackend>(
         "emulator", "a mapped network on an emulated many-core chip",
-        "it takes networks that are mapped already: run NETWORK.yaml --target CHIP.yaml"));
-    list.push_back(std::make_unique<UnavailableBackend>("mpi", "one network over several machines",
-                                                        "not part of this version"));
+        "it runs whole recordings by a Plan: run MODEL --backend emulator --target spinnaker2"));
+    list.push_back(std::make_unique<UnavailableBackend>(
+        "mpi", "one network over several machines",
+        "it runs simulated networks alone: mpirun -n 4 spikeloom simulate NETWORK"));
     list.push_back(make_reference_backend());
     return list;
   }();

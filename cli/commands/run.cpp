@@ -142,6 +142,14 @@ Result<int> run_any(const RunCommand& command, Console& console) {
                       console);
   }
   const bool is_chip = command.has_plan();
+  if (command.mapped.target.ends_with(".yaml")) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "chips in .yaml run networks of SANA-FE, which name their cores",
+                 .where = command.model,
+                 .expected = "a network of SANA-FE",
+                 .got = "another file",
+                 .next = "give --target loihi, spinnaker1 or spinnaker2"};
+  }
   if (is_chip && command.run.backend != "emulator") {
     SPIKELOOM_TRY(const bool flat, is_flat(command.mapped));
     if (flat || command.run.backend != "auto") return run_planned(command, console);
