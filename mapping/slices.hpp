@@ -6,8 +6,8 @@
 /// that windows touch is cut into boxes of channels, rows and columns; of those that need at most
 /// 5 % more cores than the fewest, the boxes are taken that the fewest packets have to visit.
 ///
-/// Where cores share one memory (cpu, gpu: one chip without a clock), every core has a part of every population
-/// instead: rows where windows touch it, else runs.
+/// Where cores share one memory (cpu, gpu: one chip without a clock), every core has a part of
+/// every population instead: rows where windows touch it, else runs.
 
 #include <cstdint>
 #include <vector>
