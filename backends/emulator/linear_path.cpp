@@ -56,7 +56,10 @@ void convolution(const op::Convolution& c, const IntegerNode& integer, const Ter
   }
 }
 
-void sum_pool(const op::Pool& p, const Term& term, Terms& out) {
+/// Calls f(element, kernel row, kernel column) for every output element whose window holds the
+/// term.
+template <typename F>
+void for_each_window(const op::Pool& p, const Term& term, F f) {
   const std::int64_t area = p.input.rows * p.input.columns;
   const std::int64_t channel = term.index / area;
   const std::int64_t row = term.index % area / p.input.columns;
@@ -68,11 +71,15 @@ void sum_pool(const op::Pool& p, const Term& term, Terms& out) {
     for (std::int64_t kc = 0; kc < p.kernel.columns; ++kc) {
       const std::int64_t q =
           output_position(column, kc, p.stride.columns, 1, p.pad_before.columns, p.output.columns);
-      if (q < 0) continue;
-      out.push_back(
-          {narrow((channel * p.output.rows + r) * p.output.columns + q), term.delay, term.weight});
+      if (q >= 0) f((channel * p.output.rows + r) * p.output.columns + q, kr, kc);
     }
   }
+}
+
+void sum_pool(const op::Pool& p, const Term& term, Terms& out) {
+  for_each_window(p, term, [&](std::int64_t element, std::int64_t, std::int64_t) {
+    out.push_back({narrow(element), term.delay, term.weight});
+  });
 }
 
 /// A sum for each gate of a unit: those of the kernel, then those of the recurrent weights.
@@ -89,23 +96,10 @@ void gates(const op::SourceMatrix& matrix, const op::Recurrent& layer, std::uint
 }
 
 void taps(const op::Pool& p, const Term& term, Terms& out) {
-  const std::int64_t area = p.input.rows * p.input.columns;
-  const std::int64_t channel = term.index / area;
-  const std::int64_t row = term.index % area / p.input.columns;
-  const std::int64_t column = term.index % p.input.columns;
-  for (std::int64_t kr = 0; kr < p.kernel.rows; ++kr) {
-    const std::int64_t r =
-        output_position(row, kr, p.stride.rows, 1, p.pad_before.rows, p.output.rows);
-    if (r < 0) continue;
-    for (std::int64_t kc = 0; kc < p.kernel.columns; ++kc) {
-      const std::int64_t q =
-          output_position(column, kc, p.stride.columns, 1, p.pad_before.columns, p.output.columns);
-      if (q < 0) continue;
-      const std::int64_t element = (channel * p.output.rows + r) * p.output.columns + q;
-      out.push_back({narrow((element * p.kernel.rows + kr) * p.kernel.columns + kc), term.delay,
-                     term.weight});
-    }
-  }
+  for_each_window(p, term, [&](std::int64_t element, std::int64_t kr, std::int64_t kc) {
+    out.push_back(
+        {narrow((element * p.kernel.rows + kr) * p.kernel.columns + kc), term.delay, term.weight});
+  });
 }
 
 }  // namespace
