@@ -64,7 +64,7 @@ Network balanced(std::int64_t neurons, std::int64_t degree, std::uint64_t seed) 
   return n;
 }
 
-/// The size of a fly's brain: `active` neurons fire at about 40 Hz whatever happens, the others
+/// The size of a fly's brain: `active` neurons fire at 38 Hz whatever happens, the others
 /// listen; each neuron has `degree` targets.
 Network sparse(std::int64_t neurons, std::int64_t active, std::int64_t degree, std::uint64_t seed) {
   Network n;

@@ -121,7 +121,10 @@ Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const R
   SPIKELOOM_TRY(outcome.plan, find_plan(program, flags, console));
   SPIKELOOM_TRY(const IntegerProgram integer, to_integer(program));
   const auto& constants = outcome.plan.target.constants;
-  outcome.tick_cycles = constants.tick_seconds * constants.clock;
+  const double clock = flags.performance == "slow"
+                           ? constants.clock
+                           : std::max(constants.clock, constants.fast_clock);
+  outcome.tick_cycles = constants.tick_seconds * clock;
   if (keeps) outcome.folder.emplace(outcome.plan);
   const std::size_t count = std::max<std::size_t>(batch.samples.size(), 1);
   for (std::size_t i = 0; i < count; ++i) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <map>
 #include <numeric>
 #include <sys/resource.h>
 
@@ -157,8 +158,11 @@ std::string bytes_text(double bytes) {
 Status write_sonata(const std::string& path, const SimulationOutcome& outcome) {
   SPIKELOOM_TRY(auto file, io::Hdf5Writer::create(path));
   SPIKELOOM_TRY(auto spikes, file.root().create_group("spikes"));
+  std::map<std::string, int> seen;
   for (const StoredEvents& events : outcome.recording.events) {
-    SPIKELOOM_TRY(auto group, spikes.create_group(events.node));
+    const int again = seen[events.node]++;  // recorded before
+    const std::string name = again == 0 ? events.node : fmt::format("{}_{}", events.node, again);
+    SPIKELOOM_TRY(auto group, spikes.create_group(name));
     std::vector<double> times;
     for (const std::int64_t step : events.step) {
       times.push_back(static_cast<double>(step + 1) * outcome.recording.step_seconds * 1e3);

@@ -165,7 +165,7 @@ class Cutter {
       if (const auto resource = over(share, limits_[p])) {
         return Error{
             .code = ErrorCode::kResource,
-            .what = fmt::format("a {}th of population '{}' does not fit a core of {}: {}", parts,
+            .what = fmt::format("1/{} of population '{}' does not fit a core of {}: {}", parts,
                                 graph_.populations[p].name, target_.name, to_string(*resource)),
             .expected = fmt::format("at most {:.0f}", amount(limits_[p], *resource)),
             .got = fmt::format("{:.0f}", amount(share, *resource)),

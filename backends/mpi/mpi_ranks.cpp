@@ -26,7 +26,7 @@ Status checked(int code, const char* what) {
                .next = "go on from the last checkpoint"};
 }
 
-/// An exchange is one all-to-all of boxes of one size, the number of words in front, so that it can
+/// An exchange is one all-gather of boxes of one size, the number of words in front, so that it can
 /// begin before anybody knows how much the others send; what a box does not hold follows in a
 /// second round, and boxes grow.
 class MpiRanks : public Ranks {

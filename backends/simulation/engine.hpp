@@ -63,8 +63,8 @@ struct EnginePhases {
 class Engine : public Simulator {
  public:
   /// Errors of check(network); kResource: the estimate is over the limit, which it names;
-  /// kInvalidArgument: threads not in 1 to 1,024; kUnsupported: sums of weights that 32 bits might
-  /// not hold.
+  /// kInvalidArgument: threads not in 1 to 1,024. Sums of weights have 32 bits, unchecked: at most
+  /// 131,000 of the largest weight in one step, 13,000 where currents are whole.
   static Result<std::unique_ptr<Engine>> make(Network network, const EngineOptions& options = {});
 
   /// The state after step() steps, to go on from elsewhere: same network and arithmetic, any

@@ -1,9 +1,9 @@
 #pragma once
 /// The simulator that defines the right result: plain loops in double, written to be read.
 ///
-/// It makes the network row by row as snn/simulation/connectivity.hpp and draws.hpp define it,
-/// holds every synapse as (target, delay, weight) and shares with faster engines the equations of a
-/// neuron and nothing else. Step k, in this order:
+/// It takes the rows of snn/simulation/connectivity.hpp and the draws of draws.hpp, as the engine
+/// does, and shares the equations of a neuron with it; synapses are held as (target, delay,
+/// weight), and delivery, order and arithmetic are its own. Step k, in this order:
 ///
 ///     1. every neuron integrates; its input is what arrives in step k: the weights of the spikes
 ///        that left in step k - delay, and the Poisson spikes of step k

@@ -96,11 +96,13 @@ Result<int> robustness(const RobustnessCommand& command, Console& console) {
   const auto curve = std::find_if(curves().begin(), curves().end(),
                                   [&](const Curve& one) { return command.curve == one.name; });
   SPIKELOOM_TRY(const VisionModels models, load_vision(command.files));
+  const std::size_t count =
+      std::min(static_cast<std::size_t>(command.count), models.pictures.size());
   SPIKELOOM_TRY(const CurveLine line, measure(command, *curve, models, console));
   if (!command.out.empty()) {
     CurvePicture picture{.title = fmt::format("Accuracy against {}", curve->name),
                          .x_name = curve->x_name,
-                         .y_name = fmt::format("right, of {} pictures", with_commas(command.count)),
+                         .y_name = fmt::format("right, of {} pictures", with_commas(count)),
                          .lines = {line},
                          .reversed = command.curve == "weight-bits"};
     picture.lines.front().name = "spiking";
@@ -109,7 +111,7 @@ Result<int> robustness(const RobustnessCommand& command, Console& console) {
   }
   if (command.common.json) {
     Value value = Value::map();
-    value.set("curve", command.curve).set("pictures", command.count);
+    value.set("curve", command.curve).set("pictures", static_cast<std::int64_t>(count));
     value.set("points", line_value(line));
     SPIKELOOM_CHECK(printed(console.print_json(value)));
     return kExitOk;

@@ -1,9 +1,8 @@
 #pragma once
 /// Lists of synapses from files, for simulation::ExplicitList.
 ///
-///     .csv    source,target[,weight[,delay]]   one synapse a line, after a heading with these
-///     names
-///                                              in any order; '#' begins a comment
+///     .csv    source,target[,weight[,delay]]   one synapse a line, after a heading with
+///                                              these names in any order; '#' begins a comment
 ///     .npz    arrays source, target and, where they are, weight, delay
 ///     .h5     SONATA edges: /edges/<population>/source_node_id, target_node_id and, in group 0,
 ///             syn_weight, delay; <population> has to be named where the file has several

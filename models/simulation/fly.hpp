@@ -17,7 +17,7 @@ namespace spikeloom {
 
 struct FlyOptions {
   std::int64_t neurons = 138000, active = 450;
-  std::int64_t connections = 15000000;  ///< an equal number from each neuron, rounded
+  std::int64_t connections = 15000000;  ///< drawn at random among all pairs, some twice
   std::uint64_t seed = 1;
 };
 

@@ -1,15 +1,15 @@
 #pragma once
 /// Neuron models of simulated networks: one neuron, one step of the grid, exact where it is linear.
 ///
-/// The reference simulator and the fast kernels compile these and share nothing else. A model is a
+/// The reference simulator and the fast kernels compile the same equations. A model is a
 /// struct with
 ///
 ///     kName, kParameters, kStates        for descriptions, recordings and messages
 ///     Parameters                         units of NEST: ms, mV, pA, pF
-///     Coefficients<V>, State<V>          members of type V only, so that both can be held by
-///     column coefficients(parameters, dt)       propagators of one step; those of n steps with n
-///     dt initial(parameters)                at t = 0 step(state, input, coefficients)   true: it
-///     spiked
+///     Coefficients<V>, State<V>          members of type V only: both can be held by column
+///     coefficients(parameters, dt)       propagators of a step; with n dt, of n steps
+///     initial(parameters)                at t = 0
+///     step(state, input, coefficients)   true: it spiked
 ///
 /// and a line in `SimulationModels`; docs/simulation.md adds one. Order of a step, as in NEST: the
 /// membrane integrates from the state at the start of the step, synaptic currents decay and then

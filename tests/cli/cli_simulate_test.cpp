@@ -92,6 +92,19 @@ TEST_F(CliSimulate, ARunFolderHoldsSpikesTracesAndStatistics) {
   EXPECT_TRUE(contains(rate.out, "Hz")) << rate.out;
 }
 
+TEST_F(CliSimulate, APopulationRecordedTwiceIsKeptTwice) {
+  write_example();
+  const auto twice =
+      run({"simulate", "example.toml", "--time", "40", "--record", "E", "--out", "twice"});
+  ASSERT_EQ(twice.code, 0) << twice.err;
+  auto sonata = io::Hdf5File::open(path("twice/spikes.h5"));
+  ASSERT_TRUE(sonata.ok()) << sonata.error().message();
+  const auto spikes = sonata->root().group("spikes");
+  ASSERT_TRUE(spikes.ok());
+  EXPECT_TRUE(spikes->group("E").ok());
+  EXPECT_TRUE(spikes->group("E_1").ok());
+}
+
 TEST_F(CliSimulate, ARunFromACheckpointEqualsTheUninterruptedOne) {
   write_example();
   const std::vector<std::string> common = {"simulate", "example.toml", "--warm-up", "0", "--json"};

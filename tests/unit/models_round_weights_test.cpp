@@ -1,6 +1,7 @@
 /// Weights of fewer bits: nearest multiples of a step per output.
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -38,6 +39,23 @@ TEST(ModelsRoundWeights, ZerosStayZero) {
   ASSERT_TRUE(made.ok());
   const auto& linear = std::get<node::Linear>(made->nodes()[1].kind);
   EXPECT_EQ(linear.weight.to_doubles(), (std::vector<double>{0, 0, 0, 0, 0, 1}));
+}
+
+TEST(ModelsRoundWeights, WeightsTooSmallForAStepRoundToZero) {
+  const float least = std::numeric_limits<float>::denorm_min();
+  const auto made = round_weights(one_layer({least, 0, 0, 0, 0, 1}, std::nullopt), 8);
+  ASSERT_TRUE(made.ok());
+  const auto& linear = std::get<node::Linear>(made->nodes()[1].kind);
+  EXPECT_EQ(linear.weight.to_doubles(), (std::vector<double>{0, 0, 0, 0, 0, 127}));
+}
+
+TEST(ModelsRoundWeights, WeightsWithoutAFiniteFloatAreRefused) {
+  for (const float bad : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
+    const auto made = round_weights(one_layer({1, 1, 1, 1, bad, 1}, std::nullopt), 8);
+    ASSERT_FALSE(made.ok()) << bad;
+    EXPECT_EQ(made.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(made.error().message().find("fc"), std::string::npos) << made.error().message();
+  }
 }
 
 TEST(ModelsRoundWeights, OtherBitsAreRefused) {

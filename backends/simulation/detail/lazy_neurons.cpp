@@ -17,7 +17,7 @@ constexpr double kMostRefractory = 65535.0;
 /// Steps beyond which a checkpoint does not tell how long ago a neuron moved.
 constexpr std::uint32_t kLongAgo = 1U << 29;
 
-/// The parameters of neuron `i`, V_m its own.
+/// The parameters that a population shares; V_m is that of its first neuron.
 IafPscExp::Parameters parameters_of(const Network& network, std::uint32_t population) {
   IafPscExp::Parameters parameters;
   for (const auto& info : IafPscExp::kParameters) {
@@ -39,7 +39,7 @@ LazyNeurons::LazyNeurons(const Network& network, const Part& part, double unit)
   refractory_steps_ = static_cast<std::uint16_t>(c.refractory_steps);
   rest_ = p.E_L;
   const double longest = std::max(p.tau_m, p.tau_syn_ex) / network.dt;
-  const auto steps = static_cast<std::size_t>(std::min(kForgotten * longest, kMostSteps));
+  const auto steps = static_cast<std::size_t>(kForgotten * longest);
   for (std::size_t n = 0; n <= steps + 1; ++n) {
     const auto after = IafPscExp::coefficients(p, network.dt * static_cast<double>(n));
     after_.push_back({static_cast<float>(after.decay),
@@ -169,6 +169,8 @@ bool can_be_lazy(const Network& network, std::uint32_t population) {
   }
   const IafPscExp::Parameters p = parameters_of(network, population);
   if (detail::refractory_steps(p.t_ref, network.dt) > kMostRefractory) return false;
+  // Later steps than the table has would be taken for its last one.
+  if (kForgotten * std::max(p.tau_m, p.tau_syn_ex) / network.dt > kMostSteps) return false;
   // Neurons that fire by themselves never wait.
   if (p.I_e * p.tau_m / p.C_m >= p.V_th - p.E_L) return false;
   return std::none_of(network.stimuli.begin(), network.stimuli.end(), [&](const Stimulus& s) {
