@@ -135,9 +135,6 @@ struct Staging {
 constexpr std::size_t kStagings = 4;
 constexpr std::size_t kMostStaged = std::size_t{32} << 20;
 
-/// Shared memory of a block without asking for more.
-constexpr std::size_t kPlainShared = 48 * 1024;
-
 class DeviceMachine : public Machine {
  public:
   Status start() {
@@ -224,7 +221,11 @@ class DeviceMachine : public Machine {
   cudaError_t prepare(const K&, const KernelCall& call) {
     cudaFuncAttributes attributes{};
     const cudaError_t code = cudaFuncGetAttributes(&attributes, run_kernel<K>);
-    if (code != cudaSuccess || call.shared <= kPlainShared) return code;
+    // Per kernel, not per call: it only grows.
+    if (code != cudaSuccess ||
+        call.shared <= static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes)) {
+      return code;
+    }
     return cudaFuncSetAttribute(run_kernel<K>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                 static_cast<int>(call.shared));
   }

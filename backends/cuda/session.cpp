@@ -111,10 +111,13 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
     auto& sequence = count == 1 ? one_step_ : chunk_;
     if (sequence == nullptr) {
       auto made = machine_.record(make_calls(count == 1 ? 1 : kChunk));
-      if (!made.ok()) return std::move(made).error();
-      sequence = *std::move(made);
+      if (made.ok()) {
+        sequence = *std::move(made);
+      } else {
+        status = std::move(made).error();  // the input has been taken already
+      }
     }
-    status = machine_.run(*sequence);
+    if (status.ok()) status = machine_.run(*sequence);
   }
   if (!status.ok()) {
     lost_ = true;

@@ -254,7 +254,7 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
     calls.push_back(call(SparseGatherKernel<V>{rows, device.in, device.out.ref, image.start.data(),
                                                image.source.data(), image.real.data(),
                                                or_null(image.scale), or_null(image.bias)}));
-  } else {
+  } else if (!device.list_count.empty()) {  // else it has no targets
     const SourceList list{device.list_count.data(), device.list_index.data(), device.in.size};
     const BlockedRows weights{image.block_start.data(), image.pivot.data(), image.synapse.data(),
                               image.fan_out.data(),     device.in.size,     device.out.ref.size,
