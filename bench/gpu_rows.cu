@@ -221,6 +221,8 @@ double run(const Network& n, const Firing& firing, const Step& step, std::uint32
   check(cudaStreamCreate(&stream), "stream");
   cudaGraph_t graph;
   cudaGraphExec_t executable;
+  // Sums of the configuration before would be right, too.
+  check(cudaMemset(step.out.value, 0, n.rule.sources * sizeof(std::int32_t)), "clear");
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capture");
   for (std::uint32_t t = 0; t < firing.steps; ++t) {
     Signal<std::int32_t> in = step.in;
@@ -231,6 +233,7 @@ double run(const Network& n, const Firing& firing, const Step& step, std::uint32
     run_kernel<<<compact.blocks(), kTile, sizeof(CompactKernel<std::int32_t>::Shared), stream>>>(
         compact);
     run_kernel<<<deliver.blocks(), threads, shared, stream>>>(deliver);
+    check(cudaGetLastError(), "launch");
   }
   check(cudaStreamEndCapture(stream, &graph), "capture");
   check(cudaGraphInstantiate(&executable, graph, 0), "graph");

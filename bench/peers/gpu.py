@@ -27,7 +27,7 @@ SUITES = ("parity_tests", "unit_tests")
 
 
 class Meter:
-    """Joules of the first GPU, from NVML's counter or from samples of its power."""
+    """Watts of the first GPU, from samples by NVML."""
 
     def __init__(self):
         self.samples, self.stop = [], threading.Event()
@@ -164,7 +164,7 @@ def rows_benchmark(report):
 
 
 def timed(torch, work, device, seconds):
-    """Median and best of passes, after one that compiles; and when it all happened."""
+    """Median and best of passes, after one that compiles; when it all happened; how many."""
     sync = torch.cuda.synchronize if device == "cuda" else (lambda: None)
     result = work()
     sync()
@@ -174,7 +174,7 @@ def timed(torch, work, device, seconds):
         result = work()
         sync()
         passes.append(time.perf_counter() - start)
-    return result, min(passes), statistics.median(passes), began, time.time()
+    return result, min(passes), statistics.median(passes), began, time.time(), len(passes)
 
 
 def folded(torch, model, frames, chunk):
@@ -186,13 +186,13 @@ def folded(torch, model, frames, chunk):
 
 
 def rival(report, meter, name, way, batch, steps, expected, work, torch, device, seconds):
-    counts, best, median, began, ended = timed(torch, work, device, seconds)
+    counts, best, median, began, ended, passes = timed(torch, work, device, seconds)
     right = None
     if expected is not None:
         right = int((counts.cpu() == expected).flatten(1).all(1).sum())
     row = {"throughput": name, "backend": way, "batch": batch, "steps": steps, "best_s": best,
            "median_s": median, "right_counts": right, "recordings_per_s": batch / best,
-           "began": began, "ended": ended}
+           "began": began, "ended": ended, "passes": passes}
     if meter.nvml:
         row["watts"] = meter.watts(began, ended)
     report.add(row)
@@ -320,7 +320,7 @@ def torch_linear(report, device, size, steps, batch, forms):
                     neurons.reset()
                     return neurons(F.linear(x.flatten(0, 1), weight).view(steps, batch, size))
 
-                _, best, median, _, _ = timed(torch, work, device, 0.5)
+                _, best, median, *_ = timed(torch, work, device, 0.5)
                 way = f"PyTorch, {form} neurons" + (", TF32" if tf32 else "")
                 report.add({"linear": size, "backend": way, "batch": batch, "steps": steps,
                             "asked": "dense", "activity": 1.0, "best_s": best, "median_s": median})
@@ -348,7 +348,8 @@ def markdown(rows, steps):
             continue
         joules = None
         if r.get("watts") and idle:
-            joules = (r["watts"] - idle) * r["median_s"] / r["batch"]
+            # Power is a mean over all of it, what lies between the passes included.
+            joules = (r["watts"] - idle) * (r["ended"] - r["began"]) / (r["passes"] * r["batch"])
         lines.append(f"| {r['throughput']} | {r['backend']} | {r['batch']} | "
                      f"{1e3 * r['best_s']:.2f} | {r['recordings_per_s']:.0f} | "
                      f"{number(r.get('right_counts'))} | {number(joules)} |")
