@@ -31,6 +31,7 @@ class WeakMachine : public cuda::Machine {
   }
   Status clear(void* memory, std::size_t bytes) override { return host_->clear(memory, bytes); }
   Result<std::unique_ptr<cuda::Sequence>> record(std::vector<cuda::KernelCall> calls) override {
+    if (records_left-- <= 0) return Error{.code = ErrorCode::kResource, .what = "no graph"};
     return host_->record(std::move(calls));
   }
   Status run(cuda::Sequence& sequence) override {
@@ -42,7 +43,7 @@ class WeakMachine : public cuda::Machine {
   std::uint64_t memory() const override { return host_->memory(); }
 
   std::uint64_t limit = ~std::uint64_t{0};
-  int runs_left = 1 << 30;
+  int runs_left = 1 << 30, records_left = 1 << 30;
 
  private:
   std::shared_ptr<cuda::Machine> host_ = cuda::make_host_machine();
@@ -132,6 +133,32 @@ TEST(CudaSession, StopsWhenTheDeviceIsLostAndBeginsAgain) {
   Count after;
   ASSERT_TRUE(session.read(after).ok());
   EXPECT_EQ(after.events_, 96U);
+}
+
+/// The steps' input has been taken by then: going on would leave it out.
+TEST(CudaSession, AStepThatCannotBeRecordedIsNotLeftOut) {
+  const auto machine = std::make_shared<WeakMachine>();
+  machine->records_left = 0;
+  const auto executable = cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(1);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  Session& session = **opened;
+  const std::vector<Time> time = {0};
+  const std::vector<std::uint32_t> index = {1};
+  ASSERT_TRUE(session.push(0, 0, {time, index, {}}).ok());
+  const Status refused = session.advance(16 * session.step_time());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().what, "no graph");
+  machine->records_left = 1 << 30;
+  EXPECT_FALSE(session.advance(16 * session.step_time()).ok()) << "its input is lost";
+
+  ASSERT_TRUE(session.reset().ok());
+  ASSERT_TRUE(session.push(0, 0, {time, index, {}}).ok());
+  ASSERT_TRUE(session.advance(16 * session.step_time()).ok());
+  Count after;
+  ASSERT_TRUE(session.read(after).ok());
+  EXPECT_EQ(after.events_, 4U);
 }
 
 TEST(CudaStages, PartCyclesFromChains) {
