@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Issue 11 (Emulator), bar by bar: runs what shows each bar and writes a page with the results.
+#
+#   ./dev accept 11             everything; installs PyPI's sanafe in build/emulator
+#   ./dev accept 11 --reduced   without SANA-FE itself and the language model's 700 tokens
+set -euo pipefail
+
+reduced=false
+if [ "${1:-}" = --reduced ]; then reduced=true; fi
+build=${SPIKELOOM_BUILD:?'run it through ./dev accept 11'}
+binary=${SPIKELOOM_BINARY:?'run it through ./dev accept 11'}
+report=${SPIKELOOM_REPORT:?'run it through ./dev accept 11'}
+shared=${SPIKELOOM_SHARED:-../shared}
+work=build/acceptance/11
+rm -rf "$work"
+mkdir -p "$work"
+failed=0
+rows=()
+figures=()
+
+# row NUMBER WHAT RESULT LOG: a result that is not "passed" fails the run and shows its log.
+row() {
+    if [ "$3" != passed ]; then
+        failed=1
+        tail -n 30 "$4" >&2
+    fi
+    rows+=("| $1 | $2 | $3 |")
+}
+
+# bar NUMBER WHAT COMMAND...: runs the command, keeps its output, adds a row.
+bar() {
+    local number=$1 what=$2 log result=passed
+    shift 2
+    log=$work/bar-${#rows[@]}.log
+    printf 'accept: bar %s: %s\n' "$number" "$what" >&2
+    if ! "$@" >"$log" 2>&1; then result='**failed**'; fi
+    row "$number" "$what" "$result" "$log"
+}
+
+# limit NUMBER WHAT VALUE most|least BAR: a measured value beside its bar.
+limit() {
+    local log=$work/bar-${#rows[@]}.log result=passed
+    printf '%s: %s, bar: at %s %s\n' "$2" "$3" "$4" "$5" | tee "$log" >&2
+    awk -v v="$3" -v b="$5" -v way="$4" \
+        'BEGIN { exit !(v != "" && (way == "most" ? v <= b : v >= b)) }' </dev/null ||
+        result='**missed**'
+    row "$1" "$2: $3 (at $4 $5)" "$result" "$log"
+}
+
+# figure TITLE COMMAND...: output that the page shows as it is.
+figure() {
+    local title=$1 text
+    shift
+    printf 'accept: %s\n' "$title" >&2
+    # An exit code of 1 says that packets were lost, which the text then says too.
+    text=$("$@" 2>>"$work/figures.log") || [ "$?" = 1 ] || failed=1
+    figures+=("$title" "$text")
+}
+
+# A filter that matches nothing, or tests that skip for want of data, must not count as a pass.
+# shellcheck disable=SC2317 # called through bar
+gtest() {
+    "$build/tests/$1" --gtest_filter="$2" --gtest_list_tests | grep -c '^  ' >/dev/null &&
+        CI=true "$build/tests/$1" --gtest_filter="$2"
+}
+
+value_of() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$@"; }
+
+# --- 1: spikes of cpu ----------------------------------------------------------------------------
+bar 1 'random networks, machines and partitions: what cpu sends, bit for bit' \
+    gtest property_tests 'EmulatedPlan*'
+bar 1 'cnn_sinabs on four partitions, language stacks' \
+    gtest validation_tests '*EmulatedCnn*:EmulatedLanguage*'
+bar 1 'runs with losses: cpu without exactly the listed packets' \
+    gtest validation_tests 'EmulatedLosses*'
+
+# --- 2: SANA-FE ----------------------------------------------------------------------------------
+bar 2 'SANA-FE: every spike, count and energy as listed, time of the cycle mode' \
+    gtest validation_tests 'EmulatorAcceptance*:*EmulatorParity*'
+dvs=$shared/acceptance/emulator
+if ! $reduced; then
+    bar 2 'SANA-FE itself beside the emulator on four networks' ./dev emulator --dvs "$dvs"
+fi
+
+# --- 3: speed and memory on one core -------------------------------------------------------------
+emulate_dvs() {
+    taskset -c 0 "$binary" run "$dvs/dvs.yaml" --target "$dvs/loihi.yaml" --backend emulator \
+        --steps 100 --json --quiet
+}
+emulate_dvs >"$work/dvs.json"
+limit 3 'synaptic events/s, one core' "$(value_of "$work/dvs.json" synaptic_events_per_s)" least 20e6
+limit 3 'seconds to read the network' "$(value_of "$work/dvs.json" load_s)" most 0.5
+limit 3 'MB at most' "$(python3 - "$binary" "$dvs" <<'PY'
+import resource, subprocess, sys
+binary, dvs = sys.argv[1:]
+subprocess.run([binary, "run", f"{dvs}/dvs.yaml", "--target", f"{dvs}/loihi.yaml", "--backend",
+                "emulator", "--steps", "100", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3)
+PY
+)" most 300
+
+# --- 4: power models -----------------------------------------------------------------------------
+figure 'Power of chips, foretold beside published (bar 4)' "$binary" energy --chip-power --quiet
+
+# --- 5: the language model's stack ---------------------------------------------------------------
+text=$shared/data/wikitext-2/wiki.test.tokens
+if ! $reduced; then
+    "$binary" quantize models/language/weights/wt2-prune95/wt2-prune95.safetensors \
+        -o "$work/wt2.sloom" --bits 8 --quiet
+    figure 'The pruned language model on 150 PEs (bar 5)' "$binary" run "$work/wt2.sloom" \
+        --backend emulator --text "$text" --tokens 700 --cores 150 --quiet
+fi
+
+# --- 7: nothing is lost silently -----------------------------------------------------------------
+bar 7 'dropped, late, overrun: counted and named; wrong images refused' \
+    gtest validation_tests 'EmulatedPlan*:EmulatedLosses*'
+
+{
+    printf '# Acceptance: Emulator\n\n'
+    if $reduced; then echo 'Reduced run: SANA-FE itself and the language model are left out.'; fi
+    printf 'Revision %s.\n\n' "$(git rev-parse --short HEAD)"
+    printf '| bar | what | result |\n|---|---|---|\n'
+    printf '%s\n' "${rows[@]}"
+    for ((i = 0; i < ${#figures[@]}; i += 2)); do
+        printf '\n%s:\n\n```\n%s\n```\n' "${figures[i]}" "${figures[i + 1]}"
+    done
+} >"$report"
+exit "$failed"
