@@ -2,6 +2,7 @@
 /// What the environment says about who started this process.
 
 #include <cstdlib>
+#include <initializer_list>
 
 namespace spikeloom::simulation {
 
