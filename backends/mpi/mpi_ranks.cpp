@@ -35,6 +35,12 @@ class MpiRanks : public Ranks {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);
+    MPI_Comm machine = MPI_COMM_NULL;
+    if (MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &machine) ==
+        MPI_SUCCESS) {
+      MPI_Comm_size(machine, &on_this_machine_);
+      MPI_Comm_free(&machine);
+    }
   }
   MpiRanks(const MpiRanks&) = delete;
   MpiRanks& operator=(const MpiRanks&) = delete;
@@ -42,6 +48,7 @@ class MpiRanks : public Ranks {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  int on_this_machine() const override { return on_this_machine_; }
   std::uint64_t bytes_sent() const override { return sent_; }
   std::uint64_t bytes_received() const override { return received_; }
 
@@ -114,7 +121,7 @@ class MpiRanks : public Ranks {
     return {};
   }
 
-  int rank_ = 0, size_ = 1;
+  int rank_ = 0, size_ = 1, on_this_machine_ = 1;
   std::size_t room_ = 63;  ///< words of a box besides their number; the same on all ranks
   std::vector<std::uint64_t> mine_, box_, boxes_, lists_;
   MPI_Request request_ = MPI_REQUEST_NULL;
@@ -126,9 +133,9 @@ class MpiRanks : public Ranks {
 Result<std::shared_ptr<Ranks>> join_ranks() {
   if (launched_ranks() <= 1) return std::shared_ptr<Ranks>();
   int provided = 0;
-  // Only the thread that is thread 0 of the engine calls MPI.
+  // The engine's threads call MPI, one at a time.
   SPIKELOOM_CHECK(
-      checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "starting MPI"));
+      checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "starting MPI"));
   return std::shared_ptr<Ranks>(std::make_shared<MpiRanks>());
 }
 

@@ -43,8 +43,10 @@ std::size_t columns_of(const Network& network, std::uint32_t population,
 /// The slices of this process.
 std::vector<Slice> slices_of(const Network& network, const EngineOptions& options) {
   const auto threads = static_cast<std::size_t>(options.threads);
-  if (options.ranks == nullptr) return make_slices(network, 0, 1, threads);
-  return make_slices(network, options.ranks->rank(), options.ranks->size(), threads);
+  // In closed form few spikes reach few neurons, and what a spike costs by itself counts.
+  const bool small = !options.closed_form;
+  if (options.ranks == nullptr) return make_slices(network, 0, 1, threads, small);
+  return make_slices(network, options.ranks->rank(), options.ranks->size(), threads, small);
 }
 
 class SlicedEngine final : public Engine {
@@ -69,7 +71,7 @@ class SlicedEngine final : public Engine {
   void run_thread(Run& run, std::size_t thread);
   void after_step(Run& run, std::int64_t step);
   void start_exchange(Run& run, std::int64_t step);
-  void finish_exchange(Run& run);
+  void finish_exchange(Run& run, std::int64_t now);
   void publish(Run& run, std::int64_t step, std::span<const std::uint32_t> neurons);
   SimulationState gathered() const;
   Status join_ranks(std::vector<double>& values) const;
@@ -93,7 +95,7 @@ struct SlicedEngine::Run {
   const SpikeSink& sink;
   std::size_t threads = 1;
   StepBarrier barrier;
-  // Written by thread 0 between barriers.
+  // Written by one thread for all, when all have arrived.
   bool stopped = false;  ///< by the sink
   bool failed = false;   ///< an exchange
   Status status = {};
@@ -154,22 +156,11 @@ void SlicedEngine::run_thread(Run& run, std::size_t thread) {
       for (const auto& [fired, neuron] : run.received) slice.add(neuron, fired, now);
     });
   };
-  for (std::int64_t step = step_; step < run.last; ++step) {
-    own_slices([&](SliceState& slice) { slice.begin(step, phases, measure); });
-    PhaseClock clock(measure);
-    if (ranks && step == run.window && step != step_) {
-      if (thread == 0) {
-        finish_exchange(run);
-        if (run.stopped) run.last = step + 1;
-      }
-      run.barrier.wait();
-      if (run.failed) return;
-      add_received(step);
-    }
-    clock.add_to(phases.exchange);
-    own_slices([&](SliceState& slice) { slice.end(step, phases, measure); });
-    PhaseClock after(measure);
-    run.barrier.wait();
+  // Nobody waits for the others before having delivered what is known: threads that fall behind now
+  // and then need not hold up the others.
+  std::uint32_t arrival = 0;
+  const auto add_spikes_of = [&](std::int64_t step) {
+    run.barrier.wait(arrival);
     for (const bool fetch : {true, false}) {
       own_slices([&](SliceState& slice) {
         for (const SliceState& from : slices_) {
@@ -179,17 +170,26 @@ void SlicedEngine::run_thread(Run& run, std::size_t thread) {
         }
       });
     }
-    if (thread == 0) after_step(run, step);
-    // Others may look at `run` only when thread 0 has decided.
-    if (run.sink || ranks) run.barrier.wait();
-    after.add_to(phases.exchange);
-    if (run.failed || (run.stopped && !ranks)) return;
+  };
+  const auto exchange = [&](std::int64_t now) {
+    run.barrier.wait(run.barrier.arrive([&] { finish_exchange(run, now); }));
+    if (!run.failed) add_received(now);
+  };
+  for (std::int64_t step = step_; step < run.last; ++step) {
+    own_slices([&](SliceState& slice) { slice.prepare(phases, measure); });
+    PhaseClock clock(measure);
+    if (step != step_) {
+      add_spikes_of(step - 1);
+      if (ranks && !run.failed && step == run.window) exchange(step);
+      if (run.failed || (run.stopped && !ranks)) return;
+    }
+    clock.add_to(phases.exchange);
+    own_slices([&](SliceState& slice) { slice.move(step, phases, measure); });
+    arrival = run.barrier.arrive([&] { after_step(run, step); });
   }
-  if (ranks && run.last > step_) {
-    if (thread == 0) finish_exchange(run);
-    run.barrier.wait();
-    add_received(run.done);
-  }
+  if (run.last == step_) return;
+  add_spikes_of(run.last - 1);
+  if (ranks && !run.failed) exchange(run.last);
 }
 
 void SlicedEngine::after_step(Run& run, std::int64_t step) {
@@ -230,7 +230,7 @@ void SlicedEngine::start_exchange(Run& run, std::int64_t next) {
   run.window = next;
 }
 
-void SlicedEngine::finish_exchange(Run& run) {
+void SlicedEngine::finish_exchange(Run& run, std::int64_t now) {
   run.received.clear();
   if (!run.pending) return;
   run.pending = false;
@@ -257,6 +257,8 @@ void SlicedEngine::finish_exchange(Run& run) {
     std::sort(all.begin(), all.end());
     publish(run, step, all);
   }
+  // Other ranks know of this only now, too: all of them end with the step that begins.
+  if (run.stopped) run.last = std::min(run.last, now + 1);
 }
 
 Result<std::vector<double>> SlicedEngine::state(std::uint32_t population,
@@ -412,6 +414,7 @@ Result<MemoryEstimate> estimate_memory(const Network& network, const EngineOptio
           std::max(estimate.building,
                    building + Connectivity::expected_bytes(network, ranges_of(network, slice)));
     }
+    estimate.neurons += SliceState::expected_bytes(network, slice, options);
     for (const Part& part : slice.parts) {
       const bool lazy = options.closed_form && can_be_lazy(network, part.population);
       estimate.neurons += lazy ? LazyNeurons::expected_bytes(part)
@@ -423,8 +426,15 @@ Result<MemoryEstimate> estimate_memory(const Network& network, const EngineOptio
 
 Result<std::unique_ptr<Engine>> Engine::make(Network network, const EngineOptions& options) {
   SPIKELOOM_TRY(const MemoryEstimate estimate, estimate_memory(network, options));
-  const double limit = options.memory_limit > 0.0 ? options.memory_limit : available_memory();
-  if (limit > 0.0 && estimate.total() > limit) {
+  // Ranks of one machine have as many neurons each, and build when all have looked.
+  const int sharing = options.ranks == nullptr ? 1 : options.ranks->on_this_machine();
+  const double limit =
+      options.memory_limit > 0.0 ? options.memory_limit : available_memory() / sharing;
+  std::uint64_t refusals = limit > 0.0 && estimate.total() > limit ? 1 : 0;
+  if (options.ranks != nullptr) {
+    SPIKELOOM_CHECK(options.ranks->add_up(std::span(&refusals, 1)));
+  }
+  if (refusals > 0) {
     return Error{.code = ErrorCode::kResource,
                  .what = "the network does not fit into memory",
                  .expected = fmt::format("at most {:.0f} MB", limit / 1e6),

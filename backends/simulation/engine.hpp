@@ -9,7 +9,8 @@
 /// fire. Rows by source and delay (detail/rows.hpp) or regenerated at each spike (`procedural`)
 /// hold the same synapses. Neurons are split into slices, of which each thread has its own; the
 /// spikes of a step are known to all slices in the next one. Spikes are the same for any number of
-/// threads, stored or procedural, on any processor.
+/// threads, stored or procedural, on any processor. Sinks are called by any of the threads, one at
+/// a time.
 ///
 /// Arithmetic. Weights are whole numbers of a unit (snn/simulation/weight_units.hpp). Neurons are
 /// float32, or double with `in_double`: the equations of neuron_equations.hpp, each operation
@@ -37,8 +38,9 @@ struct EngineOptions {
   /// Several steps at once round once, so that spikes differ from those of other engines in the
   /// end.
   bool closed_form = false;
-  double memory_limit = 0.0;  ///< bytes; 0: what the machine has available
-  /// Null: this process has all neurons. Then each rank makes an engine, and calls advance, state,
+  /// Bytes; 0: what the machine has available, shared by its ranks.
+  double memory_limit = 0.0;
+  /// Null: this process has all neurons. Else each rank makes an engine, and calls advance, state,
   /// save and load together with the others; a sink sees all spikes on every rank, and has to give
   /// the same answers.
   std::shared_ptr<Ranks> ranks = nullptr;

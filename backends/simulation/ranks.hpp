@@ -1,7 +1,8 @@
 #pragma once
 /// Processes that simulate one network together, each its own range of neurons.
 ///
-/// All of them call the same functions in the same order. backends/mpi has them over MPI; tests
+/// All of them call the same functions in the same order, each by any of its threads but one at a
+/// time. backends/mpi has them over MPI; tests
 /// have them as threads.
 
 #include <cstdint>
@@ -18,6 +19,8 @@ class Ranks {
   virtual ~Ranks() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  /// Ranks, this one among them, that share this machine's memory.
+  virtual int on_this_machine() const { return size(); }
 
   /// Begins to send `mine` to all ranks, and returns at once; `mine` is copied. kIo: a rank or the
   /// network is gone.

@@ -311,6 +311,29 @@ TEST(SimulationEngine, ClosedFormMovesWhomSomethingReaches) {
   EXPECT_EQ(run(network, {.procedural = true, .closed_form = true}, kSteps), closed);
 }
 
+TEST(SimulationEngine, ClosedFormGoesThroughSeveralSegments) {
+  // 200,000 accumulators are two segments of one slice; split, they are one segment each.
+  Network network;
+  const Distribution tau = Constant{5.0};
+  const std::map<std::string, Distribution> quiet = {{"tau_syn_ex", tau}, {"tau_syn_in", tau}};
+  auto driven = quiet;
+  driven["I_e"] = Constant{420.0};
+  driven["V_m"] = Uniform{-70.0, -56.0};
+  network.populations = {{"driven", 50, "iaf_psc_exp", driven},
+                         {"quiet", 100000, "iaf_psc_exp", quiet},
+                         {"others", 100000, "iaf_psc_exp", quiet}};
+  const Distribution weight = Normal{3000.0, 300.0}, delay = Uniform{0.5, 2.0};
+  for (std::uint32_t target = 0; target < 3; ++target) {
+    network.projections.push_back({"", 0, target, FixedOutDegree{10}, weight, delay});
+  }
+  network.projections.push_back({"", 1, 2, FixedOutDegree{1}, weight, delay});
+  const Spikes one = run(network, {.closed_form = true}, 200);
+  const auto others = [](const auto& spike) { return spike.second >= 100050; };
+  EXPECT_GT(std::ranges::count_if(one, others), 300);
+  EXPECT_EQ(run(network, {.threads = 2, .closed_form = true}, 200), one);
+  EXPECT_EQ(run(network, {.procedural = true, .closed_form = true}, 200), one);
+}
+
 /// Ranks that are threads of one process.
 class ThreadRanks {
  public:
@@ -432,6 +455,7 @@ TEST(SimulationEngine, ClosedFormGoesOnFromACheckpoint) {
   const Spikes whole = run(network, options, 600);
   auto engine = Engine::make(network, {.threads = 2, .closed_form = true});
   ASSERT_TRUE(engine.ok());
+  ASSERT_TRUE((*engine)->advance(120).ok());  // its neurons have places, others than the saved ones
   const Status loaded = (*engine)->load(saved_after(network, options, 333));
   ASSERT_TRUE(loaded.ok()) << loaded.error().message();
   ASSERT_TRUE((*engine)->advance(267).ok());
@@ -476,6 +500,14 @@ TEST(SimulationEngine, PredictsAndRefusesMemory) {
   EXPECT_EQ(refused.error().code, ErrorCode::kResource);
   EXPECT_NE(refused.error().message().find("at most 1 MB"), std::string::npos)
       << refused.error().message();
+  // One rank that has no room refuses for all, before any of them builds.
+  ThreadRanks ranks(2);
+  ranks.each([&](std::shared_ptr<Ranks> rank) {
+    const double limit = rank->rank() == 0 ? 1e6 : 1e12;
+    const auto made = Engine::make(network, {.memory_limit = limit, .ranks = rank});
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.error().code, ErrorCode::kResource);
+  });
 }
 
 TEST(SimulationEngine, StopsWhereTheSinkSaysAndGoesOn) {

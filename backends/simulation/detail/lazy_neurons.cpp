@@ -31,7 +31,12 @@ IafPscExp::Parameters parameters_of(const Network& network, std::uint32_t popula
 }  // namespace
 
 LazyNeurons::LazyNeurons(const Network& network, const Part& part, double unit)
-    : neurons_(static_cast<std::size_t>(part.size)), unit_(unit) {
+    : network_(&network),
+      part_(part),
+      neurons_(static_cast<std::size_t>(part.size)),
+      place_(static_cast<std::size_t>(part.size)),
+      neuron_(static_cast<std::size_t>(part.size)),
+      unit_(unit) {
   const IafPscExp::Parameters p = parameters_of(network, part.population);
   const auto c = IafPscExp::coefficients(p, network.dt);
   threshold_ = static_cast<float>(c.threshold);
@@ -50,14 +55,33 @@ LazyNeurons::LazyNeurons(const Network& network, const Part& part, double unit)
     largest_gain_ = std::max(largest_gain_, after_.back().gain);
   }
   resting_ = static_cast<float>(p.I_e * p.tau_m / p.C_m);
-  std::vector<double> membrane(neurons_.size());
-  parameter_values(network, part.population, "V_m", part.first, membrane);
-  for (std::size_t i = 0; i < neurons_.size(); ++i) {
-    neurons_[i].membrane = static_cast<float>(membrane[i] - rest_);
-    if (!can_fire(neurons_[i])) continue;
-    neurons_[i].hot = 1;
-    hot_.push_back(static_cast<std::uint32_t>(i));
+  for (std::size_t first = 0; first < part.accumulator + neurons_.size(); first += kSegment) {
+    free_.push_back(
+        static_cast<std::uint32_t>(std::max(first, part.accumulator) - part.accumulator));
   }
+  const std::vector<double> membranes = initial_membranes();
+  for (std::size_t i = 0; i < membranes.size(); ++i) {
+    if (!can_fire(untouched(membranes[i]))) continue;
+    hot_.push_back(place(static_cast<std::uint32_t>(i)));
+    neurons_[hot_.back()].hot = 1;
+  }
+}
+
+std::vector<double> LazyNeurons::initial_membranes() const {
+  std::vector<double> membranes(neurons_.size());
+  parameter_values(*network_, part_.population, "V_m", part_.first, membranes);
+  return membranes;
+}
+
+std::uint32_t LazyNeurons::place(std::uint32_t i) {
+  if (place_[i] != 0) return place_[i] - 1;
+  const std::uint32_t at = free_[(part_.accumulator + i) / kSegment]++;
+  double membrane = 0.0;
+  parameter_values(*network_, part_.population, "V_m", part_.first + i, std::span(&membrane, 1));
+  neurons_[at] = untouched(membrane);
+  neuron_[at] = i;
+  place_[i] = at + 1;
+  return at;
 }
 
 void LazyNeurons::catch_up(Neuron& neuron) const {
@@ -79,7 +103,8 @@ void LazyNeurons::catch_up(Neuron& neuron) const {
   neuron.last = now_;
 }
 
-void LazyNeurons::step(double, std::uint32_t first, std::vector<std::uint32_t>& spikes) {
+void LazyNeurons::step(std::int32_t*, double, std::uint32_t first,
+                       std::vector<std::uint32_t>& spikes) {
   ++now_;
   const std::size_t before = spikes.size();
   std::size_t kept = 0;
@@ -87,7 +112,7 @@ void LazyNeurons::step(double, std::uint32_t first, std::vector<std::uint32_t>& 
     Neuron& neuron = neurons_[i];
     catch_up(neuron);
     if (neuron.membrane >= threshold_) {
-      spikes.push_back(first + i);
+      spikes.push_back(first + neuron_[i]);
       neuron.membrane = reset_;
       neuron.held = refractory_steps_;
     }
@@ -121,8 +146,9 @@ Status LazyNeurons::read(std::string_view variable, std::span<double> values) co
                  .what = "iaf_psc_exp has no such state variable",
                  .got = std::string(variable)};
   }
+  const std::vector<double> membranes = initial_membranes();
   for (std::size_t i = 0; i < neurons_.size(); ++i) {
-    Neuron neuron = neurons_[i];
+    Neuron neuron = state_of(i, membranes[i]);
     catch_up(neuron);
     values[i] = 0.0;
     if (variable == "V_m") values[i] = static_cast<double>(neuron.membrane) + rest_;
@@ -134,7 +160,9 @@ Status LazyNeurons::read(std::string_view variable, std::span<double> values) co
 
 std::vector<std::vector<double>> LazyNeurons::save() const {
   std::vector<std::vector<double>> columns(kColumns);
-  for (const Neuron& neuron : neurons_) {
+  const std::vector<double> membranes = initial_membranes();
+  for (std::size_t i = 0; i < neurons_.size(); ++i) {
+    const Neuron neuron = state_of(i, membranes[i]);
     columns[0].push_back(static_cast<double>(neuron.membrane));
     columns[1].push_back(static_cast<double>(neuron.current));
     columns[2].push_back(static_cast<double>(neuron.held));
@@ -148,16 +176,32 @@ std::vector<std::vector<double>> LazyNeurons::save() const {
 void LazyNeurons::load(std::span<const std::vector<double>> columns) {
   hot_.clear();
   touched_.clear();
-  for (std::size_t i = 0; i < neurons_.size(); ++i) {
-    Neuron& neuron = neurons_[i];
+  std::vector<Neuron> saved(neurons_.size());
+  std::vector<std::uint32_t> order(neurons_.size());
+  std::uint32_t longest = 0;
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    Neuron& neuron = saved[i];
     neuron.membrane = static_cast<float>(columns[0][i]);
     neuron.current = static_cast<float>(columns[1][i]);
     neuron.received = static_cast<std::int32_t>(columns[5][i]);
     neuron.held = static_cast<std::uint16_t>(
         std::clamp(columns[2][i], 0.0, static_cast<double>(refractory_steps_)));
-    neuron.last = now_ - static_cast<std::uint32_t>(std::max(columns[3][i], 0.0));
+    const auto age = static_cast<std::uint32_t>(std::max(columns[3][i], 0.0));
+    longest = std::max(longest, age);
+    neuron.last = now_ - age;
     neuron.hot = columns[4][i] != 0.0 ? 1 : 0;
-    if (neuron.hot != 0) hot_.push_back(static_cast<std::uint32_t>(i));
+    order[i] = static_cast<std::uint32_t>(i);
+  }
+  // Those that moved last first, so that those that take part lie together again. Places that were
+  // given stay: synapses know them.
+  origin_ = now_ - longest;
+  std::ranges::stable_sort(order, {}, [&](std::uint32_t i) { return now_ - saved[i].last; });
+  const std::vector<double> membranes = initial_membranes();
+  for (const std::uint32_t i : order) {
+    if (place_[i] == 0 && saved[i] == untouched(membranes[i])) continue;
+    const std::uint32_t at = place(i);
+    neurons_[at] = saved[i];
+    if (saved[i].hot != 0) hot_.push_back(at);
   }
 }
 

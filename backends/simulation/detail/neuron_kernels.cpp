@@ -116,7 +116,9 @@ HWY_ATTR void whole_currents(const WholeCurrentArrays& a) {
       const auto next = hn::IfThenElse(hn::LoadMaskBits(d, bytes), v, moved);
       const auto fires = hn::Ge(next, threshold);
       hn::Store(hn::IfThenElse(fires, reset, next), d, a.membrane + i);
-      hn::Store(hn::NearestInt(hn::Mul(current, current_decay)), di, a.current + i);
+      const auto left = hn::NearestInt(hn::Mul(current, current_decay));
+      hn::Store(hn::Add(left, hn::Load(di, a.input + i)), di, a.current + i);
+      hn::Store(hn::Zero(di), di, a.input + i);
       std::uint8_t mask[8] = {};
       hn::StoreMaskBits(d, fires, mask);
       std::uint64_t word = 0;

@@ -34,10 +34,11 @@ ModelKernel model_kernel(std::string_view model, bool in_double, bool own);
 ///     I' = I * current_decay, rounded to even   refractory time
 ///     V' >= threshold fires, V' = reset
 ///
-/// The input of a step is then added to I, which is the accumulator itself.
+/// The input of the step is then added to I.
 struct WholeCurrentArrays {
   float* membrane = nullptr;
   std::int32_t* current = nullptr;
+  std::int32_t* input = nullptr;              ///< in units; 0 afterwards
   const std::uint64_t* refractory = nullptr;  ///< a bit a neuron
   std::size_t size = 0;                       ///< a multiple of 64
   float decay = 0, gain = 0, drive = 0, current_decay = 0, threshold = 0, reset = 0;

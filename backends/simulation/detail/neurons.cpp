@@ -82,7 +82,7 @@ class ModelNeurons : public NeuronGroup {
   static constexpr std::size_t kCoefficients = sizeof(Coefficients) / sizeof(V);
 
  public:
-  ModelNeurons(const Network& network, const Part& part, double unit, std::int32_t* accumulators)
+  ModelNeurons(const Network& network, const Part& part, double unit)
       : size_(static_cast<std::size_t>(part.size)), fired_(part.padded / kBlock) {
     const PartParameters<Model> parameters(network, part);
     for (auto& column : state_) column = AlignedBuffer<V>(part.padded);
@@ -100,8 +100,7 @@ class ModelNeurons : public NeuronGroup {
       const std::size_t stride = parameters.own() ? part.padded : 1;
       for (std::size_t k = 0; k < kCoefficients; ++k) coefficients_[k * stride + i] = c[k];
     }
-    arrays_.excitatory = accumulators + part.accumulator;
-    arrays_.inhibitory = part.split ? arrays_.excitatory + part.padded : nullptr;
+    split_ = part.split;
     arrays_.unit = unit;
     arrays_.size = part.padded;
     for (std::size_t k = 0; k < kStates; ++k) arrays_.state[k] = state_[k].data();
@@ -110,9 +109,10 @@ class ModelNeurons : public NeuronGroup {
     kernel_ = model_kernel(Model::kName, sizeof(V) == sizeof(double), parameters.own());
   }
 
-  bool accumulates_currents() const override { return false; }
-
-  void step(double current, std::uint32_t first, std::vector<std::uint32_t>& spikes) override {
+  void step(std::int32_t* input, double current, std::uint32_t first,
+            std::vector<std::uint32_t>& spikes) override {
+    arrays_.excitatory = input;
+    arrays_.inhibitory = split_ ? input + arrays_.size : nullptr;
     arrays_.current = current;
     kernel_(arrays_);
     list_fired(fired_, size_, first, spikes);
@@ -143,6 +143,7 @@ class ModelNeurons : public NeuronGroup {
 
  private:
   std::size_t size_;
+  bool split_ = false;
   std::array<AlignedBuffer<V>, kStates> state_;
   AlignedBuffer<V> coefficients_;
   std::vector<double> rest_;
@@ -154,11 +155,11 @@ class ModelNeurons : public NeuronGroup {
 /// iaf_psc_exp, see WholeCurrentArrays.
 class WholeCurrentNeurons : public NeuronGroup {
  public:
-  WholeCurrentNeurons(const Network& network, const Part& part, double unit,
-                      std::int32_t* accumulators)
+  WholeCurrentNeurons(const Network& network, const Part& part, double unit)
       : size_(static_cast<std::size_t>(part.size)),
         unit_(unit),
         membrane_(part.padded),
+        current_(part.padded),
         refractory_(part.padded / kBlock),
         fired_(part.padded / kBlock) {
     const PartParameters<IafPscExp> parameters(network, part);
@@ -174,7 +175,7 @@ class WholeCurrentNeurons : public NeuronGroup {
     refractory_steps_ = static_cast<std::size_t>(c.refractory_steps);
     recent_.resize(refractory_steps_ + 1);
     arrays_ = {.membrane = membrane_.data(),
-               .current = accumulators + part.accumulator,
+               .current = current_.data(),
                .refractory = refractory_.data(),
                .size = part.padded,
                .decay = static_cast<float>(c.decay),
@@ -185,9 +186,9 @@ class WholeCurrentNeurons : public NeuronGroup {
                .fired = fired_.data()};
   }
 
-  bool accumulates_currents() const override { return true; }
-
-  void step(double current, std::uint32_t first, std::vector<std::uint32_t>& spikes) override {
+  void step(std::int32_t* input, double current, std::uint32_t first,
+            std::vector<std::uint32_t>& spikes) override {
+    arrays_.input = input;
     // Those that fired refractory_steps_ + 1 steps ago move again.
     std::vector<std::uint32_t>& oldest = recent_[turn_];
     turn_ = turn_ + 1 == recent_.size() ? 0 : turn_ + 1;
@@ -207,7 +208,7 @@ class WholeCurrentNeurons : public NeuronGroup {
       if (variable == "V_m") {
         values[i] = static_cast<double>(membrane_[i]) + rest_;
       } else if (variable == "I_syn_ex") {
-        values[i] = static_cast<double>(arrays_.current[i]) * unit_;
+        values[i] = static_cast<double>(current_[i]) * unit_;
       } else if (variable == "I_syn_in") {
         values[i] = 0.0;
       } else if (variable != "refractory") {
@@ -220,7 +221,7 @@ class WholeCurrentNeurons : public NeuronGroup {
 
   std::vector<std::vector<double>> save() const override {
     return {{membrane_.begin(), membrane_.begin() + size_},
-            {arrays_.current, arrays_.current + size_},
+            {current_.begin(), current_.begin() + size_},
             refractory_left()};
   }
   void load(std::span<const std::vector<double>> columns) override {
@@ -228,7 +229,7 @@ class WholeCurrentNeurons : public NeuronGroup {
     turn_ = 0;
     for (std::size_t i = 0; i < size_; ++i) {
       membrane_[i] = static_cast<float>(columns[0][i]);
-      arrays_.current[i] = static_cast<std::int32_t>(columns[1][i]);
+      current_[i] = static_cast<std::int32_t>(columns[1][i]);
       const std::uint64_t bit = std::uint64_t{1} << i % kBlock;
       const double most = static_cast<double>(refractory_steps_);
       const auto left = static_cast<std::size_t>(std::clamp(columns[2][i], 0.0, most));
@@ -254,6 +255,7 @@ class WholeCurrentNeurons : public NeuronGroup {
   std::size_t size_;
   double unit_, rest_ = 0.0, from_current_ = 0.0, standing_current_ = 0.0;
   AlignedBuffer<float> membrane_;
+  AlignedBuffer<std::int32_t> current_;  ///< units
   std::vector<std::uint64_t> refractory_, fired_;
   std::size_t refractory_steps_ = 0, turn_ = 0;
   std::vector<std::vector<std::uint32_t>> recent_;  ///< who fired, a ring of steps
@@ -274,18 +276,17 @@ bool has_whole_currents(const Network& network, std::uint32_t population, bool i
 }  // namespace
 
 Result<std::unique_ptr<NeuronGroup>> make_neurons(const Network& network, const Part& part,
-                                                  double unit, std::int32_t* accumulators,
-                                                  bool in_double) {
+                                                  double unit, bool in_double) {
   if (has_whole_currents(network, part.population, in_double)) {
-    return std::unique_ptr<NeuronGroup>(new WholeCurrentNeurons(network, part, unit, accumulators));
+    return std::unique_ptr<NeuronGroup>(new WholeCurrentNeurons(network, part, unit));
   }
   std::unique_ptr<NeuronGroup> made;
   const std::string& model = network.populations[part.population].model;
   with_model(model, [&]<typename Model>() {
     if (in_double) {
-      made = std::make_unique<ModelNeurons<Model, double>>(network, part, unit, accumulators);
+      made = std::make_unique<ModelNeurons<Model, double>>(network, part, unit);
     } else {
-      made = std::make_unique<ModelNeurons<Model, float>>(network, part, unit, accumulators);
+      made = std::make_unique<ModelNeurons<Model, float>>(network, part, unit);
     }
   });
   if (made == nullptr) {
@@ -304,8 +305,8 @@ std::size_t saved_columns(const Network& network, std::uint32_t population, bool
 
 double expected_neuron_bytes(const Network& network, const Part& part, bool in_double) {
   const auto padded = static_cast<double>(part.padded);
-  double bytes = 4.0 * padded * (part.split ? 2 : 1) + padded / 4.0;
-  if (has_whole_currents(network, part.population, in_double)) return bytes + 4.0 * padded;
+  double bytes = padded / 4.0;
+  if (has_whole_currents(network, part.population, in_double)) return bytes + 8.0 * padded;
   with_model(network.populations[part.population].model, [&]<typename Model>() {
     const double real = in_double ? 8.0 : 4.0;
     const bool own = std::ranges::any_of(Model::kParameters, [&](const auto& info) {

@@ -17,13 +17,10 @@ class NeuronGroup {
  public:
   virtual ~NeuronGroup() = default;
 
-  /// Whether the accumulators hold the synaptic currents: input is then added after the neurons'
-  /// step, else before it.
-  virtual bool accumulates_currents() const = 0;
-
-  /// One step, fed with `current` (pA) besides. Appends `first` + the number in the part of each
-  /// neuron that fires, ascending.
-  virtual void step(double current, std::uint32_t first, std::vector<std::uint32_t>& spikes) = 0;
+  /// One step with `input`, the part's sums of what arrives in it, 0 afterwards, and `current` (pA)
+  /// besides. Appends `first` + the number in the part of each neuron that fires, ascending.
+  virtual void step(std::int32_t* input, double current, std::uint32_t first,
+                    std::vector<std::uint32_t>& spikes) = 0;
 
   /// A state variable in its unit. kNotFound: the model has none of this name.
   virtual Status read(std::string_view variable, std::span<double> values) const = 0;
@@ -34,15 +31,14 @@ class NeuronGroup {
   virtual void load(std::span<const std::vector<double>> columns) = 0;
 };
 
-/// The neurons of `part`, which add up their input, in units of `unit`, in `accumulators`.
+/// The neurons of `part`, whose input comes in units of `unit`.
 Result<std::unique_ptr<NeuronGroup>> make_neurons(const Network& network, const Part& part,
-                                                  double unit, std::int32_t* accumulators,
-                                                  bool in_double);
+                                                  double unit, bool in_double);
 
 /// Columns of NeuronGroup::save() for a population.
 std::size_t saved_columns(const Network& network, std::uint32_t population, bool in_double);
 
-/// Bytes of make_neurons().
+/// Bytes of make_neurons(), without the input.
 double expected_neuron_bytes(const Network& network, const Part& part, bool in_double);
 
 }  // namespace spikeloom::simulation

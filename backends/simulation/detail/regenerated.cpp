@@ -54,7 +54,7 @@ std::uint64_t RegeneratedRows::deliver(std::int64_t step, const Receivers& to) {
     if (to.lazy.empty()) {
       to.accumulators[i] += sums[i];
     } else if (sums[i] != 0) {
-      to.add(static_cast<std::uint32_t>(i), sums[i]);
+      to.add(to.place(static_cast<std::uint32_t>(i)), sums[i]);
     }
     sums[i] = 0;
   }

@@ -29,6 +29,7 @@ class RowMaker {
       : network_(network),
         connectivity_(connectivity),
         values_(values),
+        segments_(slice.segments()),
         accumulator_(network, slice) {}
 
   /// Synapses of `source` of `population` onto the slice.
@@ -47,13 +48,14 @@ class RowMaker {
     return sum;
   }
 
-  /// Writes the row to `out` and the synapses of each delay to `counts`.
+  /// Writes the row to `out`, and how many are of each delay and segment to `counts`.
   template <typename Count>
   void make(std::uint32_t population, std::int64_t source, DelayRange delays, std::uint32_t* out,
             Count* counts) {
+    const std::size_t places = static_cast<std::size_t>(delays.count) * segments_;
     packed_.clear();
-    delay_.clear();
-    next_.assign(static_cast<std::size_t>(delays.count) + 1, 0);
+    place_.clear();
+    next_.assign(places + 1, 0);
     for (const std::uint32_t b : connectivity_.blocks_from(population)) {
       const Connectivity::Block& block = connectivity_.blocks()[b];
       synapses_.clear();
@@ -62,28 +64,31 @@ class RowMaker {
       const std::uint32_t target = network_.projections[block.projection].target;
       for (const Synapse& synapse : synapses_) {
         const std::int32_t weight = values.weight_of(synapse);
-        const auto delay = static_cast<std::uint32_t>(values.delay_of(synapse) - delays.first);
+        const auto delay = static_cast<std::size_t>(values.delay_of(synapse) - delays.first);
+        const std::uint32_t accumulator = accumulator_(target, synapse.target, weight);
         packed_.push_back(static_cast<std::uint32_t>(weight) << kTargetBits |
-                          accumulator_(target, synapse.target, weight));
-        delay_.push_back(delay);
-        ++next_[delay + 1];
+                          (accumulator & (kSegment - 1)));
+        const std::size_t place = delay * segments_ + accumulator / kSegment;
+        place_.push_back(static_cast<std::uint32_t>(place));
+        ++next_[place + 1];
       }
     }
-    for (std::size_t d = 0; d < static_cast<std::size_t>(delays.count); ++d) {
-      counts[d] = static_cast<Count>(next_[d + 1]);
-      next_[d + 1] += next_[d];
+    for (std::size_t p = 0; p < places; ++p) {
+      counts[p] = static_cast<Count>(next_[p + 1]);
+      next_[p + 1] += next_[p];
     }
-    for (std::size_t i = 0; i < packed_.size(); ++i) out[next_[delay_[i]]++] = packed_[i];
+    for (std::size_t i = 0; i < packed_.size(); ++i) out[next_[place_[i]]++] = packed_[i];
   }
 
  private:
   const Network& network_;
   const Connectivity& connectivity_;
   const std::vector<WholeValues>& values_;
+  std::size_t segments_;
   AccumulatorOf accumulator_;
   Connectivity::Scratch scratch_;
   std::vector<Synapse> synapses_;
-  std::vector<std::uint32_t> packed_, delay_, next_;
+  std::vector<std::uint32_t> packed_, place_, next_;
 };
 
 }  // namespace
@@ -156,6 +161,7 @@ Result<Rows> Rows::make(const Network& network, const Slice& slice,
     }
   };
   Rows rows;
+  rows.segments_ = slice.segments();
   guarded([&] {
     std::vector<RowMaker> makers(threads, RowMaker(network, slice, connectivity, values));
     rows.start_ = AlignedBuffer<std::uint32_t>(neurons);
@@ -189,7 +195,7 @@ Result<Rows> Rows::make(const Network& network, const Slice& slice,
     for (std::uint32_t p = 0; p < network.populations.size(); ++p) {
       Sources sources{first[p], first[p + 1], delays[p], longest[p] > kMostNarrow, {}, {}};
       const auto size = static_cast<std::size_t>(network.populations[p].size);
-      const std::size_t entries = size * static_cast<std::size_t>(delays[p].count);
+      const std::size_t entries = size * static_cast<std::size_t>(delays[p].count) * rows.segments_;
       (sources.wide
            ? static_cast<void>(sources.wide_counts = AlignedBuffer<std::uint32_t>(entries))
            : static_cast<void>(sources.narrow_counts = AlignedBuffer<std::uint16_t>(entries)));
@@ -205,7 +211,7 @@ Result<Rows> Rows::make(const Network& network, const Slice& slice,
             const std::size_t neuron = static_cast<std::size_t>(first[p]) + s;
             std::uint32_t* out =
                 rows.synapse_.data() + rows.group_start_[neuron / kGroup] + rows.start_[neuron];
-            const std::size_t at = s * static_cast<std::size_t>(delays[p].count);
+            const std::size_t at = s * static_cast<std::size_t>(delays[p].count) * rows.segments_;
             const auto source = static_cast<std::int64_t>(s);
             if (sources.wide) {
               makers[thread].make(p, source, delays[p], out, sources.wide_counts.data() + at);
@@ -248,7 +254,8 @@ std::pair<double, double> Rows::expected_bytes(const Network& network, const Sli
     }
     longest = std::max(longest, row);
     const double width = row > static_cast<double>(kMostNarrow) ? 4.0 : 2.0;
-    counts += width * delays[p].count * static_cast<double>(network.populations[p].size);
+    counts += width * delays[p].count * static_cast<double>(slice.segments()) *
+              static_cast<double>(network.populations[p].size);
   }
   const double row_buffers = 1.5 * longest * (sizeof(Synapse) + 8.0) * static_cast<double>(threads);
   return {4.0 * synapses + counts + 4.0 * static_cast<double>(neuron_count(network)), row_buffers};
@@ -262,24 +269,18 @@ const Rows::Sources& Rows::sources_of(std::uint32_t source) const {
 
 void Rows::fetch(std::uint32_t source) const {
   const Sources& sources = sources_of(source);
-  const std::size_t at = (source - static_cast<std::size_t>(sources.first)) *
-                         static_cast<std::size_t>(sources.delays.count);
   __builtin_prefetch(start_.data() + source);
-  __builtin_prefetch(sources.wide ? static_cast<const void*>(sources.wide_counts.data() + at)
-                                  : static_cast<const void*>(sources.narrow_counts.data() + at));
+  __builtin_prefetch(counts(sources, source));
 }
 
 Rows::Row Rows::row(std::uint32_t source) const {
   const Sources& sources = sources_of(source);
-  const std::size_t at = (source - static_cast<std::size_t>(sources.first)) *
-                         static_cast<std::size_t>(sources.delays.count);
   Row row;
   row.synapse = synapse_.data() + group_start_[source / kGroup] + start_[source];
   row.first_delay = sources.delays.first;
   row.delays = sources.delays.count;
   row.wide = sources.wide;
-  row.counts = sources.wide ? static_cast<const void*>(sources.wide_counts.data() + at)
-                            : static_cast<const void*>(sources.narrow_counts.data() + at);
+  row.counts = counts(sources, source);
   return row;
 }
 

@@ -3,7 +3,8 @@
 ///
 ///     synapse     accumulator in the low kTargetBits bits, weight in units above (signed)
 ///     counts      of each source: synapses of each delay from the shortest to the longest one of
-///                 its population, 2 bytes each (4 where a row has over 65,535 synapses)
+///                 its population, and of these onto each segment of the slice, 2 bytes each (4
+///                 where a row has over 65,535 synapses)
 ///     start       of each source, 4 bytes, from the start of its group of kGroup sources
 ///
 /// Synapses of one source and delay lie together, those of the next delay behind them: what is due
@@ -69,14 +70,24 @@ class Rows {
   /// Where a source's synapses begin, and how many there are of each delay.
   struct Row {
     const std::uint32_t* synapse = nullptr;
-    const void* counts = nullptr;  ///< std::uint16_t, or std::uint32_t if wide
+    /// Delay by delay, for each delay all segments; std::uint16_t, or std::uint32_t if wide.
+    const void* counts = nullptr;
     std::int32_t first_delay = 1, delays = 0;
     bool wide = false;
+    std::uint32_t count(std::size_t i) const {
+      return wide ? static_cast<const std::uint32_t*>(counts)[i]
+                  : static_cast<const std::uint16_t*>(counts)[i];
+    }
   };
   /// `source` is a neuron of the network.
   Row row(std::uint32_t source) const;
   /// Asks the memory for what row(source) will read.
   void fetch(std::uint32_t source) const;
+
+  /// Calls place(accumulator) for every synapse of a source, which gives its new one in the same
+  /// segment; the first time only.
+  template <typename F>
+  void renumber_once(std::uint32_t source, const F& place);
 
   std::uint64_t synapses() const { return synapse_.size(); }
   std::uint64_t bytes() const;
@@ -91,11 +102,37 @@ class Rows {
     AlignedBuffer<std::uint32_t> wide_counts = {};
   };
   const Sources& sources_of(std::uint32_t source) const;
+  /// The first count of a source.
+  const void* counts(const Sources& sources, std::uint32_t source) const {
+    const std::size_t at = (source - static_cast<std::size_t>(sources.first)) *
+                           static_cast<std::size_t>(sources.delays.count) * segments_;
+    return sources.wide ? static_cast<const void*>(sources.wide_counts.data() + at)
+                        : static_cast<const void*>(sources.narrow_counts.data() + at);
+  }
 
+  std::size_t segments_ = 1;
   std::vector<Sources> sources_;
   std::vector<std::uint64_t> group_start_;
   AlignedBuffer<std::uint32_t> start_;
   AlignedBuffer<std::uint32_t> synapse_;
+  std::vector<bool> renumbered_;  ///< sources; empty: none
 };
+
+template <typename F>
+void Rows::renumber_once(std::uint32_t source, const F& place) {
+  if (renumbered_.empty()) renumbered_.resize(start_.size());
+  if (renumbered_[source]) return;
+  renumbered_[source] = true;
+  constexpr std::uint32_t kMask = kSegment - 1;
+  const Row all = row(source);
+  std::uint32_t* synapse = synapse_.data() + group_start_[source / kGroup] + start_[source];
+  const std::size_t counts = static_cast<std::size_t>(all.delays) * segments_;
+  for (std::size_t i = 0; i < counts; ++i) {
+    const auto base = static_cast<std::uint32_t>(i % segments_) << kTargetBits;
+    for (std::uint32_t left = all.count(i); left > 0; --left, ++synapse) {
+      *synapse = (*synapse & ~kMask) | (place(base | (*synapse & kMask)) & kMask);
+    }
+  }
+}
 
 }  // namespace spikeloom::simulation

@@ -33,11 +33,12 @@ class SliceState {
   static Result<SliceState> make(const Network& network, Slice slice,
                                  const std::vector<double>& units, const EngineOptions& options);
 
-  /// The first half of a step: currents that are accumulators decay, and what is due of the spikes
-  /// that are known is delivered.
-  void begin(std::int64_t step, EnginePhases& phases, bool measure);
-  /// The second half: what is due of the spikes added since, stimuli, the other neurons.
-  void end(std::int64_t step, EnginePhases& phases, bool measure);
+  /// What the coming step can begin with before all spikes of the last one are known, and what
+  /// leaves state() and save() as they are: what is due of the spikes that are known is delivered.
+  /// Neurons that take their input one by one can do nothing then.
+  void prepare(EnginePhases& phases, bool measure);
+  /// The step: the rest of what is due, stimuli, neurons.
+  void move(std::int64_t step, EnginePhases& phases, bool measure);
 
   /// `source` fired in step `fired`; `now` is the step that begins or has begun.
   void add(std::uint32_t source, std::int64_t fired, std::int64_t now);
@@ -53,6 +54,10 @@ class SliceState {
   /// Drops spikes on their way.
   void forget_spikes();
 
+  /// Bytes of the sums.
+  static double expected_bytes(const Network& network, const Slice& slice,
+                               const EngineOptions& options);
+
   const Slice& slice() const { return slice_; }
   NeuronGroup& neurons(std::size_t part) { return *neurons_[part]; }
   const NeuronGroup& neurons(std::size_t part) const { return *neurons_[part]; }
@@ -62,17 +67,22 @@ class SliceState {
   std::uint64_t synapse_bytes() const;
 
  private:
-  void move(bool currents_in_accumulators, std::int64_t step);
+  /// The sums of what arrives in the coming step.
+  std::int32_t* input() {
+    return accumulators_.data() +
+           static_cast<std::size_t>(deliveries_.turn()) * slice_.accumulators;
+  }
 
   Slice slice_;
-  AlignedBuffer<std::int32_t> accumulators_;
+  AlignedBuffer<std::int32_t> accumulators_;  ///< an array for each turn of deliveries_
   Receivers receivers_;
   std::vector<LazyNeurons*> lazy_;                     ///< of neurons_
+  std::vector<bool> is_lazy_;                          ///< of each part
   std::vector<std::unique_ptr<NeuronGroup>> neurons_;  ///< of each part
   std::vector<Stimuli> stimuli_;
   std::vector<std::uint32_t> first_;  ///< number of each part's first neuron
   Rows rows_;
-  Deliveries deliveries_{1};
+  Deliveries deliveries_{1, 1, 1};
   std::unique_ptr<RegeneratedRows> regenerated_;  ///< instead of rows and deliveries
   std::vector<std::vector<std::uint32_t>> part_spikes_;
   std::vector<std::uint32_t> spikes_[2];  ///< of even and odd steps

@@ -48,7 +48,8 @@ bool splits_inputs(const Network& network, std::uint32_t population) {
   return !(std::holds_alternative<Constant>(excitatory) && excitatory == inhibitory);
 }
 
-std::vector<Slice> make_slices(const Network& network, int rank, int ranks, std::size_t count) {
+std::vector<Slice> make_slices(const Network& network, int rank, int ranks, std::size_t count,
+                               bool small) {
   for (count = std::max<std::size_t>(count, 1);; ++count) {
     std::vector<Slice> slices;
     for (std::size_t i = 0; i < count; ++i) {
@@ -60,10 +61,9 @@ std::vector<Slice> make_slices(const Network& network, int rank, int ranks, std:
       Slice slice = make_slice(network, ranges);
       if (!slice.parts.empty()) slices.push_back(std::move(slice));
     }
-    const bool fit = std::all_of(slices.begin(), slices.end(), [](const Slice& s) {
-      return s.accumulators <= kMostAccumulators;
-    });
-    if (fit) return slices;
+    const bool fit =
+        std::all_of(slices.begin(), slices.end(), [](const Slice& s) { return s.segments() <= 1; });
+    if (fit || !small) return slices;
   }
 }
 

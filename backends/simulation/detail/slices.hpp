@@ -11,9 +11,10 @@
 
 namespace spikeloom::simulation {
 
-/// Bits of a packed synapse that name its accumulator; the rest is the weight.
+/// Bits of a packed synapse that name its accumulator within a segment of the slice; the rest is
+/// the weight.
 inline constexpr int kTargetBits = 17;
-inline constexpr std::size_t kMostAccumulators = std::size_t{1} << kTargetBits;
+inline constexpr std::size_t kSegment = std::size_t{1} << kTargetBits;
 /// Neurons of a part are padded to whole blocks.
 inline constexpr std::size_t kBlock = 64;
 
@@ -29,15 +30,18 @@ struct Part {
 struct Slice {
   std::vector<Part> parts = {};
   std::size_t accumulators = 0;
+  std::size_t segments() const { return (accumulators + kSegment - 1) / kSegment; }
 };
 
 /// Whether a population's excitatory and inhibitory input must be added up apart: where their time
 /// constants differ.
 bool splits_inputs(const Network& network, std::uint32_t population);
 
-/// At least `count` slices of the neurons of rank `rank` of `ranks`; more where one would need over
-/// kMostAccumulators.
-std::vector<Slice> make_slices(const Network& network, int rank, int ranks, std::size_t count);
+/// At least `count` slices of the neurons of rank `rank` of `ranks`. `small`: more where one would
+/// have several segments, so that the sums of each stay in a cache; a spike has to look at every
+/// slice, though.
+std::vector<Slice> make_slices(const Network& network, int rank, int ranks, std::size_t count,
+                               bool small);
 
 /// The neurons of a slice.
 NeuronRanges ranges_of(const Network& network, const Slice& slice);

@@ -9,18 +9,26 @@
 
 namespace spikeloom::simulation {
 
-/// Meets `size` threads; spins a while, then sleeps. What was written before it is seen after it.
+/// Meets `size` threads, in two halves, so that a thread can do something useful until the others
+/// have come. What was written before arrive() is seen after wait().
 class StepBarrier {
  public:
   explicit StepBarrier(std::size_t size) : size_(static_cast<std::uint32_t>(size)) {}
-  void wait() {
-    const std::uint32_t round = round_.load(std::memory_order_acquire);
+
+  /// The last one to come calls f() before anybody goes on. Returns what wait() wants.
+  template <typename F>
+  std::uint32_t arrive(const F& f) {
+    const std::uint32_t round = round_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
       arrived_.store(0, std::memory_order_relaxed);
+      f();
       round_.store(round + 1, std::memory_order_release);
       round_.notify_all();
-      return;
     }
+    return round;
+  }
+  /// Spins a while, then sleeps, until all have come to round `round`.
+  void wait(std::uint32_t round) const {
     for (int spins = 0; spins < kSpins; ++spins) {
       if (round_.load(std::memory_order_acquire) != round) return;
     }
@@ -31,7 +39,8 @@ class StepBarrier {
   /// Some 10 us. No pause instruction: many of them tell a hypervisor to take the processor away.
   static constexpr int kSpins = 30000;
   std::uint32_t size_;
-  std::atomic<std::uint32_t> arrived_ = 0, round_ = 0;
+  alignas(64) std::atomic<std::uint32_t> arrived_ = 0;
+  alignas(64) std::atomic<std::uint32_t> round_ = 0;
 };
 
 /// Calls f(thread) on `threads` threads, this one as 0, and waits for all.
