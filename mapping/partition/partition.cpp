@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "mapping/partition/detail/anneal.hpp"
 #include "mapping/partition/detail/bisect.hpp"
 #include "mapping/partition/detail/coarsen.hpp"
 #include "mapping/partition/detail/refine.hpp"
@@ -16,16 +17,19 @@ using namespace detail;
 /// Of the coarsest level. Few suit graphs of modules, many those of layers: starts take turns.
 constexpr std::uint32_t kVerticesPerPart[] = {12, 30};
 constexpr std::uint32_t kClusterShare = 3;  ///< a cluster takes at most this part of a part
-constexpr int kBisectionTries = 6;
+constexpr int kBisectionTries = 1;
+/// Hotter and longer where several limits bind, since more has to change there.
+constexpr AnnealOptions kOneLimit{.sweeps = 1000, .heat = 0.3};
+constexpr AnnealOptions kSeveralLimits{.sweeps = 2000, .heat = 1.0};
 /// Parts may grow beyond their capacity by this share on the coarsest level, and by less and less
 /// down to the finest: heavy clusters could not move at all between parts that are nearly full.
 constexpr double kSlack = 0.15;
 /// The same on the finest level of the inner cycles, whose graph is not the real one.
 constexpr double kInnerSlack = 0.05;
-constexpr int kInnerCycles = 6;
+constexpr int kInnerCycles = 4;
 /// First partitions that are tried, and cycles after which they are compared.
-constexpr int kStarts = 4;
-constexpr int kStartCycles = 3;
+constexpr int kStarts = 6;
+constexpr int kStartCycles = 2;
 
 struct Level {
   Hypergraph graph;
@@ -51,7 +55,10 @@ class Multilevel {
                                    double slack) {
     std::vector<Level> levels = coarsen(part, seed, kNoLimit);
     const Hypergraph& top = levels.empty() ? graph_ : levels.back().graph;
-    if (part.empty()) part = bisect(top, options_.parts, options_.capacity, seed, kBisectionTries);
+    if (part.empty()) {
+      part = bisect(top, options_.parts, options_.capacity, seed, kBisectionTries);
+      part = annealed(top, part, seed);
+    }
     const auto depth = static_cast<double>(std::max<std::size_t>(1, levels.size()));
     for (std::size_t i = levels.size(); i > 0; --i) {
       part = refined(levels[i - 1].graph, part,
@@ -66,14 +73,14 @@ class Multilevel {
     std::vector<std::uint32_t> best;
     std::vector<Level> levels = coarsen(best, seed, 1);
     if (levels.empty()) return cycle({}, seed, 0.0);
-    std::uint64_t best_packets = 0;
+    std::pair<std::uint64_t, std::uint64_t> best_cost{};
     for (std::uint64_t start = 0; start < kStarts; ++start) {
       Multilevel inner(levels[0].graph, options_, kVerticesPerPart[start % 2]);
       const std::uint64_t own = seed + 15485863 * (start + 1);
       auto part = inner.improved(inner.cycle({}, own, kInnerSlack), own, kStartCycles);
-      const std::uint64_t now = packets(levels[0].graph, part, options_.parts);
-      if (!best.empty() && now >= best_packets) continue;
-      best_packets = now;
+      const std::pair cost{inner.excess(), packets(levels[0].graph, part, options_.parts)};
+      if (!best.empty() && cost >= best_cost) continue;
+      best_cost = cost;
       vertices_per_part_ = kVerticesPerPart[start % 2];
       best = std::move(part);
     }
@@ -150,6 +157,17 @@ class Multilevel {
     repair(graph, limits, blocks);
     refine(graph, blocks, {});
     excess_ = blocks.excess();
+    return blocks.part();
+  }
+
+  std::vector<std::uint32_t> annealed(const Hypergraph& graph,
+                                      const std::vector<std::uint32_t>& part, std::uint64_t seed) {
+    const bool several = graph.resources > 1 || limits_.axons != kNoLimit;
+    AnnealOptions options = several ? kSeveralLimits : kOneLimit;
+    options.seed = seed * 31;
+    Blocks blocks(graph, limits_);
+    blocks.assign(part);
+    anneal(graph, limits_, blocks, options);
     return blocks.part();
   }
 

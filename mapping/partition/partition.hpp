@@ -2,9 +2,9 @@
 /// Partition of a hypergraph into parts of limited size, with few packets between them.
 ///
 /// Multilevel: clusters of neighbours are contracted until few vertices per part are left, those
-/// are split by recursive bisection, and every level on the way back is refined by k-way
-/// Fiduccia-Mattheyses. Cycles over the finished partition, whose clusters stay inside a part,
-/// repeat that. One thread; the same graph, options and seed give the same partition.
+/// are split by recursive bisection and annealed, and every level on the way back is refined by
+/// k-way Fiduccia-Mattheyses. Cycles over the finished partition, whose clusters stay inside a
+/// part, repeat that. One thread; the same graph, options and seed give the same partition.
 
 #include <cstdint>
 #include <optional>

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mapping/partition/detail/anneal.hpp"
 #include "mapping/partition/hgr_file.hpp"
 #include "mapping/partition/partition.hpp"
 
@@ -151,6 +152,20 @@ TEST(Partitions, NeuronsChangePlacesWhereNoPartHasRoomInAllResources) {
       EXPECT_LE(use.load[2 * p + 1], 210U);
     }
   }
+}
+
+/// Two rings, neurons alternating between two parts that are full: no move keeps the limits.
+TEST(Partitions, AnnealingCrossesLimitsAndComesBack) {
+  const Hypergraph graph = rings(2, 20);
+  detail::PartLimits limits{.parts = 2, .capacity = {20, 20}};
+  detail::Blocks blocks(graph, limits);
+  std::vector<std::uint32_t> part(40);
+  for (std::uint32_t v = 0; v < 40; ++v) part[v] = v / 2 % 2;
+  blocks.assign(part);
+  for (std::uint32_t v = 0; v < 40; ++v) EXPECT_FALSE(blocks.fits(v, 1 - part[v]));
+  detail::anneal(graph, limits, blocks, {.heat = 1.0});
+  EXPECT_EQ(blocks.excess(), 0U);
+  EXPECT_EQ(packets(graph, blocks.part(), 2), 0U);
 }
 
 TEST(Partitions, WhatCannotFitIsAnError) {
