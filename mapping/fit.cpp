@@ -71,7 +71,7 @@ Result<FitReport> fit(const PopulationGraph& graph, const Target& target,
   report.off_chip = graph.off_chip;
   SPIKELOOM_CHECK(check(graph));
   SPIKELOOM_TRY(const Machine machine, Machine::make(target, options.faults));
-  report.cores = machine.working_cores();
+  report.cores = machine.joined_cores();
   const CoreLimits limits = core_limits(target, options.resources);
   const auto cutting = cut(graph, target, options.resources);
   if (cutting.ok()) {

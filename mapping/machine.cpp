@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdlib>
 
+#include <boost/graph/adjacency_list.hpp>
+#include <boost/graph/connected_components.hpp>
 #include <fmt/format.h>
 
 namespace spikeloom::mapping {
@@ -115,6 +117,7 @@ Result<Machine> Machine::make(const Target& target, const Faults& faults) {
                  .where = target.name,
                  .got = fmt::format("0 of {}", cores)};
   }
+  made.join();
   if (chips <= kDistanceChips) {
     made.distance_.resize(chips * chips);
     for (std::uint32_t a = 0; a < chips; ++a) {
@@ -124,6 +127,29 @@ Result<Machine> Machine::make(const Target& target, const Faults& faults) {
     }
   }
   return made;
+}
+
+/// The piece with most cores; of equals the one with the lowest chip.
+void Machine::join() {
+  boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS> links(chips());
+  for (std::uint32_t chip = 0; chip < chips(); ++chip) {
+    for (int d = 0; d < kDirections; ++d) {
+      const std::uint32_t other = neighbour(chip, d);
+      if (other != kNoChip && other > chip) boost::add_edge(chip, other, links);
+    }
+  }
+  std::vector<std::uint32_t> piece(chips());
+  const auto pieces = static_cast<std::size_t>(boost::connected_components(
+      links,
+      boost::make_iterator_property_map(piece.begin(), boost::get(boost::vertex_index, links))));
+  std::vector<std::uint64_t> cores(pieces, 0);
+  for (std::uint32_t chip = 0; chip < chips(); ++chip) cores[piece[chip]] += cores_[chip].size();
+  const auto largest = std::max_element(cores.begin(), cores.end());
+  joined_cores_ = *largest;
+  joined_.resize(chips());
+  for (std::uint32_t chip = 0; chip < chips(); ++chip) {
+    joined_[chip] = works(chip) && piece[chip] == largest - cores.begin() ? 1 : 0;
+  }
 }
 
 std::string Machine::name(std::uint32_t chip) const {

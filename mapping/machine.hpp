@@ -46,6 +46,9 @@ class Machine {
   const std::vector<std::uint16_t>& cores(std::uint32_t chip) const { return cores_[chip]; }
   std::uint32_t working_chips() const { return working_chips_; }
   std::uint64_t working_cores() const { return working_cores_; }
+  /// Dead links and chips may cut a machine in pieces. Slices go to the piece with most cores.
+  bool joined(std::uint32_t chip) const { return joined_[chip] != 0; }
+  std::uint64_t joined_cores() const { return joined_cores_; }
   /// The chip behind a link, or kNoChip where there is none that works.
   std::uint32_t neighbour(std::uint32_t chip, int direction) const {
     return neighbour_[chip * kDirections + static_cast<std::uint32_t>(direction)];
@@ -57,6 +60,7 @@ class Machine {
 
  private:
   std::uint32_t far(std::uint32_t from, std::uint32_t to) const;
+  void join();
 
   Topology topology_ = Topology::kFlat;
   std::int32_t width_ = 0, height_ = 0;
@@ -67,6 +71,8 @@ class Machine {
   std::vector<std::uint16_t> distance_;  ///< of every pair, on machines of few chips
   std::uint32_t working_chips_ = 0;
   std::uint64_t working_cores_ = 0;
+  std::vector<std::uint8_t> joined_;
+  std::uint64_t joined_cores_ = 0;
 };
 
 }  // namespace spikeloom::mapping

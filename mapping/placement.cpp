@@ -22,7 +22,7 @@ struct Order {
   bool aligned = true;      ///< populations begin on a new chip where that helps
 };
 
-/// Working chips, strip by strip.
+/// Working chips that ways join, strip by strip.
 std::vector<std::uint32_t> chips_in(const Machine& machine, const Order& order) {
   const std::int32_t across = order.along_y ? machine.width() : machine.height();
   const std::int32_t along = order.along_y ? machine.height() : machine.width();
@@ -37,7 +37,7 @@ std::vector<std::uint32_t> chips_in(const Machine& machine, const Order& order) 
       for (std::int32_t j = 0; j < width; ++j) {
         const std::int32_t side = strip + (forth ? j : width - 1 - j);
         const std::uint32_t chip = order.along_y ? machine.chip(side, at) : machine.chip(at, side);
-        if (machine.works(chip) && !machine.cores(chip).empty()) chips.push_back(chip);
+        if (machine.joined(chip) && !machine.cores(chip).empty()) chips.push_back(chip);
       }
       if (order.serpentine) forth = !forth;
     }
@@ -57,7 +57,7 @@ class Filler {
                                                  bool aligned) const {
     std::vector<std::uint32_t> chip_of(slicing_.slices.size());
     std::size_t at = 0;
-    std::uint64_t spare = machine_.working_cores() - slicing_.slices.size();
+    std::uint64_t spare = machine_.joined_cores() - slicing_.slices.size();
     std::size_t free = machine_.cores(chips[0]).size();
     std::uint64_t bytes = memory_;
     const auto next = [&] {
@@ -117,6 +117,24 @@ Error too_few_cores(const Slicing& slicing, const Machine& machine, const Target
           "which population takes how many"};
 }
 
+/// Enough cores work, but dead links and chips part them.
+Error in_pieces(const Slicing& slicing, const Machine& machine, const Target& target) {
+  std::uint32_t here = kNoChip, there = kNoChip;
+  for (std::uint32_t chip = 0; chip < machine.chips(); ++chip) {
+    if (machine.cores(chip).empty()) continue;
+    std::uint32_t& first = machine.joined(chip) ? here : there;
+    if (first == kNoChip) first = chip;
+  }
+  return Error{
+      .code = ErrorCode::kResource,
+      .what = fmt::format("there is no way from {} to {}: faults cut {}:{} in pieces",
+                          machine.name(here), machine.name(there), target.name, target.size),
+      .expected = fmt::format("at most the {} cores of the largest piece, of {} that work",
+                              machine.joined_cores(), machine.working_cores()),
+      .got = fmt::format("{} slices of populations", slicing.slices.size()),
+      .next = "a larger size of the target, or more neurons a core"};
+}
+
 Error too_few_bytes(const Slicing& slicing, const Machine& machine, const Target& target) {
   std::uint64_t needed = 0;
   for (const Slice& slice : slicing.slices) needed += slice.use.shared_bytes;
@@ -143,7 +161,9 @@ std::vector<Place> on_cores(const Machine& machine, const std::vector<std::uint3
 
 Result<std::vector<Place>> place(const Slicing& slicing, const TargetSets& sets,
                                  const Machine& machine, const Target& target) {
-  if (slicing.slices.size() > machine.working_cores()) {
+  if (slicing.slices.size() > machine.joined_cores()) {
+    if (slicing.slices.size() <= machine.working_cores())
+      return in_pieces(slicing, machine, target);
     return too_few_cores(slicing, machine, target);
   }
   const Filler filler(slicing, machine, target);

@@ -146,7 +146,7 @@ class Remapper {
     return {};
   }
 
-  /// Slices on cores that do not work any more go to the nearest free one.
+  /// Slices on cores that do not work, or are cut off, go to the nearest free one.
   std::string move_away(const Machine& machine) {
     const auto memory = static_cast<std::uint64_t>(plan_.target.constants.shared_bytes);
     std::set<std::pair<std::uint32_t, std::uint32_t>> used;
@@ -155,8 +155,8 @@ class Remapper {
     for (std::uint32_t s = 0; s < plan_.slices.size(); ++s) {
       const PlanCore& core = plan_.cores[plan_.slices[s].core];
       const auto& working = machine.cores(core.chip);
-      if (std::binary_search(working.begin(), working.end(),
-                             static_cast<std::uint16_t>(core.core))) {
+      if (machine.joined(core.chip) && std::binary_search(working.begin(), working.end(),
+                                                          static_cast<std::uint16_t>(core.core))) {
         used.insert({core.chip, core.core});
         bytes[core.chip] += core.use.shared_bytes;
       } else {
@@ -169,6 +169,7 @@ class Remapper {
       std::optional<std::pair<std::uint32_t, std::uint32_t>> best;
       std::uint32_t nearest = std::numeric_limits<std::uint32_t>::max();
       for (std::uint32_t chip = 0; chip < machine.chips(); ++chip) {
+        if (!machine.joined(chip)) continue;
         const std::uint32_t distance = machine.distance(core.chip, chip);
         if (distance >= nearest || (memory > 0 && bytes[chip] + core.use.shared_bytes > memory)) {
           continue;

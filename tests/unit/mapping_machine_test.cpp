@@ -130,6 +130,22 @@ TEST(Machines, DeadPartsAreGone) {
   EXPECT_FALSE(Machine::make(target("spinnaker1:board"), {.links = {{0, 0, 5}}}).ok());
 }
 
+/// A dead column of a mesh of 4 x 4 leaves 4 chips on one side and 8 on the other.
+TEST(Machines, ThePieceWithMostCoresIsTheOneToUse) {
+  Faults faults;
+  for (std::int32_t y = 0; y < 4; ++y) faults.chips.push_back({1, y});
+  Target mesh = target("spinnaker1:4x4");
+  mesh.wraps = false;
+  const auto made = Machine::make(mesh, faults);
+  ASSERT_TRUE(made.ok()) << made.error().message();
+  EXPECT_EQ(made->working_cores(), 12U * 17);
+  EXPECT_EQ(made->joined_cores(), 8U * 17);
+  EXPECT_FALSE(made->joined(made->chip(0, 0)));
+  EXPECT_FALSE(made->joined(made->chip(1, 0)));
+  EXPECT_TRUE(made->joined(made->chip(2, 0)));
+  EXPECT_EQ(machine("spinnaker1:board").joined_cores(), 48U * 17);
+}
+
 /// Joined, without cycles, over links that exist, and every chip wanted is in it.
 void expect_tree(const Machine& m, const std::vector<TreeChip>& tree, std::uint32_t source,
                  const std::vector<std::uint32_t>& chips) {
