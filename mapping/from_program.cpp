@@ -241,6 +241,7 @@ class Builder {
 
   Result<PopulationGraph> run() {
     for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) SPIKELOOM_CHECK(add_node(n));
+    for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) keep_sums_before(n);
     for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) {
       const bool output = std::holds_alternative<op::Output>(program_.nodes[n].operation);
       const bool words = std::holds_alternative<op::Embedding>(program_.nodes[n].operation);
@@ -308,6 +309,34 @@ class Builder {
     }
     add_population(n, std::move(made));
     return {};
+  }
+
+  /// Layers of weights that follow each other without neurons: a core cannot multiply both, so the
+  /// sums of the first are a population, whose values travel each tick.
+  void keep_sums_before(std::uint32_t n) {
+    const Operation& operation = program_.nodes[n].operation;
+    const auto* pool = std::get_if<op::Pool>(&operation);
+    const bool second = is_weighted(operation) ||
+                        std::holds_alternative<op::Recurrent>(operation) ||
+                        (pool != nullptr && pool->kind == op::PoolKind::kMax);
+    if (!second) return;
+    std::vector<std::uint32_t> before{n};
+    for (std::size_t head = 0; head < before.size(); ++head) {
+      for (const Link& link : program_.nodes[before[head]].inputs) {
+        const ProgramNode& source = program_.nodes[link.source];
+        if (population_[link.source] >= 0) continue;
+        if (is_weighted(source.operation)) {
+          add_population(link.source, {.name = source.name,
+                                       .shape = extent(source.out_shape, source.out_size),
+                                       .rate = 1.0,
+                                       .graded = true,
+                                       .node = link.source});
+        } else if (is_transparent(source.operation) &&
+                   std::find(before.begin(), before.end(), link.source) == before.end()) {
+          before.push_back(link.source);
+        }
+      }
+    }
   }
 
   void add_population(std::uint32_t n, Population population) {
@@ -410,6 +439,10 @@ class Builder {
       SPIKELOOM_CHECK(pooled.add(as_sum));
       made = pooled.take();
     } else {
+      if (is_weighted(end.operation)) {
+        SPIKELOOM_CHECK(path.add(end));
+        nodes.push_back(target);
+      }
       made = path.take();
     }
     made.source = static_cast<std::uint32_t>(population_[source]);

@@ -68,6 +68,25 @@ TEST(NetworksAtHand, OfFoundationFitEveryChip) {
   }
 }
 
+/// Affine after pool after convolution: the convolution's sums are a population of their own.
+TEST(NetworksAtHand, LayersOfWeightsWithoutNeuronsFitEveryChip) {
+  REQUIRE_SHARED("acceptance/nir/06_reference_writer/conv2d_same_avgpool_flatten.nir");
+  const auto graph = graph_of(
+      test::shared_path("acceptance/nir/06_reference_writer/conv2d_same_avgpool_flatten.nir"), "",
+      "");
+  // By the file: 1 x 8 x 8 inputs, 2 x 8 x 8 sums, 3 outputs.
+  ASSERT_EQ(graph.populations.size(), 3U);
+  EXPECT_EQ(graph.populations[1].shape, (Extent3{2, 8, 8}));
+  EXPECT_TRUE(graph.populations[1].graded);
+  EXPECT_EQ(graph.populations[2].neurons(), 3U);
+  ASSERT_EQ(graph.projections.size(), 2U);
+  EXPECT_EQ(graph.projections[0].pattern, Pattern::kWindow);
+  EXPECT_EQ(graph.projections[0].window.taps, 9U);
+  EXPECT_EQ(graph.projections[1].pattern, Pattern::kAll);
+  EXPECT_EQ(graph.projections[1].rows, 32U);  // of the pooled values
+  for (const char* target : kTargets) expect_answer(graph, target, true);
+}
+
 TEST(NetworksAtHand, OfLavaFitSpiNNaker) {
   REQUIRE_SHARED("acceptance/lava/pilotnet_lif/network.net");
   for (const char* name : {"pilotnet_lif", "pilotnet_sdnn", "mnist_bootstrap"}) {
