@@ -60,6 +60,7 @@ Result<mapping::PopulationGraph> graph_of_model(const MapFlags& flags, MapInput&
   auto graph = mapping::population_graph(*program, rates);
   if (!graph.ok()) return std::move(graph).error().in(flags.model);
   graph->name = flags.model;
+  input.program = *std::move(program);
   return graph;
 }
 

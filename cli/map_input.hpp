@@ -10,6 +10,7 @@
 #include "cli/network_file.hpp"
 #include "cli/run_flags.hpp"
 #include "mapping/map.hpp"
+#include "snn/program.hpp"
 
 namespace spikeloom::cli {
 
@@ -28,6 +29,7 @@ void add_map_flags(CLI::App& command, MapFlags& flags);
 
 struct MapInput {
   mapping::PopulationGraph graph;
+  std::optional<Program> program;  ///< what the graph was made of; none of a file of a graph
   mapping::Target target;
   mapping::MapOptions options;
   std::vector<std::string> notes;

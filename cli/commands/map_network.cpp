@@ -7,6 +7,7 @@
 
 #include "cli/commands/map_commands.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/map_images.hpp"
 #include "cli/map_input.hpp"
 #include "cli/plan_text.hpp"
 #include "cli/table.hpp"
@@ -19,7 +20,7 @@ namespace {
 
 struct MapCommand {
   MapFlags flags;
-  std::string out, from;
+  std::string out, from, images;
   std::vector<std::string> diff;
   std::vector<std::uint32_t> sweep;
   CommonOptions common;
@@ -117,6 +118,10 @@ Result<int> map_network(const MapCommand& command, Console& console) {
   auto plan = make_plan(command, input, seconds, console);
   if (!plan.ok()) return std::move(plan).error().in(command.flags.model);
   if (!command.out.empty()) SPIKELOOM_CHECK(mapping::write_plan(*plan, command.out));
+  if (!command.images.empty()) {
+    SPIKELOOM_TRY(const std::string note, write_images(input, *plan, command.images));
+    console.note(note);
+  }
   SPIKELOOM_CHECK(
       printed(command.common.json
                   ? console.print_json(plan_value(*plan).set("seconds", seconds_value(seconds)))
@@ -140,6 +145,8 @@ void add_map_network(CLI::App& map, Chosen& chosen) {
   const auto command = std::make_shared<MapCommand>();
   add_map_flags(map, command->flags);
   map.add_option("-o,--out", command->out, "write the Plan (.json: JSON, else HDF5)");
+  map.add_option("--images", command->images,
+                 "write the synapses of every core as they lie in its memory into this folder");
   map.add_option("--from", command->from,
                  "mend this Plan of an earlier network or machine: keys and places stay");
   map.add_option("--diff", command->diff, "say what two Plans differ in, instead")->expected(2);

@@ -1,4 +1,5 @@
 #include "cli/exit_codes.hpp"
+#include "mapping/plan_file.hpp"
 #include "models/motion/motion_network.hpp"
 #include "tests/cli/cli_models.hpp"
 #include "tests/cli/cli_process.hpp"
@@ -129,6 +130,27 @@ TEST_F(CliMap, CpuRunsWhatItsPlanGivesTheThreads) {
   EXPECT_EQ(chip.code, cli::kExitUnsupported) << "no Plan is left out silently";
 }
 
+TEST_F(CliMap, WritesTheMemoryOfEveryCore) {
+  save(two_if_network(), path("net.nir"));
+  const auto done = run({"map", "net.nir", "--target", "spinnaker2", "--images", "memory", "-o",
+                         "plan.json", "--json"});
+  ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+  const auto plan = mapping::read_plan(path("plan.json"));
+  ASSERT_TRUE(plan.ok());
+  std::size_t files = 0;
+  for (const mapping::PlanBlock& block : plan->blocks) {
+    if (block.bytes == 0) continue;
+    const mapping::PlanCore& core = plan->cores[plan->slices[block.slice].core];
+    const auto name = path("memory/core-0-0-" + std::to_string(core.core) + ".bin");
+    EXPECT_EQ(read_whole(name).size(), block.address + block.bytes) << name;
+    ++files;
+  }
+  EXPECT_GE(files, 1U);
+  const auto ring = run({"map", "ring.json", "--target", "spinnaker1", "--images", "memory"});
+  EXPECT_EQ(ring.code, cli::kExitUsage) << ring.err;
+  EXPECT_NE(ring.err.find("no weights"), std::string::npos) << ring.err;
+}
+
 TEST_F(CliMap, WhatDoesNotFitIsSaid) {
   const auto small =
       run({"map", "ring.json", "--target", "spinnaker1:chip", "--neurons-per-core", "20"});
@@ -169,6 +191,7 @@ source = "a test"
   const auto lost = run({"map", "ring.json", "--target", "./line.toml", "--faults", "split.toml"});
   EXPECT_EQ(lost.code, cli::kExitResource);
   EXPECT_NE(lost.err.find("no way from chip (0, 0) to chip (2, 0)"), std::string::npos) << lost.err;
+  EXPECT_NE(lost.err.find("1 cores of the largest piece, of 2 that work"), std::string::npos);
 }
 
 }  // namespace
