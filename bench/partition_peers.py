@@ -2,10 +2,12 @@
 """`spikeloom map partition` beside Mt-KaHyPar, METIS and Scotch on hypergraphs of neurons.
 
     partition_peers.py SPIKELOOM FILE.hgr... [--capacity 256] [--seeds N] [--presets default,quality]
+    partition_peers.py SPIKELOOM FILE.hgr... --limits [--seeds N]
 
 Everything on one thread. Needs the PyPI package mtkahypar; gpmetis (Debian: metis) and gpart (Debian:
 scotch) are used when they are there: they get the graph of all synapses, weighted by rate, and their
-result is scored like the others. Packets are sum of rate x (cores touched - 1); seconds are processor
+result is scored like the others. With --limits ours alone, without and with limits on synapses (1.3 times
+the mean) and axons (the most that the result without limits has). Packets are sum of rate x (cores touched - 1); seconds are processor
 time of the partition alone (of the whole process for gpmetis and gpart). A result with a core over the
 capacity is marked infeasible.
 """
@@ -34,11 +36,28 @@ def score(nets, part, cores, capacity):
     return packets, fullest <= capacity and max(part) < cores
 
 
-def ours(binary, path, capacity, seed):
+def partition(binary, path, capacity, seed, *more):
     out = subprocess.run([binary, 'map', 'partition', path, '--capacity', str(capacity), '--seed',
-                          str(seed), '--json'], capture_output=True, text=True, check=True)
-    value = json.loads(out.stdout)
+                          str(seed), '--json', *more], capture_output=True, text=True, check=True)
+    return json.loads(out.stdout)
+
+
+def ours(binary, path, capacity, seed):
+    value = partition(binary, path, capacity, seed)
     return value['cores'], value['packets'], value['cpu_seconds'], value['feasible']
+
+
+def limited(arguments):
+    print(f'{"graph":24} {"seed":>4} {"packets":>10} {"limited":>10} {"ratio":>6} {"seconds":>8}  feasible')
+    for path in arguments.files:
+        for seed in range(arguments.seeds):
+            free = partition(arguments.binary, path, arguments.capacity, seed)
+            value = partition(arguments.binary, path, arguments.capacity, seed, '--synapse-ratio',
+                              '1.3', '--max-axons', str(free['max_axons']))
+            name = os.path.basename(path).removesuffix('.hgr')
+            print(f'{name:24} {seed:4} {free["packets"]:10} {value["packets"]:10} '
+                  f'{value["packets"] / free["packets"]:6.3f} {value["cpu_seconds"]:8.2f}  '
+                  f'{"yes" if value["feasible"] else "NO"}', flush=True)
 
 
 def mtkahypar_run(library, path, preset, cores, vertices, capacity):
@@ -119,7 +138,10 @@ def main():
     parser.add_argument('--capacity', type=int, default=256)
     parser.add_argument('--seeds', type=int, default=1, help='our seeds, each a row')
     parser.add_argument('--presets', default='default,quality,deterministic')
+    parser.add_argument('--limits', action='store_true')
     arguments = parser.parse_args()
+    if arguments.limits:
+        return limited(arguments)
     import mtkahypar
     library = mtkahypar.initialize(1)
     presets = {'default': mtkahypar.PresetType.DEFAULT, 'quality': mtkahypar.PresetType.QUALITY,
