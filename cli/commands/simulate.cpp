@@ -138,7 +138,29 @@ std::string rasters(const SimulateNetworkCommand& command, const SimulationOutco
   return text;
 }
 
+/// Refuses flags that would change nothing.
+Status check_flags(const SimulateNetworkCommand& command) {
+  if (command.save_every > 0.0 && command.save.empty()) {
+    return Error{.what = "--save-every without a file", .next = "name it with --save"};
+  }
+  if (command.record_first > 0 && command.record.empty()) {
+    return Error{.what = "--record-first without a population", .next = "name it with --record"};
+  }
+  if (command.backend != "reference") return {};
+  for (const auto& [given, flag] :
+       {std::pair(command.procedural, "--procedural"), std::pair(command.in_double, "--double"),
+        std::pair(command.closed_form, "--closed-form"),
+        std::pair(command.memory_mb > 0.0, "--memory"),
+        std::pair(command.common.threads > 1, "--threads")}) {
+    if (!given) continue;
+    return Error{.what = fmt::format("{} is of the engine, not of the reference simulator", flag),
+                 .next = "use --backend cpu, or leave it out"};
+  }
+  return {};
+}
+
 Result<int> simulate_network(const SimulateNetworkCommand& command, Console& console) {
+  SPIKELOOM_CHECK(check_flags(command));
   SPIKELOOM_TRY(SimulationDescription description, describe(command));
   SPIKELOOM_CHECK(add_recordings(command, description.network));
   if (command.raster && description.network.recordings.empty()) {
@@ -162,9 +184,6 @@ Result<int> simulate_network(const SimulateNetworkCommand& command, Console& con
   request.load = command.load;
   request.save = command.save;
   request.save_every = command.save_every;
-  if (command.save_every > 0.0 && command.save.empty()) {
-    return Error{.what = "--save-every without a file", .next = "name it with --save"};
-  }
   SPIKELOOM_TRY(request.engine.ranks, simulation::join_ranks());
   if (request.reference && request.engine.ranks != nullptr) {
     return Error{.code = ErrorCode::kUnsupported,

@@ -135,6 +135,15 @@ TEST_F(CliSimulate, ComplaintsNameTheLineAndWhatWasExpected) {
   EXPECT_TRUE(contains(unknown.err, "microcircuit, brunel, fly")) << unknown.err;
   const ProcessResult flag = run({"simulate", "brunel", "--scale", "0.5"});
   EXPECT_EQ(flag.code, 2) << flag.err;
+  const ProcessResult first = run({"simulate", "brunel", "--record-first", "5"});
+  EXPECT_EQ(first.code, 2) << first.err;
+  EXPECT_TRUE(contains(first.err, "--record")) << first.err;
+  for (const std::string engine_flag : {"--procedural", "--double", "--closed-form"}) {
+    const ProcessResult refused =
+        run({"simulate", "brunel", "--backend", "reference", engine_flag});
+    EXPECT_EQ(refused.code, 2) << refused.err;
+    EXPECT_TRUE(contains(refused.err, engine_flag)) << refused.err;
+  }
   const ProcessResult record =
       run({"simulate", "brunel", "--record", "X", "--neurons", "100", "--degree", "10"});
   EXPECT_TRUE(contains(record.err, "all, E, I")) << record.err;
