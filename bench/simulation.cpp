@@ -21,6 +21,7 @@
 #include "backends/mpi/mpi_ranks.hpp"
 #include "backends/simulation/engine.hpp"
 #include "bench/process_memory.hpp"
+#include "models/simulation/fly.hpp"
 #include "models/simulation/microcircuit.hpp"
 
 namespace spikeloom {
@@ -64,36 +65,16 @@ Network balanced(std::int64_t neurons, std::int64_t degree, std::uint64_t seed) 
   return n;
 }
 
-/// The size of a fly's brain: `active` neurons fire at 38 Hz whatever happens, the others
-/// listen; each neuron has `degree` targets.
-Network sparse(std::int64_t neurons, std::int64_t active, std::int64_t degree, std::uint64_t seed) {
-  Network n;
-  n.seed = seed;
-  const std::map<std::string, simulation::Distribution> lif = {
-      {"tau_m", Constant{20.0}},    {"E_L", Constant{-52.0}}, {"V_reset", Constant{-52.0}},
-      {"V_th", Constant{-45.0}},    {"t_ref", Constant{2.2}}, {"tau_syn_ex", Constant{5.0}},
-      {"tau_syn_in", Constant{5.0}}};
-  auto driven = lif;
-  driven["V_m"] = simulation::Uniform{-52.0, -45.0};
-  driven["I_e"] = Constant{125.0};
-  auto quiet = lif;
-  quiet["V_m"] = Constant{-52.0};
-  n.populations = {{"driven", active, "iaf_psc_exp", driven},
-                   {"quiet", neurons - active, "iaf_psc_exp", quiet}};
-  n.projections = {
-      {"", 0, 1, simulation::FixedOutDegree{degree}, Constant{5.0}, Constant{1.8}},
-      {"", 1, 0, simulation::FixedOutDegree{1}, Constant{5.0}, Constant{1.8}},
-      {"", 1, 1, simulation::FixedOutDegree{degree - 1}, Constant{5.0}, Constant{1.8}}};
-  return n;
-}
-
 Result<Network> make_network(const Options& options) {
   const int ranks = options.engine.ranks == nullptr ? 1 : options.engine.ranks->size();
   if (options.network == "microcircuit") {
     return make_microcircuit({.scale = options.scale, .seed = options.seed});
   }
   if (options.network == "sparse") {
-    return sparse(options.neurons, options.active, options.degree, options.seed);
+    return make_fly({.neurons = options.neurons,
+                     .active = options.active,
+                     .connections = options.neurons * options.degree,
+                     .seed = options.seed});
   }
   if (options.network == "balanced") {
     return balanced(options.neurons, options.degree, options.seed);
@@ -220,7 +201,8 @@ int main(int argc, char** argv) {
   app.add_option("--scale", options.scale, "of the microcircuit")->capture_default_str();
   app.add_option("--neurons", options.neurons, "of the others")->capture_default_str();
   app.add_option("--degree", options.degree, "synapses a neuron")->capture_default_str();
-  app.add_option("--active", options.active, "driven neurons of sparse")->capture_default_str();
+  app.add_option("--active", options.active, "neurons of sparse that fire by themselves")
+      ->capture_default_str();
   app.add_option("--seed", options.seed)->capture_default_str();
   app.add_option("--threads", options.engine.threads)->capture_default_str();
   app.add_flag("--procedural", options.engine.procedural, "regenerate synapses at each spike");
