@@ -77,7 +77,7 @@ TEST_P(GestureModels, HeldOutClipsAreToldAsByPyTorch) {
   }
   // Another instruction set may round the last bit of a luminance and so lose or win an event.
   EXPECT_GE(equal, kClips - 1);
-  EXPECT_GE(right, kClips - 2);
+  EXPECT_GE(right, kClips - 1);
 }
 
 TEST_P(GestureModels, RealClipsAreTold) {
@@ -94,7 +94,7 @@ TEST_P(GestureModels, RealClipsAreTold) {
     printf("clip %d: %s\n", number, kGestureNames[static_cast<std::size_t>(said)].data());
     right += said == number - 1 ? 1 : 0;
   }
-  EXPECT_GE(right, 5);
+  EXPECT_GE(right, GetParam() == "egru" ? 7 : 6);
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, GestureModels, testing::Values("lif", "egru"),

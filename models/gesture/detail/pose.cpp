@@ -250,17 +250,20 @@ Arm Performance::arm_at(int side, double seconds) const {
       return point(shoulder, sign, {std::sin(lift), std::cos(lift), mix(0, 0.4, n[2])},
                    {std::sin(lift), std::cos(lift), mix(0, 0.6, n[3])}, {});
     }
-    case Motion::kPunch:
+    case Motion::kPunch: {  // from the cheek up into the air
+      const double way = 0.5 + 0.5 * wave;
       return reach(shoulder, sign,
-                   {mix(-0.12, 0.05, n[0]), mix(-0.02, 0.2, n[1]),
-                    mix(0.28, 0.34, n[2]) + 0.17 * size * wave},
-                   low, {0, 0, 0.5});
-    case Motion::kWander:
+                   {mix(mix(-0.08, 0.02, n[0]), mix(-0.05, 0.22, n[1]), way),
+                    mix(mix(-0.12, 0.02, n[2]), mix(-0.34, -0.46, n[3]) * size, way),
+                    mix(0.14, mix(0.1, 0.3, n[4]), way)},
+                   low, {});
+    }
+    case Motion::kWander:  // beside and above the body, wide
       return reach(shoulder, sign,
-                   {mix(-0.1, 0.3, n[0]) + mix(0.05, 0.2, n[1]) * std::sin(theta),
-                    mix(-0.3, 0.3, n[2]) +
-                        mix(0.05, 0.2, n[3]) * std::sin(mix(0.4, 1.7, n[4]) * theta + 6 * n[5]),
-                    mix(0.1, 0.35, n[6])},
+                   {mix(0.16, 0.3, n[0]) + mix(0.08, 0.2, n[1]) * std::sin(theta),
+                    mix(-0.3, 0.1, n[2]) +
+                        mix(0.12, 0.25, n[3]) * std::sin(mix(0.4, 1.7, n[4]) * theta + 6 * n[5]),
+                    mix(0.05, 0.25, n[6])},
                    low, {});
     case Motion::kSalute: {
       const double way = 0.5 - 0.5 * std::cos(theta);
@@ -269,11 +272,14 @@ Arm Performance::arm_at(int side, double seconds) const {
           {mix(0.1, mix(-0.12, 0.02, n[0]), way), mix(0.42, -0.2, way), mix(0.1, 0.2, way)},
           {1, 0.3, 0}, {});
     }
-    case Motion::kPush:
-      return reach(shoulder, sign,
-                   {mix(-0.1, 0.1, n[0]) + mix(0, 0.12, n[1]) * wave, mix(0, 0.25, n[2]),
-                    0.3 + mix(0.08, 0.15, n[3]) * size * std::cos(theta)},
-                   low, {0, -2, 0.4});
+    case Motion::kPush: {  // palms from the shoulders to above the head
+      const double way = 0.5 - 0.5 * std::cos(theta);
+      return reach(
+          shoulder, sign,
+          {mix(0.02, 0.16, n[0]) + mix(-0.06, 0.1, n[1]) * way,
+           mix(mix(-0.1, 0.05, n[2]), -mix(0.36, 0.48, n[3]) * size, way), mix(0.05, 0.2, n[4])},
+          {1, 0.6, 0}, {0, -0.6, 0.2});
+    }
   }
   return {};
 }

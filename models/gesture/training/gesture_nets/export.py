@@ -16,6 +16,7 @@ import torch
 
 from .clips import Clips
 from .networks import CLASSES, INPUT_SCALE, NETWORKS
+from .session import SEEDS
 from .train import scores
 
 STEP = 0.025
@@ -154,11 +155,11 @@ def card_of(name, network, state, result):
 {kinds[network.kind]}; a linear read-out whose mean over the clip decides. Sees events of a
 128 x 128 camera in frames of 25 ms, each pixel and polarity at most once, added up over 4 x 4 pixels.
 
-- data: {state['clips']} simulated clips of 1.45 s (`spikeloom sensors gestures`, seeds from 1000000),
+- data: {state['clips']} simulated clips of 1.45 s (`spikeloom sensors gestures`, seeds from {SEEDS["train"]}),
   varied as `clips.py` says; no real recording
 - recipe, `gesture_nets.train {network.kind}`:{recipe}
 - seed: {flags['seed']}
-- training: {state['seconds']:.0f} s on {flags['device']}
+- training: {state['update']} updates, {state['seconds']:.0f} s on {state['machine']}
 - parameters: {parameters}; weights int8 with a scale per output
 - accuracy on {result['clips']} simulated clips held out (seeds {result['seeds']}): {result['accuracy']:.4f};
   before rounding to int8: {result['accuracy_float']:.4f}
