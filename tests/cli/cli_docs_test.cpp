@@ -20,6 +20,7 @@
 #include "snn/discretisation.hpp"
 #include "tests/cli/cli_models.hpp"
 #include "tests/cli/cli_process.hpp"
+#include "tests/support/made_up_pictures.hpp"
 #include "tests/support/shared_data.hpp"
 
 namespace spikeloom::test {
@@ -146,9 +147,14 @@ class CliDocs : public CliTest {
       std::filesystem::create_symlink(std::filesystem::absolute(file),
                                       folder() / ("demo-small" + ending));
     }
-    std::filesystem::create_symlink(
-        std::filesystem::absolute(source_dir() / "models/gesture/weights/gesture-lif.sloom"),
-        folder() / "gesture-lif.sloom");
+    for (const std::string file :
+         {"gesture/weights/gesture-lif.sloom", "vision/weights/cifar8/cifar8.sloom",
+          "vision/weights/cifar-dense/cifar-dense.sloom"}) {
+      const auto from = std::filesystem::absolute(source_dir() / "models" / file);
+      std::filesystem::create_symlink(from, folder() / from.filename());
+    }
+    // Two pictures in the place of 10,000, which may not be passed on.
+    ASSERT_TRUE(write_made_up_pictures(path("cifar10-jpeg.test.npz"), 2).ok());
     write_whole(path("words.txt"), "my dear , said she , you must know that i am very happy .\n");
     write_whole(path("bar.toml"), "kind = 'bar'\nwidth = 64\nheight = 48\nspeed = 300\nsize = 6\n");
     std::filesystem::create_directory(folder() / "walk");

@@ -11,6 +11,7 @@
 #include "models/vision/pixel_front_end.hpp"
 #include "models/vision/shipped_models.hpp"
 #include "tests/cli/cli_process.hpp"
+#include "tests/support/made_up_pictures.hpp"
 #include "tests/support/shared_data.hpp"
 
 /// Debian's dataset-fashion-mnist, which `./dev setup` installs.
@@ -64,6 +65,34 @@ TEST_F(CliVision, DecidesAsPyTorchDoesAndAccumulatesOnlyBehindThePixels) {
   const auto bits = 11 * *spiking.find("spikes")->as_integer();
   EXPECT_GE(*spiking.find("address_bytes")->as_integer(), 4 * pictures + bits / 8);
   EXPECT_LE(*spiking.find("address_bytes")->as_integer(), 5 * pictures + bits / 8);
+}
+
+TEST_F(CliVision, NetworksForCifarDecideAsPyTorchDoesAndAccumulateOnlyBehindThePixels) {
+  constexpr std::size_t kCount = 8;
+  ASSERT_TRUE(write_made_up_pictures(path("made-up.npz"), kCount).ok());
+  const auto weights = source_dir() / "models/vision/weights";
+  const auto file = [&](const std::string& name) {
+    return (weights / name / (name + ".sloom")).string();
+  };
+  const auto expected = [&](const std::string& name) {
+    return read_whole(weights / name / "made-up.txt").substr(0, kCount);
+  };
+  for (const std::string name : {"cifar64", "cifar16", "cifar8", "cifar4"}) {
+    const auto shown = run({"demo", "vision", "--json", "--all", "--show", "0", "--data",
+                            "made-up.npz", "--model", file(name), "--dense", file("cifar-dense")});
+    ASSERT_EQ(shown.code, cli::kExitOk) << shown.err;
+    const Value report = shown.json();
+    EXPECT_EQ(digits(*report.find("spiking")), expected(name)) << name;
+    EXPECT_EQ(digits(*report.find("dense")), expected("cifar-dense")) << name;
+    EXPECT_EQ(*report.find("spiking")->find("mac")->as_integer(), 0) << name;
+    EXPECT_GT(*report.find("spiking")->find("ac")->as_integer(), 0) << name;
+    // Raw: four samples of 12 bits a pixel; a bit an output.
+    const auto channels = static_cast<std::int64_t>(std::stoi(name.substr(5)));
+    const auto pictures = static_cast<std::int64_t>(kCount);
+    EXPECT_EQ(*report.find("spiking")->find("raw_bytes")->as_integer(), 6144 * pictures);
+    EXPECT_EQ(*report.find("spiking")->find("bitmap_bytes")->as_integer(),
+              128 * channels * pictures);
+  }
 }
 
 TEST_F(CliVision, EveryBackendAndThreadCountDecidesAlike) {

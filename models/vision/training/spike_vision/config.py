@@ -38,9 +38,11 @@ class Train:
     crop: int = 2  # pixels of padding for random crops
     flip: bool = True
     cutout: int = 0  # side of a square of the picture that turns black
+    mixup: float = 0.0  # share of batches whose pictures are means of two, in random parts
     distil: str = ""  # run whose network's scores are learnt too
     distil_share: float = 0.5
     distil_temperature: float = 2.0
+    settle: bool = False  # settle.py before it ships
     init: str = ""  # run whose weights after the first layer are the start
     dtype: str = "float32"
     checkpoint_seconds: float = 60.0

@@ -69,6 +69,7 @@ class HoyerSpike(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.threshold = nn.Parameter(torch.tensor(1.0))
+        self.momentum = 0.1  # of the extremum
         self.register_buffer("extremum", torch.ones(channels))
         self.regulariser: Tensor | None = None  # of the last batch
         self.activity: Tensor | None = None
@@ -80,7 +81,7 @@ class HoyerSpike(nn.Module):
                 clipped = z.float().clamp(0, 1)
                 total = clipped.sum((0, 2, 3))
                 extremum = torch.where(total > 0, clipped.square().sum((0, 2, 3)) / total, 1.0)
-                self.extremum.lerp_(extremum, 0.1)
+                self.extremum.lerp_(extremum, self.momentum)
             x = u.float().clamp(min=0).minimum(self.threshold.detach().abs())
             self.regulariser = x.sum().square() / x.square().sum().clamp(min=1e-9)
         else:

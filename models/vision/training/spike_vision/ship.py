@@ -16,7 +16,8 @@ import torch
 
 from . import config, data, export
 from .config import Run
-from .train import load_final
+from .settle import settle
+from .train import default_device, load_final
 
 DESCRIPTIONS = {
     "fashion-mnist": "Fashion-MNIST (Xiao et al. 2017), Debian package dataset-fashion-mnist, MIT",
@@ -34,7 +35,8 @@ def _card(run: Run, saved: dict, results: dict) -> str:
     lines = [f"# {run.name}", "", run.purpose, "", f"- data: {DESCRIPTIONS[run.data]}",
              f"- test accuracy: {100 * results['accuracy']:.2f} % of {results['pictures']}, with the "
              "weights of the file",
-             f"- before rounding to int8: {100 * results['accuracy_float']:.2f} %"]
+             f"- {'the same in floating point' if run.train.settle else 'before rounding to int8'}: "
+             f"{100 * results['accuracy_float']:.2f} %"]
     names = "spikes per neuron" if run.model.kind == "spiking" else "values that are not zero"
     activity = " / ".join(f"{100 * a:.1f}" for a in results["activity"])
     lines += [f"- activity ({names} that enter each weight layer): {activity} %",
@@ -48,6 +50,11 @@ def ship(run: Run, data_folder: Path, work: Path, out: Path) -> dict:
     path = work / run.name / "final.pt"
     saved = torch.load(path, map_location="cpu", weights_only=False)
     network = load_final(path, "cpu")
+    if run.train.settle:
+        device = default_device()
+        training = data.load(data_folder, run.data, "train", device)
+        settle(network.to(device), training, run.train)
+        network.cpu()
     exported = export.collect(network)
     testing = data.load(data_folder, run.data, "test")
     images, labels = testing.images.numpy(), testing.labels.numpy()

@@ -74,7 +74,22 @@ def _save(path: Path, content: dict) -> None:
     os.replace(partial, path)
 
 
-def train(run: Run, data_folder: Path, work: Path, device: str, deadline: float = math.inf) -> bool:
+def _compiled(network: VisionNetwork, light: torch.Tensor, low: bool):
+    """The network through torch.compile, whose one-time cost must not count against a schedule."""
+    forward = torch.compile(network)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    for _ in range(2):
+        with torch.autocast(light.device.type, dtype=torch.bfloat16, enabled=low):
+            scores = forward(light)
+        if network.training:
+            (scores.float().square().mean() + 1e-9 * network.regulariser()).backward()
+    network.zero_grad(set_to_none=True)
+    network.load_state_dict(before)
+    return forward
+
+
+def train(run: Run, data_folder: Path, work: Path, device: str, deadline: float = math.inf,
+          compiled: bool = False) -> bool:
     """True when the run is complete; False when time.monotonic() passed the deadline."""
     folder = work / run.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,6 +118,14 @@ def train(run: Run, data_folder: Path, work: Path, device: str, deadline: float 
         generator.set_state(saved["generator"].cpu())
         epoch, elapsed = saved["epoch"], saved["elapsed"]
     low = options.dtype == "bfloat16"
+    forward, teach = network, teacher
+    if compiled:
+        some = training.images[: options.batch].permute(0, 3, 1, 2).float() / 255
+        some = some.contiguous(memory_format=torch.channels_last)
+        forward = _compiled(network, some, low)
+        if teacher is not None:
+            with torch.no_grad():
+                teach = _compiled(teacher, some, low)
     saved_at = time.monotonic()
     progress = elapsed / options.seconds if options.seconds else epoch / options.epochs
     while progress < 1:
@@ -119,13 +142,21 @@ def train(run: Run, data_folder: Path, work: Path, device: str, deadline: float 
                 break
             for group in optimiser.param_groups:
                 group["lr"] = rate_at(progress, run)
+            mixed, share = labels, 1.0
+            if options.mixup and torch.rand((), generator=generator) < options.mixup:
+                share = float(torch.rand((), generator=generator))
+                light, mixed = share * light + (1 - share) * light.flip(0), labels.flip(0)
             light = light.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=low):
-                scores = network(light).float()
+                scores = forward(light).float()
                 if teacher is not None:
                     with torch.no_grad():
-                        wanted = teacher(light).float()
-            loss = F.cross_entropy(scores, labels, label_smoothing=options.label_smoothing)
+                        wanted = teach(light).float()
+            smooth = options.label_smoothing
+            loss = F.cross_entropy(scores, labels, label_smoothing=smooth)
+            if share < 1:
+                other = F.cross_entropy(scores, mixed, label_smoothing=smooth)
+                loss = share * loss + (1 - share) * other
             if teacher is not None:
                 t = options.distil_temperature
                 soft = F.kl_div(F.log_softmax(scores / t, 1), F.log_softmax(wanted / t, 1),
@@ -174,11 +205,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop and keep a checkpoint")
+    parser.add_argument("--compile", action="store_true", help="through torch.compile")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     done = train(config.read(arguments.run), arguments.data, arguments.work, default_device(),
-                 time.monotonic() + arguments.seconds)
+                 time.monotonic() + arguments.seconds, arguments.compile)
     print("complete" if done else "not complete: the same command goes on")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from spike_vision import config, data, export, session
+from spike_vision import config, data, export, made_up, session
 from spike_vision.config import Layer, Model, Run, Train
 from spike_vision.layers import HoyerSpike, PixelConvolution, current
 from spike_vision.network import VisionNetwork
+from spike_vision.settle import settle
 from spike_vision.train import load_final, train
 
 RUNS = sorted(Path(__file__).parent.parent.glob("runs/*.toml"))
@@ -100,8 +102,33 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_stopped(pictures, tmp_path)
 
 def test_distillation_initial_weights_and_bfloat16(pictures, tmp_path):
     assert train(replace(small("dense"), name="teacher"), pictures, tmp_path, "cpu")
-    run = small("spiking", distil="teacher", init="teacher", dtype="bfloat16", epochs=1, cutout=4)
+    run = small("spiking", distil="teacher", init="teacher", dtype="bfloat16", epochs=1, cutout=4,
+                mixup=0.5)
     assert train(run, pictures, tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("kind", ["spiking", "dense"])
+def test_a_settled_network_is_the_one_that_ships(kind, pictures, tmp_path):
+    run = small(kind, epochs=14)
+    assert train(run, pictures, tmp_path, "cpu")
+    network = load_final(tmp_path / "small/final.pt", "cpu")
+    training = data.load(pictures, "fashion-mnist", "train")
+    settle(network, training, run.train)
+    exported = export.collect(network)
+    readout = torch.from_numpy(exported.readout["weight"]) * float(exported.readout["scale"])
+    assert torch.allclose(readout.float(), network.readout.weight, rtol=1e-6, atol=0)
+    # Statistics of one batch of everything are what the mean over batches approaches.
+    block = network.blocks[0]
+    with torch.no_grad():
+        u = block.pool(block.convolution(training.images.permute(0, 3, 1, 2).float() / 255))
+    assert torch.allclose(block.norm.running_mean, u.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(block.norm.running_var, u.var((0, 2, 3)), rtol=0.05)
+    images = training.images.numpy()
+    with torch.no_grad():
+        expected = network(training.images.permute(0, 3, 1, 2).float() / 255).argmax(1).numpy()
+    decided = export.decide(exported, images).scores.argmax(1)
+    assert (decided == expected).mean() > 0.99
+    assert (decided == training.labels.numpy()).mean() > 0.9
 
 
 def test_a_schedule_over_seconds_ends(pictures, tmp_path):
@@ -125,8 +152,31 @@ def test_the_file_has_the_documented_layout(pictures, tmp_path):
         assert front["weight"].shape == (4, 3, 3, 3) and front["weight"].dtype == np.int8
 
 
-def test_packed_pieces_come_home(tmp_path):
+@pytest.mark.parametrize("kind", ["spiking", "dense"])
+def test_a_file_is_read_as_it_was_written(kind, pictures, tmp_path):
+    pytest.importorskip("h5py")
+    assert train(small(kind, "cifar10-jpeg", epochs=1), pictures, tmp_path, "cpu")
+    exported = export.collect(load_final(tmp_path / "small/final.pt", "cpu"))
+    export.write(exported, tmp_path / "a.sloom", list("abcd"))
+    some = data.load(pictures, "cifar10-jpeg", "test").images[:50].numpy()
+    ways = [export.decide(e, some) for e in (exported, made_up.read(tmp_path / "a.sloom"))]
+    assert np.array_equal(ways[0].scores, ways[1].scores)
+
+
+@pytest.mark.parametrize("name", ["cifar8", "cifar-dense"])
+def test_what_shipped_decides_about_made_up_pictures(name):
+    pytest.importorskip("h5py")
+    folder = Path(__file__).parents[2] / "weights" / name
+    exported = made_up.read(folder / f"{name}.sloom")
+    decided = export.decide(exported, made_up.pictures(*exported.input[:2]))
+    said = "".join(str(k) for k in decided.scores.argmax(1))
+    assert said == (folder / "made-up.txt").read_text().strip()
+
+
+def test_what_ships_comes_home(tmp_path):
     (tmp_path / "ship/a").mkdir(parents=True)
-    (tmp_path / "ship/a/x").write_bytes(bytes(40_000_000))
-    session.collect(tmp_path / "ship", tmp_path / "out")
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    (tmp_path / "ship/a/x").write_bytes(b"content")
+    session.collect(tmp_path / "ship/a", tmp_path / "out")
+    with tarfile.open(tmp_path / "out/a.tar") as archive:
+        assert archive.extractfile("a/x").read() == b"content"
+    assert len(list((tmp_path / "out").iterdir())) == 1
