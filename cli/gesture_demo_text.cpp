@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -14,10 +16,26 @@ namespace spikeloom::cli {
 namespace {
 
 constexpr Time kMoment = 50 * kMillisecond;  ///< of a picture
+constexpr Time kMostMoments = 1000;          ///< that are looked at for one
 constexpr std::size_t kRows = 8;             ///< of the table of decisions
 constexpr double kFramePixelBits = 8;        ///< of a grey frame, for comparison
 
-/// Pictures of moments, side by side, with their times below.
+/// Where, in [begin, end), the moment with most events starts: one where something can be seen.
+Time busiest_moment(const EventPacket& events, Time begin, Time end) {
+  const Time last = std::max(end - kMoment, begin);
+  const Time stride = std::max(kMoment / 5, (last - begin) / kMostMoments);
+  std::vector<std::uint64_t> counts(static_cast<std::size_t>((last - begin) / stride) + 1, 0);
+  for (const Time time : events.time) {
+    if (time < begin || time >= end) continue;
+    const auto latest = std::min<Time>((time - begin) / stride, std::ssize(counts) - 1);
+    for (Time k = latest; k >= 0 && begin + k * stride + kMoment > time; --k) {
+      ++counts[static_cast<std::size_t>(k)];
+    }
+  }
+  return begin + stride * (std::max_element(counts.begin(), counts.end()) - counts.begin());
+}
+
+/// Pictures of the busiest moments of equal parts, side by side, with their times below.
 std::string pictures_text(const GestureRun& run, bool ascii) {
   PictureOptions options;
   options.ascii = ascii;
@@ -26,7 +44,7 @@ std::string pictures_text(const GestureRun& run, bool ascii) {
   std::vector<std::string> lines(static_cast<std::size_t>(options.rows));
   std::string times;
   for (int k = 0; k < count; ++k) {
-    const Time begin = length * (2 * k + 1) / (2 * count);
+    const Time begin = busiest_moment(run.events, length * k / count, length * (k + 1) / count);
     const auto picture =
         draw_events(run.events, begin, begin + kMoment, run.width, run.height, options);
     for (std::size_t row = 0; row < lines.size(); ++row) {

@@ -187,7 +187,7 @@ std::string tally_text(const Outcome& outcome) {
          fmt::format(
              "spiking: behind the pixels, which spike at {:.1f} %; dense: all layers, no zero "
              "skipped. Both decide\nalike in {} of {}. Energy of the networks alone, 8 bits, "
-             "prices of '{}'; the sensor's own is in `energy --in-sensor`.\n",
+             "prices of '{}'; the sensor's\nown is in `energy --in-sensor`.\n",
              100.0 * spiking.activity(), with_commas(outcome.agree), with_commas(n), kPrices);
 }
 
