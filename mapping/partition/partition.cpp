@@ -17,7 +17,7 @@ using namespace detail;
 /// Of the coarsest level. Few suit graphs of modules, many those of layers: starts take turns.
 constexpr std::uint32_t kVerticesPerPart[] = {12, 30};
 constexpr std::uint32_t kClusterShare = 3;  ///< a cluster takes at most this part of a part
-constexpr int kBisectionTries = 1;
+constexpr int kBisectionTries = 6;
 /// Hotter and longer where several limits bind, since more has to change there.
 constexpr AnnealOptions kOneLimit{.sweeps = 1000, .heat = 0.3};
 constexpr AnnealOptions kSeveralLimits{.sweeps = 2000, .heat = 1.0};
@@ -38,9 +38,10 @@ struct Level {
 
 class Multilevel {
  public:
-  Multilevel(const Hypergraph& graph, const PartitionOptions& options,
+  /// Without annealing more bisections are tried, whose sides keep every limit where they can.
+  Multilevel(const Hypergraph& graph, const PartitionOptions& options, bool anneals,
              std::uint32_t vertices_per_part = kVerticesPerPart[0])
-      : graph_(graph), options_(options), vertices_per_part_(vertices_per_part) {
+      : graph_(graph), options_(options), anneals_(anneals), vertices_per_part_(vertices_per_part) {
     limits_.parts = options.parts;
     for (std::uint32_t p = 0; p < options.parts; ++p) {
       limits_.capacity.insert(limits_.capacity.end(), options.capacity.begin(),
@@ -56,8 +57,9 @@ class Multilevel {
     std::vector<Level> levels = coarsen(part, seed, kNoLimit);
     const Hypergraph& top = levels.empty() ? graph_ : levels.back().graph;
     if (part.empty()) {
-      part = bisect(top, options_.parts, options_.capacity, seed, kBisectionTries);
-      part = annealed(top, part, seed);
+      const int tries = anneals_ ? 1 : kBisectionTries;
+      part = bisect(top, options_.parts, options_.capacity, seed, tries);
+      if (anneals_) part = annealed(top, part, seed);
     }
     const auto depth = static_cast<double>(std::max<std::size_t>(1, levels.size()));
     for (std::size_t i = levels.size(); i > 0; --i) {
@@ -75,7 +77,7 @@ class Multilevel {
     if (levels.empty()) return cycle({}, seed, 0.0);
     std::pair<std::uint64_t, std::uint64_t> best_cost{};
     for (std::uint64_t start = 0; start < kStarts; ++start) {
-      Multilevel inner(levels[0].graph, options_, kVerticesPerPart[start % 2]);
+      Multilevel inner(levels[0].graph, options_, anneals_, kVerticesPerPart[start % 2]);
       const std::uint64_t own = seed + 15485863 * (start + 1);
       auto part = inner.improved(inner.cycle({}, own, kInnerSlack), own, kStartCycles);
       const std::pair cost{inner.excess(), packets(levels[0].graph, part, options_.parts)};
@@ -92,7 +94,7 @@ class Multilevel {
   std::vector<std::uint32_t> inner_cycles(std::vector<std::uint32_t> part, std::uint64_t seed) {
     std::vector<Level> levels = coarsen(part, seed, 1);
     if (levels.empty()) return cycle(std::move(part), seed, 0.0);
-    Multilevel inner(levels[0].graph, options_, vertices_per_part_);
+    Multilevel inner(levels[0].graph, options_, anneals_, vertices_per_part_);
     part = inner.improved(std::move(part), seed, kInnerCycles);
     return refined(graph_, projected(levels[0].cluster, part), 0.0);
   }
@@ -180,6 +182,7 @@ class Multilevel {
 
   const Hypergraph& graph_;
   const PartitionOptions& options_;
+  bool anneals_;
   std::uint32_t vertices_per_part_;  ///< of the coarsest level
   PartLimits limits_;
   std::uint64_t excess_ = 0;
@@ -191,18 +194,24 @@ Result<Partition> partition(const Hypergraph& graph, const PartitionOptions& opt
   if (options.parts == 0 || options.capacity.size() != graph.resources) {
     return Error{.what = "a partition needs parts, and a capacity for each resource"};
   }
-  Multilevel multilevel(graph, options);
-  Partition best{.parts = options.parts, .part = multilevel.first(options.seed)};
-  best.packets = packets(graph, best.part, best.parts);
-  std::uint64_t excess = multilevel.excess();
-  for (int i = 1; i <= options.cycles; ++i) {
-    auto part =
-        multilevel.inner_cycles(best.part, options.seed + 7919 * static_cast<std::uint64_t>(i));
-    const std::uint64_t now = packets(graph, part, best.parts);
-    if (std::pair(multilevel.excess(), now) >= std::pair(excess, best.packets)) continue;
-    best.part = std::move(part);
-    best.packets = now;
+  Partition best;
+  std::uint64_t excess = 0;
+  // Annealing finds fewer packets, bisections alone keep to tight limits more often.
+  for (const bool anneals : {true, false}) {
+    Multilevel multilevel(graph, options, anneals);
+    best = {.parts = options.parts, .part = multilevel.first(options.seed)};
+    best.packets = packets(graph, best.part, best.parts);
     excess = multilevel.excess();
+    for (int i = 1; i <= options.cycles; ++i) {
+      auto part =
+          multilevel.inner_cycles(best.part, options.seed + 7919 * static_cast<std::uint64_t>(i));
+      const std::uint64_t now = packets(graph, part, best.parts);
+      if (std::pair(multilevel.excess(), now) >= std::pair(excess, best.packets)) continue;
+      best.part = std::move(part);
+      best.packets = now;
+      excess = multilevel.excess();
+    }
+    if (excess == 0) break;
   }
   if (excess > 0) {
     return Error{.code = ErrorCode::kResource,
