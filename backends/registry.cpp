@@ -1,4 +1,5 @@
 #include <array>
+#include <mutex>
 
 #include <fmt/format.h>
 
@@ -8,36 +9,58 @@
 namespace spikeloom {
 namespace {
 
-/// Every backend, best first: one line each.
-const std::vector<std::unique_ptr<Backend>>& registry() {
-  static const auto all = [] {
-    std::vector<std::unique_ptr<Backend>> list;
-    list.push_back(make_cuda_backend());
-    list.push_back(make_cpu_backend());
-    list.push_back(std::make_unique<UnavailableBackend>(
-        "emulator", "a mapped network on an emulated many-core chip",
-        "it runs whole recordings by a Plan: run MODEL --backend emulator --target spinnaker2"));
-    list.push_back(std::make_unique<UnavailableBackend>(
-        "mpi", "one network over several machines",
-        "it runs simulated networks alone: mpirun -n 4 spikeloom simulate NETWORK"));
-    list.push_back(make_reference_backend());
-    return list;
-  }();
+std::unique_ptr<Backend> make_emulator_entry() {
+  return std::make_unique<UnavailableBackend>(
+      "emulator", "a mapped network on an emulated many-core chip",
+      "it runs whole recordings by a Plan: run MODEL --backend emulator --target spinnaker2");
+}
+
+std::unique_ptr<Backend> make_mpi_entry() {
+  return std::make_unique<UnavailableBackend>(
+      "mpi", "one network over several machines",
+      "it runs simulated networks alone: mpirun -n 4 spikeloom simulate NETWORK");
+}
+
+/// A backend is made when it is first asked for more than its name: cuda's talks to the driver.
+class Entry {
+ public:
+  Entry(std::string_view name, std::unique_ptr<Backend> (*make)()) : name_(name), make_(make) {}
+  std::string_view name() const { return name_; }
+  const Backend& backend() const {
+    std::call_once(once_, [this] { backend_ = make_(); });
+    return *backend_;
+  }
+
+ private:
+  std::string_view name_;
+  std::unique_ptr<Backend> (*make_)();
+  mutable std::once_flag once_;
+  mutable std::unique_ptr<Backend> backend_;
+};
+
+/// Every backend, in the order that `auto` tries them: one line each. A GPU is worth its launches
+/// for large batches, which nothing here can know.
+const std::array<Entry, 5>& registry() {
+  static const std::array<Entry, 5> all = {{{"cpu", make_cpu_backend},
+                                            {"cuda", make_cuda_backend},
+                                            {"emulator", make_emulator_entry},
+                                            {"mpi", make_mpi_entry},
+                                            {"reference", make_reference_backend}}};
   return all;
 }
 
 /// Runs cuda's kernels on the processor: for tests, and never chosen or listed.
-const Backend& cuda_host() {
-  static const auto backend = make_cuda_host_backend();
-  return *backend;
+const Entry& cuda_host() {
+  static const Entry entry("cuda-host", make_cuda_host_backend);
+  return entry;
 }
 
 Result<const Backend*> find(std::string_view name) {
-  if (name == cuda_host().info().name) return &cuda_host();
-  std::vector<std::string> names;
-  for (const auto& backend : registry()) {
-    if (backend->info().name == name) return backend.get();
-    names.push_back(backend->info().name);
+  if (name == cuda_host().name()) return &cuda_host().backend();
+  std::vector<std::string_view> names;
+  for (const Entry& entry : registry()) {
+    if (entry.name() == name) return &entry.backend();
+    names.push_back(entry.name());
   }
   return Error{.code = ErrorCode::kNotFound,
                .what = fmt::format("there is no backend '{}'", name),
@@ -55,7 +78,7 @@ Error not_supported(std::string_view backend, const Support& support) {
 
 std::vector<BackendInfo> backends() {
   std::vector<BackendInfo> infos;
-  for (const auto& backend : registry()) infos.push_back(backend->info());
+  for (const Entry& entry : registry()) infos.push_back(entry.backend().info());
   return infos;
 }
 
@@ -81,10 +104,11 @@ Result<std::shared_ptr<const Executable>> compile(std::string_view backend, cons
                                                   const RunOptions& options) {
   if (backend == "auto") {
     Support last;
-    for (const auto& candidate : registry()) {
-      if (!candidate->info().available) continue;
-      last = candidate->supports(program, options);
-      if (last.yes) return candidate->compile(program, options);
+    for (const Entry& entry : registry()) {
+      const Backend& candidate = entry.backend();
+      if (!candidate.info().available) continue;
+      last = candidate.supports(program, options);
+      if (last.yes) return candidate.compile(program, options);
     }
     return not_supported(backend, last);
   }

@@ -1,6 +1,6 @@
 /// Spice's synthetic network on one GPU: N neurons, connected at random with p = 0.00156, of which
-/// 0.5 % fire in every step; explicit targets and weights, 4 bytes a synapse. Prints synaptic events
-/// per second beside the card's copy bandwidth in the same run, JSON lines.
+/// 0.5 % fire in every step; explicit targets and weights, 4 bytes a synapse. Prints synaptic
+/// events per second beside the card's copy bandwidth in the same run, JSON lines.
 ///
 ///     spikeloom_gpu_rows [SYNAPSES] [STEPS]
 ///
@@ -9,14 +9,14 @@
 /// the active ones, deliver their rows, write every target's sum. Which neurons fire is drawn anew
 /// for every step before the clock starts. Sums of one step are checked against the processor's.
 
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
+
+#include <cuda_runtime.h>
 
 #include "backends/cuda/kernels/sparse.hpp"
 
@@ -142,10 +142,9 @@ Network make_network(std::uint32_t sources, double p, std::uint32_t block_target
 }
 
 void free_network(const Network& n) {
-  for (const void* memory : {static_cast<const void*>(n.rows.block_start),
-                             static_cast<const void*>(n.rows.pivot),
-                             static_cast<const void*>(n.synapse),
-                             static_cast<const void*>(n.rows.fan_out)}) {
+  for (const void* memory :
+       {static_cast<const void*>(n.rows.block_start), static_cast<const void*>(n.rows.pivot),
+        static_cast<const void*>(n.synapse), static_cast<const void*>(n.rows.fan_out)}) {
     check(cudaFree(const_cast<void*>(memory)), "cudaFree");
   }
 }
@@ -206,16 +205,15 @@ struct Step {
   SourceList list;
 };
 
-template <std::uint32_t kLanes>
+template <std::uint32_t kLanes, std::uint32_t kAhead>
 double run(const Network& n, const Firing& firing, const Step& step, std::uint32_t threads,
            bool& right) {
   const Rows rows{step.clock, 0, 1, 1};
   const EmptyListsKernel empty{rows, step.list};
-  RowsKernel<kLanes> deliver{rows, step.in, step.out, step.list, n.rows, nullptr, nullptr};
+  RowsKernel<kLanes, kAhead> deliver{rows, step.in, step.out, step.list, n.rows, nullptr, nullptr};
   const std::size_t shared = deliver.shared_bytes();
-  check(cudaFuncSetAttribute(run_kernel<RowsKernel<kLanes>>,
-                             cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(shared)),
+  check(cudaFuncSetAttribute(run_kernel<RowsKernel<kLanes, kAhead>>,
+                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
         "shared memory");
   cudaStream_t stream;
   check(cudaStreamCreate(&stream), "stream");
@@ -292,27 +290,43 @@ int main(int argc, char** argv) {
   step.clock = device<Clock>(1);
   check(cudaMemcpy(step.clock, &clock, sizeof clock, cudaMemcpyHostToDevice), "clock");
   step.in = {nullptr, firing.mask, nullptr, 1, 1, sources, firing.words, true};
-  step.out = {device<std::int32_t>(sources), nullptr, device<Tally<std::int32_t>>(1), 1, 1,
-              sources, firing.words, false};
+  step.out = {device<std::int32_t>(sources),
+              nullptr,
+              device<Tally<std::int32_t>>(kTallyCopies),
+              1,
+              1,
+              sources,
+              firing.words,
+              false};
   step.list = {device<std::uint32_t>(1), device<std::uint32_t>(sources), sources};
-  for (const std::uint32_t block : {2048U, 3072U, 4096U, 6144U, 8192U, 12288U, 24576U, 49152U}) {
+  for (const std::uint32_t block : {2048U, 3072U, 4096U, 6144U, 8192U, 12288U}) {
     if (block > sources) continue;
     const Network n = make_network(sources, kP, block);
     for (const std::uint32_t threads : {256U, 512U, 1024U}) {
-      for (const int lanes : {4, 8, 16, 32}) {
+      for (const auto [lanes, ahead] :
+           {std::pair(2, 4), std::pair(4, 1), std::pair(4, 4), std::pair(4, 8), std::pair(8, 4),
+            std::pair(8, 8), std::pair(16, 4)}) {
+        if (ahead == 8 && threads == 1024) continue;  // more registers than there are
         bool right = false;
-        const double seconds = lanes == 4    ? run<4>(n, firing, step, threads, right)
-                               : lanes == 8  ? run<8>(n, firing, step, threads, right)
-                               : lanes == 16 ? run<16>(n, firing, step, threads, right)
-                                             : run<32>(n, firing, step, threads, right);
+        const auto timed = [&]<std::uint32_t kLanes, std::uint32_t kAhead>() {
+          return run<kLanes, kAhead>(n, firing, step, threads, right);
+        };
+        const double seconds =
+            lanes == 2    ? timed.operator()<2, 4>()
+            : lanes == 16 ? timed.operator()<16, 4>()
+            : lanes == 8  ? ahead == 4 ? timed.operator()<8, 4>() : timed.operator()<8, 8>()
+             : ahead == 1 ? timed.operator()<4, 1>()
+            : ahead == 4  ? timed.operator()<4, 4>()
+                          : timed.operator()<4, 8>();
         const double events = static_cast<double>(firing.spikes) * static_cast<double>(n.synapses) /
                               sources / seconds;
         std::printf(
-            "{\"synapses\":%llu,\"neurons\":%u,\"block\":%u,\"threads\":%u,\"lanes\":%d,"
+            "{\"synapses\":%llu,\"neurons\":%u,\"block\":%u,\"threads\":%u,\"lanes\":%d,\"ahead\":%"
+            "d,"
             "\"events_per_s\":%.4g,\"us_per_step\":%.2f,\"share_of_bandwidth\":%.3f,"
             "\"right\":%s}\n",
-            static_cast<unsigned long long>(n.synapses), sources, block, threads, lanes, events,
-            1e6 * seconds / steps, events * 4.0 / bandwidth, right ? "true" : "false");
+            static_cast<unsigned long long>(n.synapses), sources, block, threads, lanes, ahead,
+            events, 1e6 * seconds / steps, events * 4.0 / bandwidth, right ? "true" : "false");
         std::fflush(stdout);
       }
     }

@@ -18,7 +18,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "backends/cuda/machine.hpp"
 #include "backends/mpi/mpi_ranks.hpp"
+#include "backends/simulation/cuda_simulator.hpp"
 #include "backends/simulation/engine.hpp"
 #include "bench/process_memory.hpp"
 #include "models/simulation/fly.hpp"
@@ -34,7 +36,7 @@ using simulation::Network;
 using simulation::Normal;
 
 struct Options {
-  std::string network = "microcircuit";
+  std::string network = "microcircuit", backend = "cpu";
   double scale = 1.0;
   std::int64_t neurons = 20000, degree = 1000, active = 450;
   std::uint64_t seed = 1;
@@ -64,6 +66,25 @@ Network balanced(std::int64_t neurons, std::int64_t degree, std::uint64_t seed) 
   }
   return n;
 }
+
+/// What other programs on this machine call now, to match measurements of power.
+double wall_clock() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+struct Digest {
+  std::uint64_t value = 0xcbf29ce484222325ULL;
+  simulation::SpikeSink sink(bool wanted) {
+    if (!wanted) return {};
+    return [this](std::int64_t step, std::span<const std::uint32_t> neurons) {
+      for (const std::uint32_t n : neurons) {
+        value = (value ^ static_cast<std::uint64_t>(step) ^ (std::uint64_t{n} << 32)) *
+                0x100000001b3ULL;
+      }
+      return true;
+    };
+  }
+};
 
 Result<Network> make_network(const Options& options) {
   const int ranks = options.engine.ranks == nullptr ? 1 : options.engine.ranks->size();
@@ -121,7 +142,51 @@ Status compare_with_exact(const Network& network, EngineOptions options, std::in
   return {};
 }
 
+/// On a GPU, or by its kernels on the processor.
+Status run_on_device(const Options& options) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds = [](Clock::time_point from) {
+    return std::chrono::duration<double>(Clock::now() - from).count();
+  };
+  SPIKELOOM_TRY(const Network network, make_network(options));
+  const auto steps = [&](double ms) { return std::llround(ms / network.dt); };
+  std::shared_ptr<cuda::Machine> machine;
+  if (options.backend == "cuda") {
+    SPIKELOOM_TRY(machine, cuda::make_device_machine());
+  } else {
+    machine = cuda::make_host_machine();
+  }
+  auto start = Clock::now();
+  SPIKELOOM_TRY(const auto simulator,
+                simulation::CudaSimulator::make(network, machine, options.engine.threads));
+  const double build = seconds(start);
+  SPIKELOOM_CHECK(simulator->advance(steps(options.warm_up_ms)));
+  const auto before = simulator->counts();
+  Digest digest;
+  const double began = wall_clock();
+  start = Clock::now();
+  SPIKELOOM_CHECK(simulator->advance(steps(options.run_ms), digest.sink(options.digest)));
+  const double wall = seconds(start);
+  const double ended = wall_clock();
+  const auto after = simulator->counts();
+  const double simulated = options.run_ms * 1e-3;
+  const auto events = static_cast<double>(after.synaptic_events - before.synaptic_events);
+  const auto spikes = static_cast<double>(after.spikes - before.spikes);
+  const auto neurons = static_cast<double>(neuron_count(network));
+  fmt::print(
+      "{{\"engine\": \"spikeloom {}\", \"network\": \"{}\", \"neurons\": {}, \"synapses\": {}, "
+      "\"seed\": {}, \"build_s\": {:.3f}, \"wall_s\": {:.4f}, \"rtf\": {:.4f}, \"rate_hz\": "
+      "{:.4f}, "
+      "\"spikes\": {:.0f}, \"events\": {:.6g}, \"events_per_s\": {:.4g}, \"device_bytes\": {}, "
+      "\"began\": {:.3f}, \"ended\": {:.3f}, \"digest\": \"{:016x}\"}}\n",
+      options.backend, options.network, neurons, simulator->synapses(), options.seed, build, wall,
+      wall / simulated, spikes / neurons / simulated, spikes, events, events / wall,
+      simulator->device_bytes(), began, ended, digest.value);
+  return {};
+}
+
 Status run(Options options) {
+  if (options.backend != "cpu") return run_on_device(options);
   using Clock = std::chrono::steady_clock;
   const auto seconds = [](Clock::time_point from) {
     return std::chrono::duration<double>(Clock::now() - from).count();
@@ -142,21 +207,11 @@ Status run(Options options) {
   SPIKELOOM_CHECK(engine->advance(steps(options.warm_up_ms)));
   const auto before = engine->counts();
   engine->measure_phases(!options.no_phases);
-  std::uint64_t digest = 0xcbf29ce484222325ULL;
-  simulation::SpikeSink sink;
-  if (options.digest) {
-    sink = [&](std::int64_t step, std::span<const std::uint32_t> neurons) {
-      for (const std::uint32_t n : neurons) {
-        digest = (digest ^ static_cast<std::uint64_t>(step) ^ (std::uint64_t{n} << 32)) *
-                 0x100000001b3ULL;
-      }
-      return true;
-    };
-  }
+  Digest digest;
   const std::uint64_t sent = ranks == nullptr ? 0 : ranks->bytes_sent();
   start = Clock::now();
   const std::clock_t clock = std::clock();
-  SPIKELOOM_CHECK(engine->advance(steps(options.run_ms), sink));
+  SPIKELOOM_CHECK(engine->advance(steps(options.run_ms), digest.sink(options.digest)));
   const double wall = seconds(start);
   const double cpu = static_cast<double>(std::clock() - clock) / CLOCKS_PER_SEC;
   const auto after = engine->counts();
@@ -185,7 +240,8 @@ Status run(Options options) {
       phases.stimuli, phases.exchange,
       synapses > 0 ? static_cast<double>(engine->synapse_bytes()) / synapses : 0.0,
       estimate.total() / 1e6, peak_mb,
-      ranks == nullptr ? 0.0 : static_cast<double>(ranks->bytes_sent() - sent) / simulated, digest);
+      ranks == nullptr ? 0.0 : static_cast<double>(ranks->bytes_sent() - sent) / simulated,
+      digest.value);
   return {};
 }
 
@@ -197,6 +253,9 @@ int main(int argc, char** argv) {
   CLI::App app("A simulated network on the engine; one line of JSON");
   app.add_option("--network", options.network, "microcircuit, sparse, balanced or weak (N a rank)")
       ->check(CLI::IsMember({"microcircuit", "sparse", "balanced", "weak"}))
+      ->capture_default_str();
+  app.add_option("--backend", options.backend, "cuda-host: the kernels of cuda as loops")
+      ->check(CLI::IsMember({"cpu", "cuda", "cuda-host"}))
       ->capture_default_str();
   app.add_option("--scale", options.scale, "of the microcircuit")->capture_default_str();
   app.add_option("--neurons", options.neurons, "of the others")->capture_default_str();

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "backends/cuda/machine.hpp"
+#include "backends/simulation/cuda_simulator.hpp"
 #include "backends/simulation/reference_simulator.hpp"
 #include "base/io/file.hpp"
 #include "base/io/hdf5.hpp"
@@ -113,8 +115,14 @@ struct Made {
 
 Result<Made> make_simulator(const SimulationRequest& request) {
   Made made;
-  if (request.reference) {
+  if (request.backend == "reference") {
     SPIKELOOM_TRY(made.simulator, simulation::make_reference_simulator(request.network));
+    return made;
+  }
+  if (request.backend == "cuda") {
+    SPIKELOOM_TRY(auto machine, cuda::make_device_machine());
+    SPIKELOOM_TRY(made.simulator, simulation::CudaSimulator::make(
+                                      request.network, std::move(machine), request.engine.threads));
     return made;
   }
   SPIKELOOM_TRY(auto engine, simulation::Engine::make(request.network, request.engine));
@@ -203,16 +211,16 @@ Result<SimulationOutcome> run_simulation(SimulationRequest request, Console& con
   for (const simulation::Projection& p : network.projections) {
     outcome.synapses += expected_synapses(network, p);
   }
-  if (!request.reference) {
+  if (request.backend == "cpu") {
     SPIKELOOM_TRY(const auto estimate, estimate_memory(network, request.engine));
     outcome.predicted_bytes = estimate.total();
     console.debug(fmt::format("{} neurons, {:.4g} synapses: {} of memory expected",
                               neuron_count(network), outcome.synapses,
                               bytes_text(outcome.predicted_bytes)));
   }
-  if (request.reference && (!request.load.empty() || !request.save.empty())) {
+  if (request.backend != "cpu" && (!request.load.empty() || !request.save.empty())) {
     return Error{.code = ErrorCode::kUnsupported,
-                 .what = "the reference simulator has no checkpoints",
+                 .what = request.backend + " simulates without checkpoints",
                  .next = "use --backend cpu"};
   }
   const auto building = Clock::now();
@@ -301,7 +309,7 @@ Result<SimulationOutcome> run_simulation(SimulationRequest request, Console& con
 Value simulation_value(const SimulationRequest& request, const SimulationOutcome& outcome) {
   const Network& network = request.network;
   Value value = Value::map();
-  value.set("network", request.name).set("backend", request.reference ? "reference" : "cpu");
+  value.set("network", request.name).set("backend", request.backend);
   value.set("seed", network.seed).set("dt_ms", network.dt);
   value.set("warm_up_ms", request.warm_up).set("time_ms", request.time);
   value.set("neurons", neuron_count(network)).set("synapses", outcome.synapses);
@@ -311,7 +319,7 @@ Value simulation_value(const SimulationRequest& request, const SimulationOutcome
   value.set("build_s", outcome.build_seconds).set("warm_up_s", outcome.warm_up_seconds);
   value.set("wall_s", outcome.wall_seconds).set("cpu_s", outcome.cpu_seconds);
   value.set("real_time_factor", outcome.wall_seconds / std::max(request.time * 1e-3, 1e-12));
-  value.set("predicted_bytes", request.reference ? Value() : Value(outcome.predicted_bytes));
+  value.set("predicted_bytes", request.backend != "cpu" ? Value() : Value(outcome.predicted_bytes));
   value.set("peak_bytes", outcome.peak_bytes);
   Value populations = Value::list();
   for (std::size_t p = 0; p < network.populations.size(); ++p) {
@@ -354,7 +362,7 @@ std::string simulation_text(const SimulationRequest& request, const SimulationOu
                       outcome.build_seconds, outcome.wall_seconds,
                       outcome.wall_seconds / std::max(request.time * 1e-3, 1e-12));
   text += fmt::format("memory {}", bytes_text(outcome.peak_bytes));
-  if (!request.reference) {
+  if (request.backend == "cpu") {
     text += fmt::format(", {} expected of the network", bytes_text(outcome.predicted_bytes));
   }
   return text + "\n";

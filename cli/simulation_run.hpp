@@ -21,7 +21,7 @@ struct SimulationRequest {
   std::string name;  ///< for messages and the report
   simulation::Network network = {};
   double warm_up = 0.0, time = 1000.0;    ///< ms
-  bool reference = false;                 ///< the reference simulator, else the engine
+  std::string backend = "cpu";            ///< the engine; or "cuda", "reference"
   simulation::EngineOptions engine = {};  ///< with ranks: all call run_simulation()
   bool statistics = true;
   std::string load = {}, save = {};  ///< checkpoints of the engine, files; empty: none

@@ -140,7 +140,6 @@ class DeviceMachine : public Machine {
   Status start() {
     SPIKELOOM_CUDA(cudaSetDevice(0), "choose a device");
     SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
-    has_blas_ = blas_.start(stream_);
     return {};
   }
   ~DeviceMachine() override {
@@ -181,6 +180,10 @@ class DeviceMachine : public Machine {
     SPIKELOOM_CUDA(cudaMemsetAsync(memory, 0, bytes, stream_), "clear memory");
     return {};
   }
+  Status copy(void* to, const void* from, std::size_t bytes) override {
+    SPIKELOOM_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "copy");
+    return {};
+  }
 
   Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) override {
     auto sequence = std::make_unique<DeviceSequence>();
@@ -213,7 +216,16 @@ class DeviceMachine : public Machine {
     SPIKELOOM_CUDA(cudaStreamSynchronize(stream_), "finish a step");
     return {};
   }
-  bool has_products() override { return has_blas_; }
+  bool has_products() override {
+    if (!asked_for_blas_) has_blas_ = blas_.start(stream_);
+    asked_for_blas_ = true;
+    return has_blas_;
+  }
+  Result<std::shared_ptr<Machine>> fork() override {
+    auto machine = std::make_shared<DeviceMachine>();
+    SPIKELOOM_CHECK(machine->start());
+    return std::shared_ptr<Machine>(std::move(machine));
+  }
   std::uint64_t memory() const override { return memory_; }
 
  private:
@@ -242,7 +254,7 @@ class DeviceMachine : public Machine {
 
   cudaStream_t stream_ = nullptr;
   Blas blas_;
-  bool has_blas_ = false;
+  bool has_blas_ = false, asked_for_blas_ = false;
   Staging staging_[kStagings];
   std::size_t next_staging_ = 0;
   std::map<void*, std::size_t> sizes_;

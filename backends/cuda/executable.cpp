@@ -123,6 +123,7 @@ Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
     const IntegerNode* const whole = std::is_integral_v<V> ? &integer.nodes[n] : nullptr;
     SPIKELOOM_CHECK(make_image(program, n, whole, *machine, images[n]));
   }
+  SPIKELOOM_CHECK(machine->wait());  // sessions have queues of their own
   return std::shared_ptr<const Executable>(std::make_shared<const CudaExecutable<V>>(
       program, options, std::move(backend), std::move(machine), std::move(images),
       static_cast<double>(integer.input_limit)));

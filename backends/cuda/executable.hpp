@@ -16,13 +16,14 @@ struct WeightImage {
   Buffer<float> real;
   Buffer<std::int8_t> narrow;
   Buffer<std::int16_t> wide;
-  Buffer<V> scale, bias;                  ///< one per output or channel; empty for 1 and 0
-  Buffer<Reach> row_reach, column_reach;  ///< Convolution
-  std::uint32_t channels = 1, band = 1;   ///< Convolution: of a block
-  std::uint32_t threads_per_channel = 1;  ///< Convolution
-  Buffer<std::int64_t> start;             ///< Sparse, RandomSparse in float32
-  Buffer<std::uint32_t> source;           ///< the same
-  Buffer<std::uint64_t> block_start;      ///< in integers
+  Buffer<V> scale, bias;                       ///< one per output or channel; empty for 1 and 0
+  Buffer<Reach> row_reach, column_reach;       ///< Convolution
+  std::uint32_t channels = 1, band = 1;        ///< Convolution: of a block
+  std::uint32_t threads_per_channel = 1;       ///< Convolution
+  std::int32_t row_span = 1, column_span = 1;  ///< Convolution
+  Buffer<std::int64_t> start;                  ///< Sparse, RandomSparse in float32
+  Buffer<std::uint32_t> source;                ///< the same
+  Buffer<std::uint64_t> block_start;           ///< in integers
   Buffer<std::uint32_t> pivot, synapse, fan_out;
   std::uint32_t block_targets = 1;
 };
@@ -65,7 +66,7 @@ class CudaExecutable : public Executable {
   Program program_;
   RunOptions options_;
   std::string backend_;
-  std::shared_ptr<Machine> machine_;  ///< outlives the images
+  std::shared_ptr<Machine> machine_;  ///< outlives the images, and is not used but to free them
   std::vector<NodeImage<V>> images_;
   double input_limit_;
 };

@@ -73,6 +73,10 @@ class HostMachine : public Machine {
     std::memset(memory, 0, bytes);
     return {};
   }
+  Status copy(void* to, const void* from, std::size_t bytes) override {
+    std::memcpy(to, from, bytes);
+    return {};
+  }
   Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) override {
     auto sequence = std::make_unique<HostSequence>();
     sequence->calls = std::move(calls);
@@ -88,6 +92,7 @@ class HostMachine : public Machine {
   }
   Status wait() override { return {}; }
   bool has_products() override { return true; }
+  Result<std::shared_ptr<Machine>> fork() override { return make_host_machine(); }
   std::uint64_t memory() const override { return memory_; }
 
  private:

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "backends/cuda/kernels/circuit.hpp"
 #include "backends/cuda/kernels/convolution.hpp"
 #include "backends/cuda/kernels/dense.hpp"
 #include "backends/cuda/kernels/elementwise.hpp"
@@ -26,7 +27,7 @@ using Kernel = std::variant<
     DenseKernel<std::int32_t, std::int16_t, 1>, DenseKernel<std::int32_t, std::int16_t, 4>,
     ConvolutionKernel<float, float>, ConvolutionKernel<std::int32_t, std::int8_t>,
     ConvolutionKernel<std::int32_t, std::int16_t>, SparseGatherKernel<float>, EmptyListsKernel,
-    CompactKernel<std::int32_t>, RowsKernel<16>>;
+    CompactKernel<std::int32_t>, RowsKernel<2, 4>, CircuitKernel>;
 
 struct KernelCall {
   Kernel kernel;

@@ -20,9 +20,9 @@ class Sequence {
 };
 
 /// One device. Calls are done in order, and may return before they are done: what is downloaded is
-/// there after wait(), what is uploaded may be overwritten at once. Every call may fail: kResource
-/// when memory is short, kIo when the device is lost; what was computed since the last wait is then
-/// unknown.
+/// there after wait(), what is uploaded may be overwritten at once. One thread at a time. Every
+/// call may fail: kResource when memory is short, kIo when the device is lost; what was computed
+/// since the last wait is then unknown.
 class Machine {
  public:
   virtual ~Machine() = default;
@@ -32,12 +32,16 @@ class Machine {
   virtual Status upload(void* to, const void* from, std::size_t bytes) = 0;
   virtual Status download(void* to, const void* from, std::size_t bytes) = 0;
   virtual Status clear(void* memory, std::size_t bytes) = 0;
+  /// Within the device's memory.
+  virtual Status copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) = 0;
   virtual Status run(Sequence& sequence) = 0;
   virtual Status wait() = 0;
   /// Whether record() takes a Product: on a device where cuBLAS is.
   virtual bool has_products() = 0;
-  /// Bytes allocated and not released.
+  /// The same device with an order of its own: what has been waited for here is seen there.
+  virtual Result<std::shared_ptr<Machine>> fork() = 0;
+  /// Bytes allocated here and not released.
   virtual std::uint64_t memory() const = 0;
 };
 
@@ -85,6 +89,10 @@ class Buffer {
   Status read(T* to, std::size_t count, std::size_t first = 0) const {
     if (count == 0) return {};
     return machine_->download(to, data_ + first, count * sizeof(T));
+  }
+  /// Of a buffer of the same size.
+  Status copy(const Buffer& from) const {
+    return data_ == nullptr ? Status() : machine_->copy(data_, from.data_, size_ * sizeof(T));
   }
   Status clear() const {
     return data_ == nullptr ? Status() : machine_->clear(data_, size_ * sizeof(T));

@@ -70,7 +70,7 @@ Status CudaSession<V>::advance(Time until) {
     lost_ = true;
     status = std::move(done);
   }
-  totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, machine_.memory());
+  totals_.peak_memory_bytes = std::max(totals_.peak_memory_bytes, device_memory());
   totals_.seconds.compute += seconds_since(start);
   return status;
 }
@@ -133,10 +133,22 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
 }
 
 template <typename V>
+Result<std::vector<Tally<V>>> CudaSession<V>::read_tallies() const {
+  std::vector<Tally<V>> copies(tallies_.size());
+  SPIKELOOM_CHECK(tallies_.read(copies.data(), copies.size()));
+  SPIKELOOM_CHECK(machine_.wait());
+  std::vector<Tally<V>> sums(copies.size() / kTallyCopies);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    copies[i].add(&sums[i / kTallyCopies]);
+  }
+  return sums;
+}
+
+template <typename V>
 Status CudaSession<V>::choose_ways() {
-  // Shares of active inputs from which on a product, and rows again, are taken: guesses until a
-  // device has been timed.
-  constexpr double kMultiply = 0.05, kRowsAgain = 0.04;
+  // Shares of active inputs from which on a product, and rows again, are taken. 16,384 x 16,384 in
+  // float32 on an H200: rows take as long as the product at 1.3 % (docs/cuda.md).
+  constexpr double kMultiply = 0.015, kRowsAgain = 0.012;
   constexpr std::uint64_t kOften = 16 * kChunk;
   const bool early = measured_steps_ == 0 && steps_here_ >= 2 * kChunk;
   if (executable_->options().schedule != Schedule::kAuto) return {};
@@ -145,14 +157,12 @@ Status CudaSession<V>::choose_ways() {
                    [](const NodeDevice<V>& device) { return device.has_product; })) {
     return {};
   }
-  std::vector<Tally<V>> tallies(tallies_.size());
-  SPIKELOOM_CHECK(tallies_.read(tallies.data(), tallies.size()));
-  SPIKELOOM_CHECK(machine_.wait());
+  SPIKELOOM_TRY(const std::vector<Tally<V>> tallies, read_tallies());
   const auto rows = static_cast<double>((steps_here_ - measured_steps_) * batch_);
   bool changed = false;
   for (NodeDevice<V>& device : nodes_) {
     if (!device.has_product || device.in.size == 0) continue;
-    const auto tally = static_cast<std::size_t>(device.in.tally - tallies_.data());
+    const auto tally = static_cast<std::size_t>(device.in.tally - tallies_.data()) / kTallyCopies;
     const auto events = static_cast<double>(tallies[tally].events - measured_events_[tally]);
     const double active = events / rows / device.in.size;
     const bool multiplies = active > (device.multiplies ? kRowsAgain : kMultiply);
@@ -301,10 +311,10 @@ Status CudaSession<V>::reset() {
 template <typename V>
 RunStats CudaSession<V>::stats() const {
   RunStats stats = totals_;
-  std::vector<Tally<V>> tallies(tallies_.size());
+  std::vector<Tally<V>> tallies(2 * program_.nodes.size());
   // A device that does not answer any more has no counts to add.
-  if (lost_ || !tallies_.read(tallies.data(), tallies.size()).ok() || !machine_.wait().ok()) {
-    std::fill(tallies.begin(), tallies.end(), Tally<V>());
+  if (!lost_) {
+    if (auto read = read_tallies(); read.ok()) tallies = *std::move(read);
   }
   const std::uint64_t steps = steps_here_ * batch_;
   for (std::size_t n = 0; n < program_.nodes.size(); ++n) {
@@ -330,8 +340,11 @@ RunStats CudaSession<V>::stats() const {
     made.bytes.events += out.events * (sizeof(std::uint32_t) + sizeof(V));
     if (is_weight_operation(node.operation)) {
       const bool cheap = weight_class(node.operation) != WeightClass::kGeneral;
-      const std::uint64_t ac = out.unit + (cheap ? out.graded : 0);
-      const std::uint64_t mac = cheap ? 0 : out.graded;
+      // Pairs of the steps that products did are counted apart.
+      const Tally<V>& apart = tallies[2 * n + 1];
+      const std::uint64_t unit = out.unit + apart.unit, graded = out.graded + apart.graded;
+      const std::uint64_t ac = unit + (cheap ? graded : 0);
+      const std::uint64_t mac = cheap ? 0 : graded;
       const WeightImage<V>& image = images_[n].weights;
       const std::uint64_t weight_bytes = !image.narrow.empty() ? 1 : !image.wide.empty() ? 2 : 4;
       made.ac += ac;

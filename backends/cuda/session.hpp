@@ -79,7 +79,8 @@ class CudaSession : public Session {
   RunStats stats() const override;
 
  private:
-  CudaSession(std::shared_ptr<const CudaExecutable<V>> executable, std::uint32_t batch);
+  CudaSession(std::shared_ptr<const CudaExecutable<V>> executable, std::shared_ptr<Machine> machine,
+              std::uint32_t batch);
 
   // session_state.cpp
   Status make_state();
@@ -105,13 +106,20 @@ class CudaSession : public Session {
   /// Rows or a product, by what was active lately.
   Status choose_ways();
 
+  /// Two a node: of its output, of its summed input.
+  Result<std::vector<Tally<V>>> read_tallies() const;
   Result<std::int64_t> within_limits(std::int64_t last);
   void take_events(std::uint32_t row, std::span<const QueuedEvent> due);
   Status send_input(std::uint32_t count);
   /// Takes what was recorded from the device.
   Status take_logs();
 
+  std::uint64_t device_memory() const {
+    return executable_->machine().memory() + machine_.memory();
+  }
+
   std::shared_ptr<const CudaExecutable<V>> executable_;
+  std::shared_ptr<Machine> own_machine_;  ///< sessions may run in several threads
   const Program& program_;
   const std::vector<NodeImage<V>>& images_;
   Machine& machine_;
@@ -122,7 +130,7 @@ class CudaSession : public Session {
 
   std::vector<NodeDevice<V>> nodes_;
   Buffer<Clock> clock_;
-  Buffer<Tally<V>> tallies_;  ///< two a node: of its output, of its summed input
+  Buffer<Tally<V>> tallies_;  ///< kTallyCopies of each
   Buffer<InputEvent<V>> input_events_;
   std::unique_ptr<Sequence> one_step_, chunk_;
 

@@ -63,6 +63,8 @@ void add_convolution(const op::Convolution& conv, const Rows& rows, const NodeDe
   k.channels = image.channels;
   k.band = image.band;
   k.threads_per_channel = image.threads_per_channel;
+  k.row_span = image.row_span;
+  k.column_span = image.column_span;
   calls.push_back(call(k));
 }
 
@@ -241,8 +243,9 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
         calls.push_back(call(Product{device.in.value, image.real.data(), out.value,
                                      out.slots * batch_ * repeats,
                                      static_cast<std::uint32_t>(dense->inputs), outputs}));
-        calls.push_back(call(FinishProductKernel{rows, device.in, out, or_null(image.scale),
-                                                 or_null(image.bias), outputs}));
+        calls.push_back(
+            call(FinishProductKernel{rows, device.in, out, device.in_tally, or_null(image.scale),
+                                     or_null(image.bias), outputs}));
         return;
       }
     }
@@ -261,8 +264,8 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
                               image.block_targets};
     calls.push_back(call(EmptyListsKernel{rows, list}));
     calls.push_back(call(CompactKernel<V>{rows, device.in, list}));
-    calls.push_back(call(RowsKernel<16>{rows, device.in, device.out.ref, list, weights,
-                                        or_null(image.scale), or_null(image.bias)}));
+    calls.push_back(call(RowsKernel<2, 4>{rows, device.in, device.out.ref, list, weights,
+                                          or_null(image.scale), or_null(image.bias)}));
   }
 }
 

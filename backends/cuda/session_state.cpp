@@ -25,11 +25,12 @@ bool reads_one_signal(const Operation& operation) {
 
 template <typename V>
 CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>> executable,
-                            std::uint32_t batch)
+                            std::shared_ptr<Machine> machine, std::uint32_t batch)
     : executable_(std::move(executable)),
+      own_machine_(std::move(machine)),
       program_(executable_->program()),
       images_(executable_->images()),
-      machine_(executable_->machine()),
+      machine_(*own_machine_),
       batch_(batch),
       step_time_(session_step_time(program_.discretisation)),
       stages_(find_stages(program_)),
@@ -50,7 +51,9 @@ CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>> executable,
 template <typename V>
 Result<std::unique_ptr<Session>> CudaSession<V>::open(
     std::shared_ptr<const CudaExecutable<V>> executable, std::uint32_t batch) {
-  std::unique_ptr<CudaSession> session(new CudaSession(std::move(executable), batch));
+  SPIKELOOM_TRY(auto machine, executable->machine().fork());
+  std::unique_ptr<CudaSession> session(
+      new CudaSession(std::move(executable), std::move(machine), batch));
   SPIKELOOM_CHECK(session->make_state());
   SPIKELOOM_CHECK(session->seed_links());
   SPIKELOOM_CHECK(session->clear());
@@ -96,7 +99,7 @@ Status CudaSession<V>::make_state() {
   const std::size_t size = program_.nodes.size();
   nodes_.resize(size);
   SPIKELOOM_TRY(clock_, Buffer<Clock>::make(machine_, 1));
-  SPIKELOOM_TRY(tallies_, Buffer<Tally<V>>::make(machine_, 2 * size));
+  SPIKELOOM_TRY(tallies_, Buffer<Tally<V>>::make(machine_, 2 * size * kTallyCopies));
   for (std::uint32_t n = 0; n < size; ++n) {
     auto made = make_node(n);
     if (!made.ok()) {
@@ -152,8 +155,8 @@ Status CudaSession<V>::make_node(std::uint32_t n) {
   }
   const bool weights = is_weight_operation(node.operation);
   SPIKELOOM_TRY(device.out, make_signal(size, reach, !weights));
-  device.out.ref.tally = tallies_.data() + 2 * n;
-  device.in_tally = tallies_.data() + 2 * n + 1;
+  device.out.ref.tally = tallies_.data() + std::size_t{2} * n * kTallyCopies;
+  device.in_tally = device.out.ref.tally + kTallyCopies;
   const auto* neuron = std::get_if<op::Neuron>(&node.operation);
   device.out.ref.unit = std::holds_alternative<op::Threshold>(node.operation);
   if (neuron == nullptr) return {};
@@ -239,7 +242,7 @@ Status CudaSession<V>::clear() {
   totals_ = {};
   totals_.backend = executable_->backend();
   totals_.arithmetic = to_string(executable_->options().arithmetic);
-  totals_.peak_memory_bytes = machine_.memory();
+  totals_.peak_memory_bytes = device_memory();
   saved_stats_.assign(program_.nodes.size(), {});
   SPIKELOOM_CHECK(tallies_.clear());
   for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
@@ -331,12 +334,13 @@ Status CudaSession<V>::seed_links() {
   return {};
 }
 
-#define SPIKELOOM_INSTANTIATE(V)                                                                 \
-  template CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>>, std::uint32_t); \
-  template Result<std::unique_ptr<Session>> CudaSession<V>::open(                                \
-      std::shared_ptr<const CudaExecutable<V>>, std::uint32_t);                                  \
-  template bool CudaSession<V>::skipped(std::uint32_t) const;                                    \
-  template Status CudaSession<V>::seed_links();                                                  \
+#define SPIKELOOM_INSTANTIATE(V)                                                 \
+  template CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>>, \
+                                       std::shared_ptr<Machine>, std::uint32_t); \
+  template Result<std::unique_ptr<Session>> CudaSession<V>::open(                \
+      std::shared_ptr<const CudaExecutable<V>>, std::uint32_t);                  \
+  template bool CudaSession<V>::skipped(std::uint32_t) const;                    \
+  template Status CudaSession<V>::seed_links();                                  \
   template Status CudaSession<V>::clear();
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)

@@ -70,7 +70,7 @@ std::vector<Reach> reach(std::int64_t input, std::int64_t output, std::int64_t k
 
 /// Shared memory for a block's sums, beside its list.
 constexpr std::int64_t kSumBytes = 36 * 1024;
-constexpr std::int64_t kMostThreads = 256;
+constexpr std::int64_t kLeastThreads = 128, kMostThreads = 512;
 
 template <typename V>
 Status make(const op::Convolution& conv, const IntegerNode* integer, Machine& machine,
@@ -114,8 +114,21 @@ Status make(const op::Convolution& conv, const IntegerNode* integer, Machine& ma
   const std::int64_t rows = std::max<std::int64_t>(conv.output.rows, 1);
   image.channels = static_cast<std::uint32_t>(channels);
   image.band = static_cast<std::uint32_t>(std::min(rows, kSumBytes / bytes(channels)));
+  const auto span = [](std::int64_t kernel, std::int64_t dilation, std::int64_t stride) {
+    return static_cast<std::int32_t>(((kernel - 1) * dilation + stride) / stride);
+  };
+  image.row_span = span(conv.kernel.rows, conv.dilation.rows, conv.stride.rows);
+  image.column_span = span(conv.kernel.columns, conv.dilation.columns, conv.stride.columns);
+  if (image.row_span > 255 || image.column_span > 255) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "a convolution's kernel is too large for cuda",
+                 .expected = "an input that reaches up to 255 outputs along each axis",
+                 .got = fmt::format("{} x {}", image.row_span, image.column_span)};
+  }
+  const std::int64_t classes = std::int64_t{image.row_span} * image.column_span;
   image.threads_per_channel = static_cast<std::uint32_t>(
-      std::min<std::int64_t>(std::max<std::int64_t>(kMostThreads / channels, 1), image.band));
+      std::clamp<std::int64_t>(classes, (kLeastThreads + channels - 1) / channels,
+                               std::max<std::int64_t>(kMostThreads / channels, 1)));
   return {};
 }
 
@@ -169,10 +182,11 @@ Status make_targets(const Op& operation, Machine& machine, WeightImage<float>& i
   return {};
 }
 
-/// Targets of a block: enough blocks to keep a large GPU busy, but rows long enough in each, and
-/// pivots that take no more memory than synapses if that can be.
+/// Targets of a block: a block for each multiprocessor of a large GPU (what was fastest on one with
+/// 132), but rows long enough in each, and pivots that take no more memory than synapses if that
+/// can be.
 std::uint32_t choose_block(std::uint64_t sources, std::uint64_t targets, std::uint64_t synapses) {
-  constexpr std::uint64_t kBlocks = 264, kLeast = 1024, kMost = 12'000;
+  constexpr std::uint64_t kBlocks = 131, kLeast = 1024, kMost = 12'000;
   std::uint64_t block = std::clamp(targets / kBlocks, kLeast, kMost);
   while (block < kMost && targets / block * sources > synapses) block = std::min(kMost, block * 2);
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(std::min(block, targets), 1));

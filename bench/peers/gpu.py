@@ -23,7 +23,8 @@ HERE = Path(__file__).resolve().parent
 BUNDLE = HERE.parent
 BIN = BUNDLE / "bin"
 SHARED = BUNDLE / "shared"
-SUITES = ("parity_tests", "unit_tests")
+SUITES = ("parity_tests", "unit_tests", "validation_tests")
+FIRST_GPU = int((os.environ.get("CUDA_VISIBLE_DEVICES") or "0").split(",")[0])
 
 
 class Meter:
@@ -35,7 +36,7 @@ class Meter:
             import pynvml
 
             pynvml.nvmlInit()
-            self.handle, self.nvml = pynvml.nvmlDeviceGetHandleByIndex(0), pynvml
+            self.handle, self.nvml = pynvml.nvmlDeviceGetHandleByIndex(FIRST_GPU), pynvml
             self.thread = threading.Thread(target=self.watch, daemon=True)
             self.thread.start()
         except Exception as error:  # no NVML is no reason to measure nothing
@@ -115,9 +116,7 @@ def json_rows(text):
 
 
 def tests(report, name, backend):
-    pattern = f"*{backend.replace('-', '_')}_*"
-    if backend == "cuda":
-        pattern += ":*Cuda*-*cuda_host*"
+    pattern = "*cuda*:*Cuda*-*cuda_host*" if backend == "cuda" else "*cuda_host*"
     code, text = run([BIN / name, f"--gtest_filter={pattern}"], report.out / "tests.log", 300)
     last = [line for line in text.splitlines() if "PASSED" in line or "FAILED" in line]
     report.add({"tests": name, "backend": backend, "code": code, "said": last[:20]})
@@ -158,6 +157,21 @@ def rows_benchmark(report):
     best = max(timed, key=lambda row: row["events_per_s"])
     wrong = sum(not row["right"] for row in timed)
     return f"best {best['events_per_s']:.3g} events/s ({best}), {wrong} of {len(timed)} wrong"
+
+
+def circuit(report, meter, backend, seconds):
+    """The cortical microcircuit at full size, 500 ms and then 2 s of it."""
+    threads = max(1, min(8, (os.cpu_count() or 1) // 2))
+    code, text = run([BIN / "spikeloom_simulation", "--backend", backend, "--threads", threads,
+                      "--digest", "--run", 2000], report.out / "circuit.log", seconds)
+    rows = json_rows(text)
+    for row in rows:
+        row["circuit"] = row.pop("engine")
+        if "began" in row and meter.nvml:
+            row["watts"] = meter.watts(row["began"], row["ended"])
+        report.add(row)
+    tail = text.strip().splitlines()[-1][:300] if text.strip() else ""
+    return f"rtf {rows[0]['rtf']}" if code == 0 and rows else f"exit {code}: {tail}"
 
 
 # --- PyTorch -------------------------------------------------------------------------------------
@@ -369,6 +383,15 @@ def markdown(rows, steps):
     for r in sorted((r for r in rows if "events_per_s" in r), key=lambda r: -r["events_per_s"]):
         lines.append(f"| {r['block']}, {r['threads']}, {r['lanes']} | {r['events_per_s']:.3g} | "
                      f"{r['share_of_bandwidth']:.3f} | {r['right']} |")
+    lines += ["", "| microcircuit | wall s / simulated s | events/s | spikes | digest | J an event |",
+              "|---|---|---|---|---|---|"]
+    for r in rows:
+        if "circuit" in r:
+            joules = None
+            if r.get("watts") and idle:
+                joules = (r["watts"] - idle) * r["wall_s"] / r["events"]
+            lines.append(f"| {r['circuit']} | {r['rtf']} | {r['events_per_s']:.3g} | {r['spikes']} | "
+                         f"{r['digest']} | {number(joules)} |")
     lines += ["", "| network | first difference from cpu | after a checkpoint of cpu | counts |",
               "|---|---|---|---|"]
     for r in rows:
@@ -388,7 +411,9 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev gpu run", description=__doc__)
     parser.add_argument("--out", default=os.environ.get("OUT", "gpu-results"))
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--only", default="", help="steps whose name contains this")
+    parser.add_argument("--forms", default="triton,spikingjelly,compile,eager",
+                        help="neurons of PyTorch's networks")
+    parser.add_argument("--only", default="", help="steps whose name contains this, or =NAME")
     arguments = parser.parse_args()
     sys.path.insert(0, str(HERE))
     report = Report(arguments.out)
@@ -397,7 +422,8 @@ def main():
     meter = Meter() if device else type("NoMeter", (), {"nvml": None})()
 
     def step(name, work):
-        if arguments.only in name:
+        wanted = arguments.only
+        if wanted[1:] == name if wanted.startswith("=") else wanted in name:
             report.step(name, work)
 
     def idle():
@@ -422,14 +448,17 @@ def main():
     step("rows", lambda: rows_benchmark(report))
     step("throughput", lambda: ours(report, meter, ["throughput", "--batch", arguments.batch], 200))
     step("latency", lambda: ours(report, meter, ["latency"], 100))
-    forms = ("triton", "compile", "eager")
+    forms = arguments.forms.split(",")
     for name in ("digits float32", "gesture integer"):
-        wanted = forms if name == "digits float32" else forms[:2]
+        # SpikingJelly has no neurons of Loihi.
+        wanted = [f for f in forms if name == "digits float32" or f in ("triton", "compile")]
         step(f"PyTorch {name}", lambda: torch_throughput(report, meter, name, "cuda",
                                                         arguments.batch, wanted, 2.0))
         step(f"PyTorch latency {name}", lambda: torch_latency(report, name, "cuda"))
+    step("microcircuit", lambda: circuit(report, meter, "cuda", 300))
+    step("microcircuit cpu", lambda: circuit(report, meter, "cpu", 300))
     step("linear", lambda: ours(report, meter, ["linear", "--batch", "16"], 300))
-    step("PyTorch linear", lambda: torch_linear(report, "cuda", 16384, 500, 16, forms[:2]))
+    step("PyTorch linear", lambda: torch_linear(report, "cuda", 16384, 500, 16, [f for f in forms if f != "eager"]))
     for tool in ("memcheck", "racecheck"):
         step(tool, lambda tool=tool: sanitizer(report, tool))
     print((report.out / "table.md").read_text())

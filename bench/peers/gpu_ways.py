@@ -18,6 +18,7 @@ try:
 except ImportError:  # a machine without a GPU
     triton = None
 
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 UNROLLED = 16  # steps of a compiled block
 
 if triton is not None:
@@ -118,20 +119,38 @@ def loihi_block(u, v, late, x):
     return u, v, late, torch.stack(spikes)
 
 
+def spikingjelly_neuron(kind):
+    """Multi-step; the library takes its own kernels (Triton, CuPy) for CUDA tensors. It fires where
+    v reaches the threshold; it has no neuron of Loihi's integers."""
+    from spikingjelly.activation_based import neuron
+
+    if kind == "if":
+        return neuron.IFNode(v_threshold=1.0, v_reset=0.0, step_mode="m").eval()
+    if kind == "lif":
+        return neuron.LIFNode(tau=2.0, v_threshold=1.0, v_reset=None, step_mode="m").eval()
+    raise ValueError(f"SpikingJelly has no {kind} neuron")
+
+
 class Neurons:
     """One layer's neurons over chunks of steps."""
 
     STATES = {"if": (torch.float32,), "lif": (torch.float32,), "loihi": (torch.int32,) * 3}
 
     def __init__(self, kind, form):
-        self.kind, self.form, self.state = kind, form, None
+        self.kind, self.form, self.state, self.library = kind, form, None, None
+        if form == "spikingjelly":
+            self.library = spikingjelly_neuron(kind)
         block = {"if": if_block, "lif": lif_block, "loihi": loihi_block}[kind]
         self.block = torch.compile(block, dynamic=False) if form == "compile" else block
 
     def reset(self):
         self.state = None
+        if self.library is not None:
+            self.library.reset()
 
     def __call__(self, x):
+        if self.library is not None:
+            return self.library(x)
         if self.state is None:
             self.state = [torch.zeros(x.shape[1:], dtype=d, device=x.device)
                           for d in self.STATES[self.kind]]

@@ -146,14 +146,14 @@ Status check_flags(const SimulateNetworkCommand& command) {
   if (command.record_first > 0 && command.record.empty()) {
     return Error{.what = "--record-first without a population", .next = "name it with --record"};
   }
-  if (command.backend != "reference") return {};
+  if (command.backend == "cpu") return {};
   for (const auto& [given, flag] :
        {std::pair(command.procedural, "--procedural"), std::pair(command.in_double, "--double"),
         std::pair(command.closed_form, "--closed-form"),
         std::pair(command.memory_mb > 0.0, "--memory"),
-        std::pair(command.common.threads > 1, "--threads")}) {
+        std::pair(command.backend == "reference" && command.common.threads > 1, "--threads")}) {
     if (!given) continue;
-    return Error{.what = fmt::format("{} is of the engine, not of the reference simulator", flag),
+    return Error{.what = fmt::format("{} is of the engine, not of {}", flag, command.backend),
                  .next = "use --backend cpu, or leave it out"};
   }
   return {};
@@ -174,7 +174,7 @@ Result<int> simulate_network(const SimulateNetworkCommand& command, Console& con
   request.network = std::move(description.network);
   request.time = command.time.value_or(description.time);
   request.warm_up = command.warm_up.value_or(description.warm_up);
-  request.reference = command.backend == "reference";
+  request.backend = command.backend;
   request.engine.threads = command.common.threads > 0 ? command.common.threads : 1;
   request.engine.procedural = command.procedural;
   request.engine.in_double = command.in_double;
@@ -185,9 +185,9 @@ Result<int> simulate_network(const SimulateNetworkCommand& command, Console& con
   request.save = command.save;
   request.save_every = command.save_every;
   SPIKELOOM_TRY(request.engine.ranks, simulation::join_ranks());
-  if (request.reference && request.engine.ranks != nullptr) {
+  if (request.backend != "cpu" && request.engine.ranks != nullptr) {
     return Error{.code = ErrorCode::kUnsupported,
-                 .what = "the reference simulator runs on one rank",
+                 .what = request.backend + " simulates on one rank",
                  .next = "use --backend cpu"};
   }
   SPIKELOOM_TRY(const SimulationOutcome outcome, run_simulation(request, console));
@@ -223,8 +223,8 @@ void add_simulate(CLI::App& app, Chosen& chosen) {
   sub->add_option("--degree", command->degree, "sources of each neuron of brunel (1250)")
       ->check(whole_number);
   constexpr const char* kEngine = "Engine";
-  sub->add_option("--backend", command->backend, "cpu (default) or reference")
-      ->check(CLI::IsMember({"cpu", "reference"}))
+  sub->add_option("--backend", command->backend, "cpu (default), cuda or reference")
+      ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
       ->group(kEngine);
   sub->add_flag("--procedural", command->procedural, "hold no synapses: make them at each spike")
       ->group(kEngine);

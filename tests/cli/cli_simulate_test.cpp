@@ -42,6 +42,30 @@ TEST_F(CliSimulate, TheExampleOfTheManualRunsAlikeOnEngineAndReference) {
   EXPECT_GT(number_at(named(engine, "populations", "E"), {"rate_hz", "mean"}), 0.5);
 }
 
+/// Where there is a device, it has the engine's spikes; else it is refused by name.
+TEST_F(CliSimulate, CudaSpikesAreTheEnginesOrItSaysWhyNot) {
+  const std::vector<std::string> base = {"simulate", "microcircuit", "--scale", "0.1",
+                                         "--time",   "60",           "--json"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), base.begin(), base.end());
+    return run(more);
+  };
+  const auto cuda = with({"--backend", "cuda"});
+  if (cuda.code == 0) {
+    const Value engine = json_of(base);
+    EXPECT_EQ(number_at(cuda.json(), {"spikes"}), number_at(engine, {"spikes"}));
+    EXPECT_EQ(number_at(cuda.json(), {"synaptic_events"}), number_at(engine, {"synaptic_events"}));
+  } else {
+    EXPECT_TRUE(contains(cuda.err, "CUDA")) << cuda.err;
+  }
+  const auto procedural = with({"--backend", "cuda", "--procedural"});
+  EXPECT_NE(procedural.code, 0);
+  EXPECT_TRUE(contains(procedural.err, "--procedural is of the engine")) << procedural.err;
+  const auto saved = with({"--backend", "cuda", "--save", path("c.bin")});
+  EXPECT_NE(saved.code, 0);
+  EXPECT_TRUE(contains(saved.err, "without checkpoints")) << saved.err;
+}
+
 TEST_F(CliSimulate, SpikesDoNotDependOnThreadsOrOnHowSynapsesAreHeld) {
   write_example();
   const std::vector<std::string> base = {"simulate", "example.toml", "--time",

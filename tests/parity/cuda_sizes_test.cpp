@@ -116,6 +116,10 @@ TEST(CudaProducts, EqualCpu) {
       EXPECT_TRUE(run->state == expected->state) << backend;
       EXPECT_EQ(difference(expected->stats, run->stats), "") << backend;
       EXPECT_GT(run->stats.total(&NodeStats::steps_dense), 0U) << backend;
+      // Every step was a product, which multiplies everything once.
+      EXPECT_EQ(run->stats.total(&NodeStats::executed_mac),
+                run->stats.total(&NodeStats::dense_macs));
+      EXPECT_EQ(run->stats.total(&NodeStats::executed_ac), 0U);
     }
   }
 }

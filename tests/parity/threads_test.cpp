@@ -179,21 +179,27 @@ TEST(Threads, SessionsOfOneExecutableRunSideBySide) {
   const ParityCase& parity = integer_cases().front();
   const auto elements = element_count(parity.input);
   ASSERT_TRUE(elements.ok());
-  const auto executable = compile_network(parity.network, threaded(parity, Arithmetic::kInteger));
-  ASSERT_TRUE(executable.ok()) << error_of(executable);
   const CodedInput input = busy_input(*elements, kSteps, 5);
-  const auto expected = run_batch(**executable, {&input, 1});
-  ASSERT_TRUE(expected.ok()) << error_of(expected);
-  std::array<bool, 3> equal{};
-  std::vector<std::thread> threads;
-  for (bool& mine : equal) {
-    threads.emplace_back([&executable, &input, &expected, &mine] {
-      const auto run = run_batch(**executable, {&input, 1});
-      mine = run.ok() && (*run)[0].events == (*expected)[0].events;
-    });
+  for (const char* const backend : {"cpu", kCudaHost, "cuda"}) {
+    if (!find_backend(backend).ok()) continue;
+    SCOPED_TRACE(backend);
+    RunRequest request = threaded(parity, Arithmetic::kInteger);
+    request.backend = backend;
+    const auto executable = compile_network(parity.network, request);
+    ASSERT_TRUE(executable.ok()) << error_of(executable);
+    const auto expected = run_batch(**executable, {&input, 1});
+    ASSERT_TRUE(expected.ok()) << error_of(expected);
+    std::array<bool, 3> equal{};
+    std::vector<std::thread> threads;
+    for (bool& mine : equal) {
+      threads.emplace_back([&executable, &input, &expected, &mine] {
+        const auto run = run_batch(**executable, {&input, 1});
+        mine = run.ok() && (*run)[0].events == (*expected)[0].events;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(equal, (std::array<bool, 3>{true, true, true}));
   }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(equal, (std::array<bool, 3>{true, true, true}));
 }
 
 TEST(Threads, CancelComesFromAnotherThread) {

@@ -14,7 +14,7 @@ namespace spikeloom::test {
 namespace {
 
 /// The processor, with a limit of memory and a cable to pull.
-class WeakMachine : public cuda::Machine {
+class WeakMachine : public cuda::Machine, public std::enable_shared_from_this<WeakMachine> {
  public:
   Result<void*> allocate(std::size_t bytes) override {
     if (host_->memory() + bytes > limit) {
@@ -30,6 +30,9 @@ class WeakMachine : public cuda::Machine {
     return host_->download(to, from, bytes);
   }
   Status clear(void* memory, std::size_t bytes) override { return host_->clear(memory, bytes); }
+  Status copy(void* to, const void* from, std::size_t bytes) override {
+    return host_->copy(to, from, bytes);
+  }
   Result<std::unique_ptr<cuda::Sequence>> record(std::vector<cuda::KernelCall> calls) override {
     if (records_left-- <= 0) return Error{.code = ErrorCode::kResource, .what = "no graph"};
     return host_->record(std::move(calls));
@@ -40,6 +43,9 @@ class WeakMachine : public cuda::Machine {
   }
   Status wait() override { return host_->wait(); }
   bool has_products() override { return host_->has_products(); }
+  Result<std::shared_ptr<cuda::Machine>> fork() override {
+    return std::shared_ptr<cuda::Machine>(shared_from_this());
+  }
   std::uint64_t memory() const override { return host_->memory(); }
 
   std::uint64_t limit = ~std::uint64_t{0};

@@ -11,6 +11,7 @@
 
 #include "models/slayer/slayer_reader.hpp"
 #include "sensors/recording_io.hpp"
+#include "tests/support/integer_backends.hpp"
 #include "tests/support/run_network.hpp"
 #include "tests/support/shared_data.hpp"
 
@@ -122,7 +123,7 @@ TEST_P(GestureNetwork, EveryClipGivesTheExpectedSpikes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, GestureNetwork, testing::Values("reference", "cpu"),
+INSTANTIATE_TEST_SUITE_P(Backends, GestureNetwork, testing::ValuesIn(integer_backends()),
                          [](const auto& info) { return info.param; });
 
 TEST(GestureInput, BinsRoundToTheNearestMillisecond) {

@@ -9,6 +9,7 @@
 #include "base/io/idx.hpp"
 #include "models/netx/netx_reader.hpp"
 #include "sensors/spike_tensor.hpp"
+#include "tests/support/integer_backends.hpp"
 #include "tests/support/run_network.hpp"
 #include "tests/support/shared_data.hpp"
 
@@ -191,7 +192,7 @@ TEST_P(LavaNetworks, MnistBootstrapOnRateCodedImages) {
   EXPECT_GE(right, 10) << "of 12";
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, LavaNetworks, testing::Values("reference", "cpu"),
+INSTANTIATE_TEST_SUITE_P(Backends, LavaNetworks, testing::ValuesIn(integer_backends()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/io/npy.hpp"
 #include "snn/lowering.hpp"
 #include "tests/support/acceptance_networks.hpp"
+#include "tests/support/integer_backends.hpp"
 
 namespace spikeloom::test {
 namespace {
@@ -55,15 +56,8 @@ double cosine(const std::vector<double>& a, const std::vector<double>& b) {
   return dot / std::sqrt(aa * bb);
 }
 
-/// Every available backend with integer arithmetic.
-std::vector<std::string> integer_backends() {
-  std::vector<std::string> names;
-  for (const BackendInfo& info : backends()) {
-    const auto& has = info.arithmetics;
-    if (info.available && std::find(has.begin(), has.end(), Arithmetic::kInteger) != has.end()) {
-      names.push_back(info.name);
-    }
-  }
+std::vector<std::string> all_backends() {
+  std::vector<std::string> names = integer_backends();
   names.push_back(kCudaHost);
   return names;
 }
@@ -132,7 +126,7 @@ TEST_P(CnnInteger, DecidesRight) {
     const int label = std::stoi(line.substr(line.find(',') + 1));
     const CodedInput input = nmnist_recording(sample);
     std::optional<std::vector<double>> first;
-    for (const std::string& backend : integer_backends()) {
+    for (const std::string& backend : all_backends()) {
       if (!runs_sample(backend, static_cast<std::size_t>(run))) continue;
       const auto counts = sums(made.integer.network, made.integer.discretisation,
                                Arithmetic::kInteger, input, "output", 10, backend);
@@ -260,7 +254,7 @@ TEST(LavaFixed, IsExactInInteger) {
   for (const Node& node : network.nodes()) {
     if (kind_name(node.kind) == "LIF") neuron = node.name;
   }
-  for (const std::string& backend : integer_backends()) {
+  for (const std::string& backend : all_backends()) {
     const auto run = run_network(network, one_per_step(trace.input),
                                  {.preset = "lava",
                                   .options = {{"dt", "1e-4"},

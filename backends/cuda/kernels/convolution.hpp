@@ -19,6 +19,7 @@ struct ConvolutionKernel {
   using List = ActiveList<32>;
   struct Event {
     std::uint16_t channel, row, column;
+    std::uint8_t row_class, column_class;  ///< of the first output that it may reach
   };
   struct Shared {
     List list;
@@ -40,7 +41,10 @@ struct ConvolutionKernel {
   std::int32_t in_rows = 1, in_columns = 1, out_rows = 1, out_columns = 1;
   std::int32_t kernel_rows = 1, kernel_columns = 1, stride_rows = 1, stride_columns = 1;
   std::int32_t dilation_rows = 1, dilation_columns = 1, pad_rows = 0, pad_columns = 0;
-  // A block: `channels` of a group, `band` output rows, shared by threads / channels threads.
+  // A block: `channels` of a group, `band` output rows, shared by threads / channels threads. An
+  // input reaches at most row_span x column_span outputs, one of each class of rows and columns
+  // that leave the same rest: a thread owns the outputs of a class (or of some).
+  std::int32_t row_span = 1, column_span = 1;
   std::uint32_t channels = 1, band = 1, threads_per_channel = 1;
 
   SPIKELOOM_KERNEL std::uint32_t sources() const {
@@ -98,9 +102,9 @@ struct ConvolutionKernel {
             const std::uint32_t position = i % plane;
             const Event event{static_cast<std::uint16_t>(i / plane),
                               static_cast<std::uint16_t>(position / in_columns),
-                              static_cast<std::uint16_t>(position % in_columns)};
+                              static_cast<std::uint16_t>(position % in_columns), 0, 0};
             shared.value[at] = value;
-            shared.event[at] = event;
+            shared.event[at] = with_classes(event);
             if (counts) local.tally.count_pairs(value, taps(event) * out_group);
           });
           return;
@@ -112,9 +116,9 @@ struct ConvolutionKernel {
     }
     if (phase % List::kPhases == 0) {
       finish(place, sums, out.values(step, element), group, channel_tile, band_index, local);
-      local.tally.add(&shared.tally);
+      local.tally.add_up(place, &shared.tally);
     } else if (place.thread == 0) {
-      shared.tally.add(out.tally);
+      shared.tally.publish(place, out.tally);
     }
   }
 
@@ -150,36 +154,41 @@ struct ConvolutionKernel {
                             std::uint32_t channel_tile, std::uint32_t band_index) const {
     const std::uint32_t channel = channel_tile * channels + place.thread % channels;
     if (channel >= out_group) return;
-    // Rows of the plane are dealt out to the threads of a channel.
-    const auto part = static_cast<std::int32_t>(place.thread / channels);
-    const auto parts = static_cast<std::int32_t>(threads_per_channel);
     const auto band_first = static_cast<std::int32_t>(band_index * band);
     const std::int32_t band_last = band_first + static_cast<std::int32_t>(band);
     const std::uint32_t taps = static_cast<std::uint32_t>(kernel_rows * kernel_columns);
     const std::uint32_t count = shared.list.size();
-    for (std::uint32_t k = 0; k < count; ++k) {
-      const Event event = shared.event[k];
-      const V x = shared.value[k];
-      const Reach r = row_reach[event.row], c = column_reach[event.column];
-      const std::int32_t first = r.first > band_first ? r.first : band_first;
-      const std::int32_t last = r.last < band_last ? r.last : band_last;
-      const W* const rows_of_event =
-          weight + static_cast<std::size_t>(group * in_group + event.channel) * taps * out_group +
-          channel;
-      for (std::int32_t o = first; o < last; ++o) {
-        if (o % parts != part) continue;
-        const std::int32_t kr = row_tap(event.row, o);
-        if (kr < 0) continue;
-        V* const line = sums + static_cast<std::size_t>((o - band_first) * out_columns) * stride() +
-                        place.thread % channels;
-        for (std::int32_t p = c.first; p < c.last; ++p) {
-          const std::int32_t kc = column_tap(event.column, p);
-          if (kc < 0) continue;
-          const W w = rows_of_event[static_cast<std::size_t>(kr * kernel_columns + kc) * out_group];
-          line[static_cast<std::size_t>(p) * stride()] += static_cast<V>(w) * x;
-        }
+    const W* const of_channel =
+        weight + static_cast<std::size_t>(group) * in_group * taps * out_group + channel;
+    const std::int32_t classes = row_span * column_span;
+    for (auto own = static_cast<std::int32_t>(place.thread / channels); own < classes;
+         own += static_cast<std::int32_t>(threads_per_channel)) {
+      const std::int32_t own_row = own / column_span, own_column = own % column_span;
+      for (std::uint32_t k = 0; k < count; ++k) {
+        const Event event = shared.event[k];
+        const Reach r = row_reach[event.row], c = column_reach[event.column];
+        const std::int32_t o = r.first + distance(event.row_class, own_row, row_span);
+        const std::int32_t p = c.first + distance(event.column_class, own_column, column_span);
+        if (o >= r.last || p >= c.last || o < band_first || o >= band_last) continue;
+        const std::int32_t kr = row_tap(event.row, o), kc = column_tap(event.column, p);
+        if (kr < 0 || kc < 0) continue;
+        const W w =
+            of_channel[static_cast<std::size_t>(event.channel * taps + kr * kernel_columns + kc) *
+                       out_group];
+        sums[static_cast<std::size_t>((o - band_first) * out_columns + p) * stride() +
+             place.thread % channels] += static_cast<V>(w) * shared.value[k];
       }
     }
+  }
+  /// From class `from` up to class `to`.
+  SPIKELOOM_KERNEL static std::int32_t distance(std::int32_t from, std::int32_t to,
+                                                std::int32_t span) {
+    return to >= from ? to - from : to - from + span;
+  }
+  SPIKELOOM_KERNEL Event with_classes(Event event) const {
+    event.row_class = static_cast<std::uint8_t>(row_reach[event.row].first % row_span);
+    event.column_class = static_cast<std::uint8_t>(column_reach[event.column].first % column_span);
+    return event;
   }
 
   SPIKELOOM_KERNEL void finish(const Place& place, const V* sums, V* y, std::uint32_t group,

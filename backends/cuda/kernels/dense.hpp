@@ -73,9 +73,9 @@ struct DenseKernel {
     }
     if (phase % List::kPhases == 0) {
       finish(place, tile, out.values(step, element) + std::size_t{repeat} * outputs, local);
-      local.tally.add(&shared.tally);
+      local.tally.add_up(place, &shared.tally);
     } else if (place.thread == 0) {
-      shared.tally.add(out.tally);
+      shared.tally.publish(place, out.tally);
     }
   }
 

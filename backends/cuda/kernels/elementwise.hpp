@@ -20,8 +20,13 @@ SPIKELOOM_KERNEL void finish_tile(const Place& place, std::uint32_t phase, bool 
                                   std::uint32_t tile) {
   auto& shared = *static_cast<TileShared<V>*>(place.shared);
   if (phase == 1) {
-    in.add(&shared.in);
-    out.add(&shared.out);
+    in.add_up(place, &shared.in);
+    out.add_up(place, &shared.out);
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t filled = __ballot_sync(~0U, shared.filled[place.thread]);
+    const std::uint32_t own = tile * (kTile / 32) + place.thread / 32;
+    if (exists && place.thread % 32 == 0 && own < signal.words) mask[own] = filled;
+#else
     const std::uint32_t word = tile * (kTile / 32) + place.thread;
     if (!exists || place.thread >= kTile / 32 || word >= signal.words) return;
     std::uint32_t bits = 0;
@@ -29,11 +34,12 @@ SPIKELOOM_KERNEL void finish_tile(const Place& place, std::uint32_t phase, bool 
       bits |= (shared.filled[place.thread * 32 + j] ? 1U : 0U) << j;
     }
     mask[word] = bits;
+#endif
     return;
   }
   if (place.thread != 0) return;
-  if (in_total != nullptr) shared.in.add(in_total);
-  shared.out.add(signal.tally);
+  if (in_total != nullptr) shared.in.publish(place, in_total);
+  shared.out.publish(place, signal.tally);
 }
 
 enum class Elementwise : std::uint8_t { kCopy, kScale, kThreshold };

@@ -23,6 +23,12 @@
 #else
 #define SPIKELOOM_KERNEL inline
 #endif
+/// Before a loop of constant length whose arrays are to stay in registers.
+#if defined(__CUDA_ARCH__)
+#define SPIKELOOM_UNROLL _Pragma("unroll")
+#else
+#define SPIKELOOM_UNROLL
+#endif
 
 namespace spikeloom::cuda {
 
@@ -82,6 +88,9 @@ SPIKELOOM_KERNEL std::uint32_t lowest_bit(std::uint32_t word) {
 #endif
 }
 
+/// Tallies in device memory are the sums of so many.
+inline constexpr std::uint32_t kTallyCopies = 32;
+
 /// Counts of docs/counting.md over the values of a signal.
 template <typename V>
 struct Tally {
@@ -102,6 +111,34 @@ struct Tally {
     } else if (value != V{0}) {
       graded += pairs;
     }
+  }
+  /// From every thread of a block to the block's own: all of them call it.
+  SPIKELOOM_KERNEL void add_up(const Place& place, Tally* to) const {
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t lane = place.thread % 32, left = place.threads - (place.thread - lane);
+    const std::uint32_t mask = left < 32 ? (1U << left) - 1 : ~0U;
+    if (__ballot_sync(mask, (events | unit | graded) != 0) == 0) return;
+    Tally all = *this;
+    for (std::uint32_t offset = 16; offset != 0; offset /= 2) {
+      Tally other;
+      other.events = __shfl_down_sync(mask, all.events, offset);
+      other.sum = __shfl_down_sync(mask, all.sum, offset);
+      other.unit = __shfl_down_sync(mask, all.unit, offset);
+      other.graded = __shfl_down_sync(mask, all.graded, offset);
+      if (lane + offset < 32 && lane + offset < left) {
+        all.events += other.events, all.sum += other.sum;
+        all.unit += other.unit, all.graded += other.graded;
+      }
+    }
+    if (lane == 0) all.add(to);
+#else
+    static_cast<void>(place);
+    add(to);
+#endif
+  }
+  /// From a block to one of the kTallyCopies that `totals` has: additions to one place queue up.
+  SPIKELOOM_KERNEL void publish(const Place& place, Tally* totals) const {
+    add(totals + place.block % kTallyCopies);
   }
   /// To a tally that others add to as well.
   SPIKELOOM_KERNEL void add(Tally* to) const {

@@ -58,6 +58,16 @@ SPIKELOOM_KERNEL void write_masks(const Place& place, const Rows& rows, const Si
                                   std::uint32_t element, std::uint32_t tile) {
   const auto& shared = *static_cast<NeuronShared<V>*>(place.shared);
   constexpr std::uint32_t kWords = kTile / 32;
+#if defined(__CUDA_ARCH__)
+  const std::uint64_t history = shared.history[place.thread];
+  const std::uint32_t own = tile * kWords + place.thread / 32;
+  for (std::uint32_t step = 0; step < rows.steps; ++step) {
+    if (rows.offset + step >= rows.clock->count) break;
+    const std::uint32_t bits = __ballot_sync(~0U, (history >> step & 1) != 0);
+    if (place.thread % 32 != 0 || own >= out.words) continue;
+    out.masks(rows.clock->first + rows.offset + step, element)[own] = bits;
+  }
+#else
   for (std::uint32_t k = place.thread; k < rows.steps * kWords; k += place.threads) {
     const std::uint32_t step = k / kWords, word = k % kWords;
     if (rows.offset + step >= rows.clock->count || tile * kWords + word >= out.words) continue;
@@ -67,6 +77,7 @@ SPIKELOOM_KERNEL void write_masks(const Place& place, const Rows& rows, const Si
     }
     out.masks(rows.clock->first + rows.offset + step, element)[tile * kWords + word] = bits;
   }
+#endif
 }
 
 template <typename V>
@@ -98,16 +109,18 @@ struct NeuronKernel {
       const std::uint32_t i = tile * kTile + place.thread;
       shared.history[place.thread] = i < out.size ? run(i, element, local) : 0;
     } else if (phase == 1) {
-      local.in.add(&shared.in);
-      local.out.add(&shared.out);
+      local.in.add_up(place, &shared.in);
+      local.out.add_up(place, &shared.out);
       if (!published) write_masks(place, rows, out, element, tile);
     } else if (place.thread == 0) {
-      shared.in.add(in_tally);
-      shared.out.add(out.tally);
+      shared.in.publish(place, in_tally);
+      shared.out.publish(place, out.tally);
     }
   }
 
  private:
+  static constexpr std::uint32_t kAhead = 4;
+
   SPIKELOOM_KERNEL std::uint64_t run(std::uint32_t i, std::uint32_t element, Local& local) const {
     const Clock clock = *rows.clock;
     const equations::StepOptions& o = neurons.options;
@@ -116,9 +129,27 @@ struct NeuronKernel {
     equations::State<V> s{o.has_current ? state.current[at] : V{0}, state.membrane[at]};
     std::int32_t countdown = state.countdown != nullptr ? state.countdown[at] : 0;
     std::uint64_t history = 0;
-    for (std::uint32_t k = 0; k < rows.steps && rows.offset + k < clock.count; ++k) {
+    const std::uint32_t left = clock.count > rows.offset ? clock.count - rows.offset : 0;
+    const std::uint32_t steps = rows.steps < left ? rows.steps : left;
+    const Links<V> sources = links;
+    const LinkRef<V> only = sources.count == 1 ? sources.link[0] : LinkRef<V>();
+    // What is read is on its way before it is wanted.
+    V ahead[kAhead] = {};
+    for (std::uint32_t k = 0; k < steps; ++k) {
       const std::int64_t step = clock.first + rows.offset + k;
-      const V x = links.sum(clock, step, element, i);
+      if (k % kAhead == 0) {
+        SPIKELOOM_UNROLL
+        for (std::uint32_t a = 0; a < kAhead; ++a) {
+          if (k + a >= steps) continue;
+          const V* const row = sources.count == 1 ? only.row(clock, step + a, element) : nullptr;
+          ahead[a] = sources.count != 1 ? sources.sum(clock, step + a, element, i)
+                     : row != nullptr   ? row[i]
+                                        : V{0};
+        }
+      }
+      const V x = ahead[0];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a + 1 < kAhead; ++a) ahead[a] = ahead[a + 1];
       local.in.count(x);
       V count = 0;
       if (o.late) count = equations::spike_count(s.membrane, c.threshold, o.rule);

@@ -15,7 +15,8 @@ struct Product {
   std::uint32_t rows = 0, inputs = 0, outputs = 0;
 };
 
-/// After a product: scale, bias and counts. Blocks of the input's elements count pairs.
+/// After a product: scale, bias and counts. Blocks of the input's elements count pairs, into
+/// `pairs`.
 struct FinishProductKernel {
   struct Shared {
     Tally<float> tally;
@@ -25,6 +26,7 @@ struct FinishProductKernel {
   };
   Rows rows;
   Signal<float> in, out;
+  Tally<float>* pairs = nullptr;
   const float* scale = nullptr;  ///< one per output; may be null
   const float* bias = nullptr;
   std::uint32_t outputs = 0;  ///< of one repeat
@@ -48,9 +50,9 @@ struct FinishProductKernel {
         local.tally.count_pairs(in.values(rows.step(row), rows.element(row))[i], outputs);
       }
     } else if (phase == 1) {
-      local.tally.add(&shared.tally);
+      local.tally.add_up(place, &shared.tally);
     } else if (place.thread == 0) {
-      shared.tally.add(out.tally);
+      shared.tally.publish(place, tile < out_tiles() ? out.tally : pairs);
     }
   }
 

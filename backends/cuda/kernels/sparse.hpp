@@ -44,9 +44,9 @@ struct SparseGatherKernel {
       out.values(rows.step(row), rows.element(row))[o] = sum;
       local.tally.count(sum);
     } else if (phase == 1) {
-      local.tally.add(&total);
+      local.tally.add_up(place, &total);
     } else if (place.thread == 0) {
-      total.add(out.tally);
+      total.publish(place, out.tally);
     }
   }
 };
@@ -130,10 +130,10 @@ struct BlockedRows {
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(targets, block_targets); }
 };
 
-inline constexpr std::uint32_t kRowThreads = 512;
+inline constexpr std::uint32_t kRowThreads = 1024;
 
-/// kLanes threads walk one row together.
-template <std::uint32_t kLanes>
+/// kLanes threads walk a row together, kAhead rows in turns: what they wait for is on its way then.
+template <std::uint32_t kLanes, std::uint32_t kAhead>
 struct RowsKernel {
   using V = std::int32_t;
   struct Shared {
@@ -178,9 +178,9 @@ struct RowsKernel {
         y[o] = value;
         local.tally.count(value);
       }
-      local.tally.add(&shared.tally);
+      local.tally.add_up(place, &shared.tally);
     } else if (place.thread == 0) {
-      shared.tally.add(out.tally);
+      shared.tally.publish(place, out.tally);
     }
   }
 
@@ -193,15 +193,35 @@ struct RowsKernel {
     const std::uint32_t* const pivot =
         weights.pivot + static_cast<std::size_t>(tile) * (weights.sources + 1);
     const std::uint32_t* const synapse = weights.synapse + weights.block_start[tile];
-    for (std::uint32_t k = place.thread / kLanes; k < count; k += walkers) {
-      const std::uint32_t source = active[k];
-      const V x = in.unit ? V{1} : values[source];
-      const std::uint32_t last = pivot[source + 1];
-      for (std::uint32_t j = pivot[source] + lane; j < last; j += kLanes) {
-        const std::uint32_t packed = synapse[j];
-        add_to(sums + (packed & 0xFFFF), (static_cast<V>(packed) >> 16) * x);
+    for (std::uint32_t k = place.thread / kLanes; k < count; k += walkers * kAhead) {
+      std::uint32_t source[kAhead], next[kAhead], last[kAhead], packed[kAhead];
+      V x[kAhead];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        const std::uint32_t at = k + a * walkers;
+        source[a] = at < count ? active[at] : weights.sources;
       }
-      if (tile == 0 && lane == 0) local.tally.count_pairs(x, weights.fan_out[source]);
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        const bool exists = source[a] < weights.sources;
+        next[a] = exists ? pivot[source[a]] + lane : 0;
+        last[a] = exists ? pivot[source[a] + 1] : 0;
+        x[a] = in.unit || !exists ? V{1} : values[source[a]];
+      }
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        packed[a] = next[a] < last[a] ? synapse[next[a]] : 0;
+      }
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        for (std::uint32_t j = next[a]; j < last[a]; j += kLanes) {
+          if (j != next[a]) packed[a] = synapse[j];
+          add_to(sums + (packed[a] & 0xFFFF), (static_cast<V>(packed[a]) >> 16) * x[a]);
+        }
+        if (tile == 0 && lane == 0 && source[a] < weights.sources) {
+          local.tally.count_pairs(x[a], weights.fan_out[source[a]]);
+        }
+      }
     }
   }
 };

@@ -162,27 +162,23 @@ class WholeCurrentNeurons : public NeuronGroup {
         current_(part.padded),
         refractory_(part.padded / kBlock),
         fired_(part.padded / kBlock) {
-    const PartParameters<IafPscExp> parameters(network, part);
-    const auto p = parameters.of(0);
-    const auto c = IafPscExp::coefficients(p, network.dt);
-    for (std::size_t i = 0; i < size_; ++i) {
-      membrane_[i] = static_cast<float>(IafPscExp::initial(parameters.of(i)).membrane);
-    }
+    const WholeCurrentParameters p = whole_current_parameters(network, part, unit);
+    std::ranges::copy(p.initial, membrane_.begin());
     if (size_ % kBlock != 0) refractory_.back() = ~std::uint64_t{0} << (size_ % kBlock);
-    rest_ = p.E_L;
-    from_current_ = c.from_current;
-    standing_current_ = p.I_e;
-    refractory_steps_ = static_cast<std::size_t>(c.refractory_steps);
+    rest_ = p.rest;
+    from_current_ = p.from_current;
+    standing_current_ = p.standing_current;
+    refractory_steps_ = static_cast<std::size_t>(p.refractory_steps);
     recent_.resize(refractory_steps_ + 1);
     arrays_ = {.membrane = membrane_.data(),
                .current = current_.data(),
                .refractory = refractory_.data(),
                .size = part.padded,
-               .decay = static_cast<float>(c.decay),
-               .gain = static_cast<float>(c.from_excitatory * unit),
-               .current_decay = static_cast<float>(c.excitatory_decay),
-               .threshold = static_cast<float>(c.threshold),
-               .reset = static_cast<float>(c.reset),
+               .decay = p.decay,
+               .gain = p.gain,
+               .current_decay = p.current_decay,
+               .threshold = p.threshold,
+               .reset = p.reset,
                .fired = fired_.data()};
   }
 
@@ -262,6 +258,8 @@ class WholeCurrentNeurons : public NeuronGroup {
   WholeCurrentArrays arrays_;
 };
 
+}  // namespace
+
 bool has_whole_currents(const Network& network, std::uint32_t population, bool in_double) {
   if (in_double || network.populations[population].model != IafPscExp::kName) return false;
   if (splits_inputs(network, population)) return false;
@@ -273,7 +271,25 @@ bool has_whole_currents(const Network& network, std::uint32_t population, bool i
   return std::exp(-network.dt / tau) <= kSlowestWholeDecay;
 }
 
-}  // namespace
+WholeCurrentParameters whole_current_parameters(const Network& network, const Part& part,
+                                                double unit) {
+  const PartParameters<IafPscExp> parameters(network, part);
+  const auto p = parameters.of(0);
+  const auto c = IafPscExp::coefficients(p, network.dt);
+  WholeCurrentParameters made{.decay = static_cast<float>(c.decay),
+                              .gain = static_cast<float>(c.from_excitatory * unit),
+                              .current_decay = static_cast<float>(c.excitatory_decay),
+                              .threshold = static_cast<float>(c.threshold),
+                              .reset = static_cast<float>(c.reset),
+                              .from_current = c.from_current,
+                              .standing_current = p.I_e,
+                              .rest = p.E_L,
+                              .refractory_steps = static_cast<std::int32_t>(c.refractory_steps)};
+  for (std::size_t i = 0; i < static_cast<std::size_t>(part.size); ++i) {
+    made.initial.push_back(static_cast<float>(IafPscExp::initial(parameters.of(i)).membrane));
+  }
+  return made;
+}
 
 Result<std::unique_ptr<NeuronGroup>> make_neurons(const Network& network, const Part& part,
                                                   double unit, bool in_double) {

@@ -35,6 +35,19 @@ class NeuronGroup {
 Result<std::unique_ptr<NeuronGroup>> make_neurons(const Network& network, const Part& part,
                                                   double unit, bool in_double);
 
+/// Whether a population moves as WholeCurrentArrays (neuron_kernels.hpp) says.
+bool has_whole_currents(const Network& network, std::uint32_t population, bool in_double);
+
+/// What WholeCurrentArrays takes, but for the drive: float(from_current (standing + stimuli)).
+struct WholeCurrentParameters {
+  float decay = 0, gain = 0, current_decay = 0, threshold = 0, reset = 0;
+  double from_current = 0.0, standing_current = 0.0, rest = 0.0;
+  std::int32_t refractory_steps = 0;
+  std::vector<float> initial = {};  ///< membranes of the part's neurons
+};
+WholeCurrentParameters whole_current_parameters(const Network& network, const Part& part,
+                                                double unit);
+
 /// Columns of NeuronGroup::save() for a population.
 std::size_t saved_columns(const Network& network, std::uint32_t population, bool in_double);
 

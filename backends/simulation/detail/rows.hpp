@@ -89,6 +89,9 @@ class Rows {
   template <typename F>
   void renumber_once(std::uint32_t source, const F& place);
 
+  /// Every row, one behind the other.
+  const std::uint32_t* begin() const { return synapse_.data(); }
+
   std::uint64_t synapses() const { return synapse_.size(); }
   std::uint64_t bytes() const;
 
