@@ -4,20 +4,14 @@
 #include <array>
 #include <cmath>
 
+#include "cli/braille.hpp"
+
 namespace spikeloom::cli {
 namespace {
 
 constexpr std::array<double, 3> kOn = {31, 90, 180};
 constexpr std::array<double, 3> kOff = {225, 110, 20};
 constexpr double kPaper = 255;
-
-/// UTF-8 of U+2800 + bits.
-std::string braille(unsigned bits) {
-  if (bits == 0) return " ";
-  const unsigned code = 0x2800U + bits;
-  return {static_cast<char>(0xE0U | code >> 12U), static_cast<char>(0x80U | (code >> 6U & 0x3FU)),
-          static_cast<char>(0x80U | (code & 0x3FU))};
-}
 
 }  // namespace
 
@@ -76,7 +70,9 @@ std::string EventFrame::text(int columns, bool ascii) const {
       balance[dot] += std::int64_t{on_[pixel]} - off_[pixel];
     }
   }
-  constexpr unsigned kBit[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
+  const auto is_touched = [&](std::uint32_t x, std::uint32_t y) {
+    return x < dots_x && y < dots_y && touched[std::size_t{y} * dots_x + x] != 0;
+  };
   std::string text;
   for (std::uint32_t row = 0; row < dots_y; row += down) {
     for (std::uint32_t column = 0; column < dots_x; column += across) {
@@ -85,13 +81,8 @@ std::string EventFrame::text(int columns, bool ascii) const {
         text += touched[dot] == 0 ? ' ' : balance[dot] >= 0 ? '+' : '-';
         continue;
       }
-      unsigned bits = 0;
-      for (std::uint32_t r = 0; r < down && row + r < dots_y; ++r) {
-        for (std::uint32_t c = 0; c < across && column + c < dots_x; ++c) {
-          if (touched[std::size_t{row + r} * dots_x + column + c] != 0) bits |= kBit[r][c];
-        }
-      }
-      text += braille(bits);
+      text += braille_or_space(braille_dots(
+          [&](unsigned dx, unsigned dy) { return is_touched(column + dx, row + dy); }));
     }
     text += '\n';
   }

@@ -30,15 +30,9 @@ std::vector<std::string> draw_events(const EventPacket& events, Time begin, Time
         line += is_set(column, row) ? '#' : '.';
         continue;
       }
-      unsigned dots = 0;
-      for (int dx = 0; dx < 2; ++dx) {
-        for (int dy = 0; dy < 4; ++dy) {
-          if (is_set(2 * column + dx, 4 * row + dy)) {
-            dots |= kBrailleDots[static_cast<std::size_t>(dx)][static_cast<std::size_t>(dy)];
-          }
-        }
-      }
-      line += braille(dots);
+      line += braille(braille_dots([&](unsigned dx, unsigned dy) {
+        return is_set(2 * column + static_cast<int>(dx), 4 * row + static_cast<int>(dy));
+      }));
     }
     lines.push_back(std::move(line));
   }

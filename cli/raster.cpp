@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/braille.hpp"
 #include "cli/table.hpp"
 
 namespace spikeloom::cli {
@@ -23,20 +24,10 @@ struct Dots {
   }
 };
 
-/// UTF-8 of U+2800 + bits. Dots 1-3 and 7 go down the left, 4-6 and 8 down the right.
-std::string braille(const Dots& dots, std::int64_t row, std::int64_t column) {
-  constexpr unsigned kBit[kDotsDown][kDotsAcross] = {
-      {0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
-  unsigned bits = 0;
-  for (std::int64_t r = 0; r < kDotsDown; ++r) {
-    for (std::int64_t c = 0; c < kDotsAcross; ++c) {
-      if (dots.at(row * kDotsDown + r, column * kDotsAcross + c) > 0) bits |= kBit[r][c];
-    }
-  }
-  if (bits == 0) return " ";
-  const unsigned code = 0x2800U + bits;
-  return {static_cast<char>(0xE0U | code >> 12U), static_cast<char>(0x80U | (code >> 6U & 0x3FU)),
-          static_cast<char>(0x80U | (code & 0x3FU))};
+std::string pattern(const Dots& dots, std::int64_t row, std::int64_t column) {
+  return braille_or_space(braille_dots([&](unsigned dx, unsigned dy) {
+    return dots.at(row * kDotsDown + dy, column * kDotsAcross + dx) > 0;
+  }));
 }
 
 /// Two dots across, each as tall as the row: for rows of one neuron.
@@ -93,7 +84,7 @@ std::string draw_raster(std::span<const std::int64_t> step, std::span<const std:
     text +=
         std::string(label_width - std::min(label_width, display_width(name)), ' ') + name + " |";
     for (std::int64_t c = 0; c < cell_columns; ++c) {
-      text += options.ascii ? character(dots, r, c) : named ? bar(dots, r, c) : braille(dots, r, c);
+      text += options.ascii ? character(dots, r, c) : named ? bar(dots, r, c) : pattern(dots, r, c);
     }
     text += "|\n";
   }
