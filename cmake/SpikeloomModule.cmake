@@ -1,5 +1,5 @@
 # spikeloom_module(NAME <module> [PUBLIC_DEPS spikeloom::x...] [PRIVATE_DEPS target...]
-#                  [EXCLUDE file...] [NO_INSTALL])
+#                  [EXCLUDE file...] [PRECOMPILED header...] [NO_INSTALL])
 #
 # Makes the static library spikeloom_<module> (alias spikeloom::<module>) of every *.cpp under the
 # calling directory, installs its public headers under include/spikeloom/<module> and exports it.
@@ -8,11 +8,13 @@
 # PRIVATE_DEPS are used by the sources alone. Those that have a library to link (HDF5, ZLIB, fmt)
 # stay in the export as link-only dependencies; header-only ones should come wrapped in
 # $<BUILD_INTERFACE:...>, so that a user of the installed tree never needs them.
+#
+# Common headers are compiled once for all modules; one with PRECOMPILED headers has its own.
 
 include(GNUInstallDirs)
 
 function(spikeloom_module)
-  cmake_parse_arguments(ARG "NO_INSTALL" "NAME" "PUBLIC_DEPS;PRIVATE_DEPS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "NO_INSTALL" "NAME" "PUBLIC_DEPS;PRIVATE_DEPS;EXCLUDE;PRECOMPILED" ${ARGN})
   set(target spikeloom_${ARG_NAME})
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -26,6 +28,14 @@ function(spikeloom_module)
     add_library(${target} STATIC ${sources})
     target_link_libraries(${target} PRIVATE
       $<BUILD_INTERFACE:spikeloom_flags> ${ARG_PRIVATE_DEPS})
+    if(SPIKELOOM_FUZZ)  # only the library is worth the fuzzer's while, not the tests of it
+      target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+    endif()
+    if(ARG_PRECOMPILED)
+      spikeloom_precompile(${target} <fmt/format.h> ${ARG_PRECOMPILED})
+    else()
+      spikeloom_precompile(${target} REUSE spikeloom_precompiled)
+    endif()
   else()
     set(scope INTERFACE)
     add_library(${target} INTERFACE)

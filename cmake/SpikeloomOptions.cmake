@@ -58,7 +58,6 @@ if(SPIKELOOM_FUZZ)
     message(FATAL_ERROR "SPIKELOOM_FUZZ needs clang (libFuzzer); this is ${CMAKE_CXX_COMPILER_ID}. "
                         "Use the preset: cmake --preset fuzz")
   endif()
-  target_compile_options(spikeloom_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # Optional parts: what is in, and why not.
