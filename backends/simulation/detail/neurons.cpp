@@ -20,7 +20,7 @@ constexpr double kSlowestWholeDecay = 0.9;
 template <class Model>
 class PartParameters {
  public:
-  PartParameters(const Network& network, const Part& part) : size_(part.size) {
+  PartParameters(const Network& network, const Part& part) {
     for (const auto& info : Model::kParameters) {
       std::vector<double> values(static_cast<std::size_t>(part.size));
       parameter_values(network, part.population, info.name, part.first, values);
@@ -40,10 +40,8 @@ class PartParameters {
   }
   /// Whether coefficients differ among neurons.
   bool own() const { return own_; }
-  std::size_t size() const { return static_cast<std::size_t>(size_); }
 
  private:
-  std::int64_t size_;
   bool own_ = false;
   std::vector<std::vector<double>> values_;
 };
