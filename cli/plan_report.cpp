@@ -51,7 +51,8 @@ Value machine_value(const mapping::Plan& plan, const TickRecord& total) {
   value.set("deliveries", total.deliveries).set("unused_deliveries", total.unused);
   value.set("hops", total.hops).set("synaptic_events", total.synaptic_events);
   value.set("dropped", total.dropped).set("late", total.late);
-  value.set("overruns", total.overruns).set("sim_time_s", total.seconds);
+  value.set("overruns", total.overruns).set("saturated", total.saturated);
+  value.set("sim_time_s", total.seconds);
   value.set("busy_time_s", total.busy_seconds).set("cycles", cycles_value(total.slow));
   if (total.fast.total() > 0.0) value.set("cycles_fast", cycles_value(total.fast));
   if (const auto energy = plan_energy(plan, total)) {
@@ -70,6 +71,19 @@ Value losses_value(const Program& program, const mapping::Plan& plan,
     entry.set("step", loss.tick).set("node", program.nodes[loss.node].name);
     entry.set("neuron", loss.neuron).set("core", core_name(plan, loss.core));
     list.push(std::move(entry));
+  }
+  return list;
+}
+
+Value saturations_value(const Program& program, const mapping::Plan& plan,
+                        const std::vector<emulator::Saturation>& saturations) {
+  Value list = Value::list();
+  for (const emulator::Saturation& saturation : saturations) {
+    Value entry = Value::map();
+    entry.set("step", saturation.tick).set("node", program.nodes[saturation.node].name);
+    entry.set("neuron", saturation.neuron);
+    entry.set("slot", saturation.excitatory ? "excitatory" : "inhibitory");
+    list.push(entry.set("core", core_name(plan, saturation.core)));
   }
   return list;
 }
@@ -93,6 +107,9 @@ std::string machine_text(const mapping::Plan& plan, const TickRecord& total, dou
   machine.row({"dropped", with_commas(total.dropped)});
   machine.row({"late", with_commas(total.late)});
   machine.row({"overrun ticks of cores", with_commas(total.overruns)});
+  if (total.saturated > 0) {
+    machine.row({"saturated slots", with_commas(total.saturated)});
+  }
   std::string text = machine.text() + "\n";
   text += fmt::format("busiest: {}, {:.0f} cycles in a tick", core_name(plan, total.busiest_core),
                       total.most_cycles);

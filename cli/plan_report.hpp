@@ -11,6 +11,13 @@
 
 namespace spikeloom::cli {
 
+/// Losses, overruns and saturations of a recording that a report names; all are counted.
+inline constexpr std::size_t kShownLosses = 100;
+template <typename T>
+void keep_shown(std::vector<T>& listed) {
+  if (listed.size() > kShownLosses) listed.resize(kShownLosses);
+}
+
 /// "chip (0, 0) core 5".
 std::string core_name(const mapping::Plan& plan, std::uint32_t core);
 
@@ -19,12 +26,15 @@ std::string core_name(const mapping::Plan& plan, std::uint32_t core);
 std::optional<MachineEnergy> plan_energy(const mapping::Plan& plan,
                                          const emulator::TickRecord& total);
 
-/// {events, packets, ..., dropped, late, overruns, sim_time_s, busy_time_s, cycles, energy_j,
-/// power_w}
+/// {events, packets, ..., dropped, late, overruns, saturated, sim_time_s, busy_time_s, cycles,
+/// energy_j, power_w}
 Value machine_value(const mapping::Plan& plan, const emulator::TickRecord& total);
 /// [{kind, step, node, neuron, core}]
 Value losses_value(const Program& program, const mapping::Plan& plan,
                    const std::vector<emulator::Loss>& losses);
+/// [{step, node, neuron, slot, core}]
+Value saturations_value(const Program& program, const mapping::Plan& plan,
+                        const std::vector<emulator::Saturation>& saturations);
 /// [{step, core, cycles}]
 Value overruns_value(const mapping::Plan& plan, const std::vector<emulator::Overrun>& overruns);
 

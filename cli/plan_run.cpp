@@ -22,9 +22,6 @@ namespace {
 using emulator::PlanEmulator;
 using emulator::TickRecord;
 
-/// Losses that the report names; all are counted.
-constexpr std::size_t kShownLosses = 100;
-
 struct PlanRecording {
   std::string name;
   std::optional<std::int64_t> label;
@@ -33,6 +30,7 @@ struct PlanRecording {
   TickRecord total;
   std::vector<emulator::Loss> losses;
   std::vector<emulator::Overrun> overruns;
+  std::vector<emulator::Saturation> saturations;
 };
 
 struct PlanOutcome {
@@ -58,7 +56,7 @@ std::vector<emulator::PlacedEvent> events_of(std::uint32_t node, const CodedInpu
   if (step >= input.steps) return events;
   const auto at = static_cast<std::size_t>(step);
   for (std::size_t i = input.step_start[at]; i < input.step_start[at + 1]; ++i) {
-    events.push_back({node, input.index[i], static_cast<std::int32_t>(input.value[i])});
+    events.push_back({node, input.index[i], input.value[i]});
   }
   return events;
 }
@@ -75,14 +73,12 @@ Status check_input(const CodedInput& input, std::int32_t limit, const std::strin
   return {};
 }
 
-Result<PlanRecording> run_recording(const RunBatch& batch, const IntegerProgram& integer,
-                                    const mapping::Plan& plan, const MappedFlags& flags,
-                                    const CodedInput& input, std::int64_t steps,
-                                    const std::string& name, std::optional<PlanFolder>& folder) {
+Result<PlanRecording> run_recording(const RunBatch& batch, const mapping::Plan& plan,
+                                    const emulator::PlanOptions& options, const CodedInput& input,
+                                    std::int64_t steps, const std::string& name,
+                                    std::optional<PlanFolder>& folder) {
   const Program& program = batch.pipeline.program();
-  emulator::PlanOptions options = plan_options(flags);
-  options.keep_ticks = folder.has_value();
-  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, integer, plan, options));
+  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, plan, options));
   std::vector<ReadOutAccumulator> read_outs;
   for (const std::uint32_t node : program.outputs) {
     read_outs.emplace_back(batch.pipeline.read_out,
@@ -108,8 +104,10 @@ Result<PlanRecording> run_recording(const RunBatch& batch, const IntegerProgram&
   done.total = machine.total();
   done.losses = machine.losses();
   done.overruns = machine.overruns();
-  if (done.losses.size() > kShownLosses) done.losses.resize(kShownLosses);
-  if (done.overruns.size() > kShownLosses) done.overruns.resize(kShownLosses);
+  done.saturations = machine.saturations();
+  keep_shown(done.losses);
+  keep_shown(done.overruns);
+  keep_shown(done.saturations);
   if (folder) folder->add(program, plan, name, machine);
   return done;
 }
@@ -119,12 +117,15 @@ Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const R
   const Program& program = batch.pipeline.program();
   PlanOutcome outcome;
   SPIKELOOM_TRY(outcome.plan, find_plan(program, flags, console));
-  SPIKELOOM_TRY(const IntegerProgram integer, to_integer(program));
+  emulator::PlanOptions options = plan_options(flags, job.run);
+  options.keep_ticks = keeps;
+  std::int32_t limit = 0;
+  if (options.arithmetic != Arithmetic::kFloat32) {
+    SPIKELOOM_TRY(const IntegerProgram integer, to_integer(program));
+    limit = integer.input_limit;
+  }
   const auto& constants = outcome.plan.target.constants;
-  const double clock = flags.performance == "slow"
-                           ? constants.clock
-                           : std::max(constants.clock, constants.fast_clock);
-  outcome.tick_cycles = constants.tick_seconds * clock;
+  outcome.tick_cycles = constants.tick_seconds * fastest_clock(constants, flags);
   if (keeps) outcome.folder.emplace(outcome.plan);
   const std::size_t count = std::max<std::size_t>(batch.samples.size(), 1);
   for (std::size_t i = 0; i < count; ++i) {
@@ -133,11 +134,13 @@ Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const R
       const CodingContext context{batch.pipeline.input_shape(), batch.pipeline.step_time(),
                                   batch.pipeline.coding, batch.asked_steps, job.common.seed + i};
       SPIKELOOM_TRY(coded, code_sample(batch.samples[i], job.input, context));
-      SPIKELOOM_CHECK(check_input(coded.input, integer.input_limit, batch.samples[i].name));
+      if (limit > 0) {
+        SPIKELOOM_CHECK(check_input(coded.input, limit, batch.samples[i].name));
+      }
     }
     SPIKELOOM_TRY(
         PlanRecording recording,
-        run_recording(batch, integer, outcome.plan, flags, coded.input,
+        run_recording(batch, outcome.plan, options, coded.input,
                       batch.asked_steps.value_or(coded.input.steps),
                       batch.samples.empty() ? "" : batch.samples[i].name, outcome.folder));
     if (!batch.samples.empty()) {
@@ -165,12 +168,13 @@ Value recording_value(const Program& program, const PlanOutcome& outcome,
   value.set("output_counts", std::move(counts));
   value.set("machine", machine_value(outcome.plan, recording.total));
   value.set("losses", losses_value(program, outcome.plan, recording.losses));
+  value.set("saturations", saturations_value(program, outcome.plan, recording.saturations));
   return value.set("overruns", overruns_value(outcome.plan, recording.overruns));
 }
 
 Value report_value(const RunJob& job, const Program& program, const PlanOutcome& outcome) {
   Value value = Value::map();
-  value.set("model", job.model).set("backend", "emulator").set("arithmetic", "integer");
+  value.set("model", job.model).set("backend", "emulator").set("arithmetic", job.run.arithmetic);
   value.set("target", outcome.plan.target.name).set("cores", outcome.plan.cores.size());
   value.set("machine", machine_value(outcome.plan, outcome.total));
   value.set("busiest_core", core_name(outcome.plan, outcome.total.busiest_core));
@@ -200,25 +204,33 @@ std::string report_text(const RunJob& job, const PlanOutcome& outcome) {
 }  // namespace
 
 Status adapt_to_chip(const std::string& model, RunFlags& run) {
-  if (run.arithmetic != "auto" && run.arithmetic != "integer") {
+  if (run.arithmetic == "auto") run.arithmetic = to_string(Arithmetic::kInteger);
+  if (run.arithmetic == to_string(Arithmetic::kDouble)) {
     return Error{.code = ErrorCode::kUnsupported,
-                 .what = "the emulator runs Plans in integer arithmetic",
+                 .what = "no machine computes in this arithmetic",
                  .where = model,
+                 .expected = "integer, ring16 or float32",
                  .got = fmt::format("--arithmetic {}", run.arithmetic),
-                 .next = "leave it out, or give --arithmetic integer"};
+                 .next = "leave it out, or give one of these"};
   }
-  run.arithmetic = "integer";
   run.backend = "cpu";
   return {};
 }
 
-emulator::PlanOptions plan_options(const MappedFlags& flags) {
+emulator::PlanOptions plan_options(const MappedFlags& flags, const RunFlags& run) {
   using emulator::Performance;
-  Performance performance = Performance::kSlow;
-  if (flags.performance == "fast") performance = Performance::kFast;
-  if (flags.performance == "load") performance = Performance::kByLoad;
-  return {
-      .real_time = flags.real_time, .free_running = flags.free_running, .performance = performance};
+  emulator::PlanOptions options{.real_time = flags.real_time, .free_running = flags.free_running};
+  if (const auto arithmetic = parse_arithmetic(run.arithmetic); arithmetic.ok()) {
+    options.arithmetic = *arithmetic;
+  }
+  if (flags.performance == "fast") options.performance = Performance::kFast;
+  if (flags.performance == "load") options.performance = Performance::kByLoad;
+  return options;
+}
+
+double fastest_clock(const mapping::TargetConstants& constants, const MappedFlags& flags) {
+  return flags.performance == "slow" ? constants.clock
+                                     : std::max(constants.clock, constants.fast_clock);
 }
 
 Result<int> run_on_plan(RunJob job, const MappedFlags& flags, const std::string& out,

@@ -11,15 +11,17 @@
 
 namespace spikeloom::cli {
 
-/// Sets what a run on a chip needs: integers, and a session of cpu to check the program with.
-/// kUnsupported: another arithmetic was asked for.
+/// Sets what a run on a chip needs: integers, unless another arithmetic is given, and a session of
+/// cpu to check the program with. kUnsupported: --arithmetic double.
 Status adapt_to_chip(const std::string& model, RunFlags& run);
-/// What the flags ask of the emulator.
-emulator::PlanOptions plan_options(const MappedFlags& flags);
+/// What the flags ask of the emulator, after adapt_to_chip().
+emulator::PlanOptions plan_options(const MappedFlags& flags, const RunFlags& run);
+/// Hz, of the fastest level that --performance allows.
+double fastest_clock(const mapping::TargetConstants& constants, const MappedFlags& flags);
 
 /// Maps where no Plan is given, runs every recording, and says what each Output counted, what the
 /// machine did and what was lost; `out` is a folder for the same tick by tick, or empty. kExitNo
-/// when a packet was dropped or late. kUnsupported: another arithmetic than integer.
+/// when a packet was dropped or late.
 Result<int> run_on_plan(RunJob job, const MappedFlags& flags, const std::string& out,
                         Console& console);
 

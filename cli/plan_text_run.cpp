@@ -1,6 +1,7 @@
 #include "cli/plan_text_run.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,7 @@
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network_file.hpp"
+#include "cli/plan_folder.hpp"
 #include "cli/plan_map.hpp"
 #include "cli/plan_report.hpp"
 #include "cli/plan_run.hpp"
@@ -38,6 +40,7 @@ struct StackRun {
   emulator::TickRecord total;
   std::vector<emulator::Loss> losses;
   std::vector<emulator::Overrun> overruns;
+  std::optional<PlanFolder> folder;
   std::int64_t tokens = 0, window = 0;
   std::vector<LayerActivity> layers;
   double stored_bytes = 0.0;  ///< of Embedding and Decoder
@@ -64,18 +67,18 @@ Result<std::vector<std::uint32_t>> read_tokens(const TextCommand& command,
 
 Result<StackRun> run_stack(const TextCommand& command, const MappedFlags& flags,
                            const Program& program, const std::vector<std::uint32_t>& tokens,
-                           Console& console) {
+                           bool keeps, Console& console) {
   StackRun run;
   SPIKELOOM_TRY(run.plan, find_plan(program, flags, console));
-  SPIKELOOM_TRY(const IntegerProgram integer, to_integer(program));
-  emulator::PlanOptions options = plan_options(flags);
+  emulator::PlanOptions options = plan_options(flags, command.run);
+  options.keep_ticks = keeps;
   run.window = command.text.reset_every;
   if (command.text.protocol != "carried") options.state_reset = run.window;
-  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, integer, run.plan, options));
+  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, run.plan, options));
   std::vector<std::uint64_t> events(program.nodes.size(), 0);
   for (const std::uint32_t token : tokens) {
     if (interrupted()) return interrupted_error();
-    const emulator::PlacedEvent word = {program.inputs[0], token, 1};
+    const emulator::PlacedEvent word = {program.inputs[0], token, 1.0};
     SPIKELOOM_CHECK(machine.tick({&word, 1}));
     for (const auto& population : machine.placed().populations) {
       events[population.node] += machine.sent(population.node).size();
@@ -84,6 +87,9 @@ Result<StackRun> run_stack(const TextCommand& command, const MappedFlags& flags,
   run.total = machine.total();
   run.losses = machine.losses();
   run.overruns = machine.overruns();
+  if (keeps) run.folder.emplace(run.plan).add(program, run.plan, command.text.text, machine);
+  keep_shown(run.losses);
+  keep_shown(run.overruns);
   run.tokens = static_cast<std::int64_t>(tokens.size());
   for (std::size_t n = 0; n < program.nodes.size(); ++n) {
     const ProgramNode& node = program.nodes[n];
@@ -166,7 +172,8 @@ std::string stack_text(const TextCommand& command, const StackRun& run, double t
 
 }  // namespace
 
-Result<int> run_text_on_plan(TextCommand command, MappedFlags flags, Console& console) {
+Result<int> run_text_on_plan(TextCommand command, MappedFlags flags, const std::string& out,
+                             Console& console) {
   if (command.text.prompt) {
     return Error{.code = ErrorCode::kUnsupported,
                  .what = "the emulator has no decoder and writes no words",
@@ -180,11 +187,18 @@ Result<int> run_text_on_plan(TextCommand command, MappedFlags flags, Console& co
   SPIKELOOM_TRY(const Pipeline pipeline,
                 make_text_pipeline(model, command.run, command.text, 0, command.common));
   const Program& program = pipeline.program();
-  SPIKELOOM_TRY(const StackRun run, run_stack(command, flags, program, tokens, console));
+  SPIKELOOM_TRY(const StackRun run,
+                run_stack(command, flags, program, tokens, !out.empty(), console));
   const mapping::TargetConstants& c = run.plan.target.constants;
+  const Value report = stack_value(command, program, run);
+  if (run.folder) {
+    SPIKELOOM_CHECK(run.folder->write(out, report));
+    console.note(fmt::format("written: {}", out));
+  }
+  const double tick_cycles = c.tick_seconds * fastest_clock(c, flags);
   SPIKELOOM_CHECK(printed(command.common.json
-                              ? console.print_json(stack_value(command, program, run))
-                              : console.print(stack_text(command, run, c.tick_seconds * c.clock))));
+                              ? console.print_json(report)
+                              : console.print(stack_text(command, run, tick_cycles))));
   return run.total.dropped + run.total.late > 0 ? kExitNo : kExitOk;
 }
 

@@ -12,12 +12,21 @@ using Terms = std::vector<Term>;
 
 std::uint32_t narrow(std::int64_t value) { return static_cast<std::uint32_t>(value); }
 
-void dense(const op::Dense& dense, const IntegerNode& integer, const Term& term, Terms& out) {
+/// Weights of one node.
+struct Weights {
+  const CoreNumbers& numbers;
+  std::uint32_t node = 0;
+  double operator[](std::int64_t i) const {
+    return numbers.weight(node, static_cast<std::size_t>(i));
+  }
+};
+
+void dense(const op::Dense& dense, const Weights& weights, const Term& term, Terms& out) {
   const std::int64_t row = term.index / dense.inputs;
   const std::int64_t column = term.index % dense.inputs;
   for (std::int64_t o = 0; o < dense.outputs; ++o) {
-    const std::int64_t weight = integer.weight[static_cast<std::size_t>(o * dense.inputs + column)];
-    out.push_back({narrow(row * dense.outputs + o), term.delay, term.weight * weight});
+    out.push_back({narrow(row * dense.outputs + o), term.delay,
+                   term.weight * weights[o * dense.inputs + column]});
   }
 }
 
@@ -29,8 +38,7 @@ std::int64_t output_position(std::int64_t at, std::int64_t k, std::int64_t strid
   return from / stride;
 }
 
-void convolution(const op::Convolution& c, const IntegerNode& integer, const Term& term,
-                 Terms& out) {
+void convolution(const op::Convolution& c, const Weights& weights, const Term& term, Terms& out) {
   const std::int64_t area = c.input.rows * c.input.columns;
   const std::int64_t channel = term.index / area;
   const std::int64_t row = term.index % area / c.input.columns;
@@ -50,7 +58,7 @@ void convolution(const op::Convolution& c, const IntegerNode& integer, const Ter
         const std::int64_t at =
             ((o * per_group + channel % per_group) * c.kernel.rows + kr) * c.kernel.columns + kc;
         out.push_back({narrow((o * c.output.rows + r) * c.output.columns + q), term.delay,
-                       term.weight * integer.weight[static_cast<std::size_t>(at)]});
+                       term.weight * weights[at]});
       }
     }
   }
@@ -77,21 +85,26 @@ void for_each_window(const op::Pool& p, const Term& term, F f) {
 }
 
 void sum_pool(const op::Pool& p, const Term& term, Terms& out) {
+  const auto area = static_cast<double>(p.kernel.rows * p.kernel.columns);
+  const double weight = p.kind == op::PoolKind::kAverage ? term.weight / area : term.weight;
   for_each_window(p, term, [&](std::int64_t element, std::int64_t, std::int64_t) {
-    out.push_back({narrow(element), term.delay, term.weight});
+    out.push_back({narrow(element), term.delay, weight});
   });
 }
 
 /// A sum for each gate of a unit: those of the kernel, then those of the recurrent weights.
 void gates(const op::SourceMatrix& matrix, const op::Recurrent& layer, std::uint32_t first_gate,
-           const Term& term, Terms& out) {
+           bool is_real, const Term& term, Terms& out) {
   const auto units = static_cast<std::uint32_t>(layer.units);
   const auto sums = static_cast<std::uint32_t>(2 * op::gate_count(layer.cell));
   for (std::int64_t k = matrix.row_start[term.index]; k < matrix.row_start[term.index + 1]; ++k) {
     const auto at = static_cast<std::size_t>(k);
     const std::uint32_t gate = first_gate + matrix.target[at] / units;
+    // Integer sums are scaled when the unit reads them.
+    const bool is_scaled = is_real && !matrix.scale.empty();
+    const double scale = is_scaled ? double{matrix.scale[matrix.target[at]]} : 1.0;
     out.push_back({matrix.target[at] % units * sums + gate, term.delay,
-                   term.weight * static_cast<std::int64_t>(matrix.value[at])});
+                   term.weight * scale * double{matrix.value[at]}});
   }
 }
 
@@ -106,9 +119,10 @@ void taps(const op::Pool& p, const Term& term, Terms& out) {
 
 void LinearNodes::enter(std::uint32_t node, Terms& terms) const {
   const Operation& operation = program_.nodes[node].operation;
+  const bool is_real = numbers_.format().is_real;
   Terms out;
   if (const auto* layer = std::get_if<op::Recurrent>(&operation)) {
-    for (const Term& term : terms) gates(layer->kernel, *layer, 0, term, out);
+    for (const Term& term : terms) gates(layer->kernel, *layer, 0, is_real, term, out);
   } else if (const auto* pool = std::get_if<op::Pool>(&operation)) {
     for (const Term& term : terms) taps(*pool, term, out);
   } else {
@@ -121,7 +135,8 @@ void LinearNodes::enter_own(std::uint32_t node, Terms& terms) const {
   const auto& layer = std::get<op::Recurrent>(program_.nodes[node].operation);
   const auto first = static_cast<std::uint32_t>(op::gate_count(layer.cell));
   Terms out;
-  for (const Term& term : terms) gates(layer.recurrent, layer, first, term, out);
+  const bool is_real = numbers_.format().is_real;
+  for (const Term& term : terms) gates(layer.recurrent, layer, first, is_real, term, out);
   terms = std::move(out);
 }
 
@@ -141,7 +156,7 @@ const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::R
                    [&](std::int64_t target, std::uint32_t source, std::size_t group) {
                      const auto to = static_cast<std::size_t>(next[source]++);
                      made.target[to] = static_cast<std::uint32_t>(target);
-                     made.weight[to] = integer_.nodes[node].weight[group];
+                     made.weight[to] = numbers_.weight(node, group);
                    });
   return made;
 }
@@ -163,7 +178,7 @@ const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::S
       const auto to =
           static_cast<std::size_t>(next[static_cast<std::size_t>(sparse.column[from])]++);
       made.target[to] = static_cast<std::uint32_t>(o);
-      made.weight[to] = integer_.nodes[node].weight[from];
+      made.weight[to] = numbers_.weight(node, from);
     }
   }
   return made;
@@ -171,7 +186,7 @@ const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::S
 
 Status LinearNodes::apply(std::uint32_t node, Terms& terms) {
   const ProgramNode& layer = program_.nodes[node];
-  const IntegerNode& integer = integer_.nodes[node];
+  const Weights weights{numbers_, node};
   const Operation& operation = layer.operation;
   if (std::holds_alternative<op::Identity>(operation)) return {};
   if (const auto* delay = std::get_if<op::Delay>(&operation)) {
@@ -179,17 +194,17 @@ Status LinearNodes::apply(std::uint32_t node, Terms& terms) {
     return {};
   }
   if (std::holds_alternative<op::Scale>(operation)) {
-    for (Term& term : terms) term.weight *= integer.factor[term.index];
+    for (Term& term : terms) term.weight *= numbers_.factor(node, term.index);
     return {};
   }
   Terms out;
   for (const Term& term : terms) {
     if (const auto* o = std::get_if<op::Dense>(&operation)) {
-      dense(*o, integer, term, out);
+      dense(*o, weights, term, out);
     } else if (const auto* c = std::get_if<op::Convolution>(&operation)) {
-      convolution(*c, integer, term, out);
+      convolution(*c, weights, term, out);
     } else if (const auto* p = std::get_if<op::Pool>(&operation);
-               p != nullptr && p->kind == op::PoolKind::kSum) {
+               p != nullptr && p->kind != op::PoolKind::kMax) {
       sum_pool(*p, term, out);
     } else if (std::holds_alternative<op::Sparse>(operation) ||
                std::holds_alternative<op::RandomSparse>(operation)) {
@@ -211,10 +226,10 @@ Status LinearNodes::apply(std::uint32_t node, Terms& terms) {
   return {};
 }
 
-std::vector<std::int32_t> LinearNodes::bias(std::uint32_t node) const {
-  const std::vector<std::int32_t>& bias = integer_.nodes[node].bias;
+std::vector<double> LinearNodes::bias(std::uint32_t node) const {
+  const std::vector<double> bias = numbers_.bias(node);
   const ProgramNode& layer = program_.nodes[node];
-  std::vector<std::int32_t> values;
+  std::vector<double> values;
   if (bias.empty() || !is_weight_operation(layer.operation)) return values;
   const auto size = static_cast<std::size_t>(layer.out_size);
   values.resize(size);
@@ -226,14 +241,16 @@ std::vector<std::int32_t> LinearNodes::bias(std::uint32_t node) const {
   return values;
 }
 
-void collect(Terms& terms) {
-  std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) {
-    return a.delay != b.delay ? a.delay < b.delay : a.index < b.index;
+void collect(Terms& terms, bool signs_apart) {
+  const auto sign = [&](const Term& term) { return signs_apart && term.weight < 0.0; };
+  std::stable_sort(terms.begin(), terms.end(), [&](const Term& a, const Term& b) {
+    if (a.delay != b.delay) return a.delay < b.delay;
+    return a.index != b.index ? a.index < b.index : sign(a) < sign(b);
   });
   std::size_t kept = 0;
   for (std::size_t i = 0; i < terms.size(); ++i) {
     if (kept > 0 && terms[kept - 1].index == terms[i].index &&
-        terms[kept - 1].delay == terms[i].delay) {
+        terms[kept - 1].delay == terms[i].delay && sign(terms[kept - 1]) == sign(terms[i])) {
       terms[kept - 1].weight += terms[i].weight;
     } else {
       terms[kept++] = terms[i];

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "backends/emulator/plan_emulator_private.hpp"
@@ -9,21 +10,23 @@
 namespace spikeloom::emulator {
 namespace {
 
-using Coefficients = equations::Coefficients<std::int32_t>;
-
-std::int32_t at_or(const std::vector<std::int32_t>& values, std::size_t i) {
-  return values.empty() ? 0 : values[i];
+template <typename V>
+V at_or(const std::vector<V>& values, std::size_t i) {
+  return values.empty() ? V{0} : values[i];
 }
 
-Coefficients coefficients_of(const IntegerNeurons& n, std::uint32_t i) {
-  return {.current_decay = at_or(n.current_decay, i),
-          .current_gain = at_or(n.current_gain, i),
-          .decay = at_or(n.decay, i),
-          .gain = at_or(n.gain, i),
-          .drive = at_or(n.drive, i),
-          .threshold = at_or(n.threshold, i),
-          .reset = at_or(n.reset, i),
-          .clamp = at_or(n.clamp, i)};
+/// Of IntegerNeurons or NeuronCoefficients.
+template <typename V, typename Neurons>
+equations::Coefficients<V> coefficients_of(const Neurons& n, std::size_t i) {
+  const auto at = [i](const auto& values) { return static_cast<V>(at_or(values, i)); };
+  return {.current_decay = at(n.current_decay),
+          .current_gain = at(n.current_gain),
+          .decay = at(n.decay),
+          .gain = at(n.gain),
+          .drive = at(n.drive),
+          .threshold = at(n.threshold),
+          .reset = at(n.reset),
+          .clamp = at(n.clamp)};
 }
 
 }  // namespace
@@ -49,6 +52,7 @@ void TickRecord::add(const TickRecord& other) {
   dropped += other.dropped;
   late += other.late;
   overruns += other.overruns;
+  saturated += other.saturated;
   if (other.most_cycles > most_cycles) {
     most_cycles = other.most_cycles;
     busiest_core = other.busiest_core;
@@ -75,17 +79,25 @@ void PlanEmulator::State::start() {
   sent.resize(placed.populations.size());
   input_sums.resize(placed.populations.size());
   step_options_of.resize(placed.populations.size());
+  shifts.resize(placed.populations.size());
+  real_neurons.resize(placed.populations.size());
   for (std::size_t p = 0; p < placed.populations.size(); ++p) {
     const PlacedPopulation& population = placed.populations[p];
     population_of[population.node] = static_cast<std::int32_t>(p);
     if (is_outside(population.kind)) {
       input_sums[p].assign(population.slice.size(), 0);
     }
+    for (const std::uint32_t node : population.slot_nodes) {
+      shifts[p].push_back(numbers.integer(node).ring);
+    }
     if (population.kind != PlacedKind::kNeuron) continue;
     const ProgramNode& node = program.nodes[population.node];
     const auto& neuron = std::get<op::Neuron>(node.operation);
     step_options_of[p] = step_options(node, neuron.coefficients, program.discretisation);
-    const std::vector<std::int32_t>& initial = integer.nodes[population.node].neurons.initial;
+    const std::vector<double>& initial = neuron.coefficients.initial;
+    for (std::size_t n = 0; words_are.is_real && n < population.slice.size(); ++n) {
+      real_neurons[p].push_back(coefficients_of<float>(neuron.coefficients, n));
+    }
     if (!neuron.coefficients.refractory.empty()) {
       for (const std::uint32_t s : population.slice) {
         CoreMemory& memory = cores[placed.slices[s].core];
@@ -94,7 +106,8 @@ void PlanEmulator::State::start() {
     }
     for (std::uint32_t n = 0; n < initial.size(); ++n) {
       const PlacedSlice& slice = placed.slices[population.slice[n]];
-      cores[slice.core].neurons[slice.first + population.within[n]].membrane = initial[n];
+      cores[slice.core].neurons[slice.first + population.within[n]].membrane =
+          words_are.of(initial[n]);
     }
   }
   for (const PlacedSlice& slice : placed.slices) {
@@ -107,10 +120,10 @@ void PlanEmulator::State::start() {
   link_most.assign(routes.links(), 0);
 }
 
-std::int32_t PlanEmulator::State::step_unit(const PlacedPopulation& population, std::uint32_t unit,
-                                            NeuronState& state,
-                                            std::span<const std::int32_t> sums) const {
-  const IntegerNode& node = integer.nodes[population.node];
+Word PlanEmulator::State::step_unit(const PlacedPopulation& population, std::uint32_t unit,
+                                    NeuronWords& state, std::span<const Word> sums) const {
+  if (words_are.is_real) return step_real_unit(population, unit, state, sums);
+  const IntegerNode& node = numbers.integer(population.node);
   const auto units = static_cast<std::uint32_t>(population.slice.size());
   const auto gate = [&](const IntegerScale& scale, const std::vector<std::int32_t>& bias,
                         std::uint32_t first, std::uint32_t g) {
@@ -128,33 +141,56 @@ std::int32_t PlanEmulator::State::step_unit(const PlacedPopulation& population, 
   return done.output;
 }
 
+Word PlanEmulator::State::step_real_unit(const PlacedPopulation& population, std::uint32_t unit,
+                                         NeuronWords& state, std::span<const Word> sums) const {
+  const auto& layer = std::get<op::Recurrent>(program.nodes[population.node].operation);
+  const auto sum = [&](const std::vector<float>& bias, std::uint32_t first, std::uint32_t g) {
+    const std::size_t row = std::size_t{g} * population.slice.size() + unit;
+    return WordFormat::real(sums[first + g]) + at_or(bias, row);
+  };
+  const auto w = [&](std::uint32_t g) { return sum(layer.bias, 0, g); };
+  const auto r = [&](std::uint32_t g) { return sum(layer.recurrent_bias, 3, g); };
+  const equations::GateSums<float> all = {w(0), w(1), w(2), r(0), r(1), r(2)};
+  const auto done = equations::egru(all, WordFormat::real(state.membrane), layer.threshold[unit]);
+  state.membrane = WordFormat::of_real(done.state);
+  return WordFormat::of_real(done.output);
+}
+
 /// `number` is the neuron's among those of its core.
-std::int32_t PlanEmulator::State::step_neuron(const PlacedPopulation& population,
-                                              std::uint32_t neuron, CoreMemory& memory,
-                                              std::uint32_t number,
-                                              std::span<const std::int32_t> sums) const {
-  const IntegerNode& node = integer.nodes[population.node];
-  NeuronState& state = memory.neurons[number];
+Word PlanEmulator::State::step_neuron(const PlacedPopulation& population, std::uint32_t neuron,
+                                      CoreMemory& memory, std::uint32_t number,
+                                      std::span<const Word> sums) const {
+  NeuronWords& words = memory.neurons[number];
+  const Operation& operation = program.nodes[population.node].operation;
   switch (population.kind) {
     case PlacedKind::kInput:
     case PlacedKind::kEmbedding:
       return 0;
     case PlacedKind::kSum:
       return sums[0];
+    case PlacedKind::kRelu:
+      return words_are.number(sums[0]) > 0.0 ? sums[0] : 0;
     case PlacedKind::kThreshold:
-      return sums[0] > node.threshold[neuron] ? 1 : 0;
+      if (words_are.is_real) {
+        const auto& threshold = std::get<op::Threshold>(operation).threshold;
+        return WordFormat::of_real(
+            WordFormat::real(sums[0]) > static_cast<float>(threshold[neuron]) ? 1.0F : 0.0F);
+      }
+      return sums[0] > numbers.integer(population.node).threshold[neuron] ? 1 : 0;
     case PlacedKind::kMaxPool: {
-      const std::int32_t largest = *std::max_element(sums.begin(), sums.end());
-      return largest == kNoTap ? 0 : largest;
+      const Word largest = *std::max_element(sums.begin(), sums.end(), [&](Word a, Word b) {
+        return words_are.is_real ? WordFormat::real(a) < WordFormat::real(b) : a < b;
+      });
+      return largest == words_are.none() ? 0 : largest;
     }
     case PlacedKind::kRecurrent:
-      return step_unit(population, neuron, state, sums);
+      return step_unit(population, neuron, words, sums);
     case PlacedKind::kNeuron:
       break;
   }
-  const auto& rule = std::get<op::Neuron>(program.nodes[population.node].operation);
+  const auto& rule = std::get<op::Neuron>(operation);
   if (rule.restarts_at(tick)) {
-    state = {0, at_or(node.neurons.initial, neuron)};
+    words = {0, words_are.of(at_or(rule.coefficients.initial, neuron))};
     if (!memory.waiting.empty()) memory.waiting[number] = 0;
   }
   if (!memory.waiting.empty() && memory.waiting[number] > 0) {
@@ -162,13 +198,29 @@ std::int32_t PlanEmulator::State::step_neuron(const PlacedPopulation& population
     return 0;
   }
   const auto p = static_cast<std::size_t>(population_of[population.node]);
-  std::int32_t before = 0;
-  const std::int32_t spikes = equations::step(state, sums[0], coefficients_of(node.neurons, neuron),
-                                              step_options_of[p], before);
-  if (spikes != 0 && !node.neurons.refractory.empty()) {
-    memory.waiting[number] = node.neurons.refractory[neuron];
+  const equations::StepOptions& step = step_options_of[p];
+  Word spikes = 0;
+  if (words_are.is_real) {
+    equations::State<float> state{WordFormat::real(words.current),
+                                  WordFormat::real(words.membrane)};
+    float before = 0.0F;
+    const float fired =
+        equations::step(state, WordFormat::real(sums[0]), real_neurons[p][neuron], step, before);
+    const auto amplitude = static_cast<float>(program.discretisation.spike_amplitude());
+    words = {WordFormat::of_real(state.current), WordFormat::of_real(state.membrane)};
+    spikes = WordFormat::of_real(fired * amplitude);
+  } else {
+    const IntegerNeurons& neurons = numbers.integer(population.node).neurons;
+    equations::State<std::int32_t> state{words.current, words.membrane};
+    std::int32_t before = 0;
+    spikes = equations::step(state, sums[0], coefficients_of<std::int32_t>(neurons, neuron), step,
+                             before);
+    words = {state.current, state.membrane};
   }
-  return step_options_of[p].spiking ? spikes : state.membrane;
+  if (spikes != 0 && !rule.coefficients.refractory.empty()) {
+    memory.waiting[number] = rule.coefficients.refractory[neuron];
+  }
+  return step.spiking ? spikes : words.membrane;
 }
 
 /// Recurrent layers forget h where the run says so.
@@ -187,9 +239,36 @@ void PlanEmulator::State::add_late_constants() {
   for (std::uint32_t core = 0; core < cores.size(); ++core) {
     const auto slot = static_cast<std::size_t>(tick % slots) * placed.cores[core].sums;
     for (const LateConstant& constant : placed.cores[core].late_constants) {
-      if (tick >= constant.after) cores[core].sums[slot + constant.sum] += constant.value;
+      if (tick < constant.after) continue;
+      Word& sum = cores[core].sums[slot + constant.sum];
+      sum = words_are.sum(sum, constant.value);
     }
   }
+}
+
+/// What a sum holds; its words begin anew. `first` is its first word among those of the core.
+Word PlanEmulator::State::read_sum(const PlacedPopulation& population, const PlacedSlice& slice,
+                                   std::uint32_t neuron, std::size_t first, std::size_t slot) {
+  std::vector<Word>& sums = cores[slice.core].sums;
+  const Word constant = placed.cores[slice.core].constant[first];
+  Word value = words_are.sum(std::exchange(sums[slot + first], 0), constant);
+  if (!numbers.is_ring()) return value;
+  value -= std::exchange(sums[slot + first + 1], 0);
+  const auto p = static_cast<std::size_t>(population_of[population.node]);
+  const auto take = [&](std::size_t word, int shift, bool excitatory) {
+    const Word held = std::exchange(sums[slot + first + word], 0);
+    if (held <= kRingLimit) return held << shift;
+    ++record.saturated;
+    if (saturations.size() < options.most_losses) {
+      saturations.push_back({tick, population.node, neuron, slice.core, excitatory});
+    }
+    return kRingLimit << shift;
+  };
+  for (std::size_t pair = 0; pair < shifts[p].size(); ++pair) {
+    value += take(2 * pair + 2, shifts[p][pair].excitatory, true);
+    value -= take(2 * pair + 3, shifts[p][pair].inhibitory, false);
+  }
+  return value;
 }
 
 /// Reads the sums of the core's neurons that step in this round, steps them, and sends what they
@@ -198,7 +277,7 @@ void PlanEmulator::State::step_core(std::uint32_t core, std::uint32_t round) {
   const PlacedCore& here = placed.cores[core];
   CoreMemory& memory = cores[core];
   const auto slot = static_cast<std::size_t>(tick % slots) * here.sums;
-  std::vector<std::int32_t> sums;
+  std::vector<Word> sums;
   for (const std::uint32_t s : here.slices) {
     const PlacedSlice& slice = placed.slices[s];
     const PlacedPopulation& population = placed.populations[slice.population];
@@ -210,13 +289,14 @@ void PlanEmulator::State::step_core(std::uint32_t core, std::uint32_t round) {
     sums.resize(population.sums);
     for (std::uint32_t i = 0; i < slice.neurons.size(); ++i) {
       for (std::uint32_t k = 0; k < population.sums; ++k) {
-        const std::size_t at = slice.first_sum + std::size_t{i} * population.sums + k;
-        sums[k] = std::exchange(memory.sums[slot + at], 0) + here.constant[at];
+        const std::size_t sum = std::size_t{i} * population.sums + k;
+        sums[k] = read_sum(population, slice, slice.neurons[i],
+                           slice.first_sum + sum * population.words, slot);
       }
-      const std::int32_t value =
-          step_neuron(population, slice.neurons[i], memory, slice.first + i, sums);
+      const Word value = step_neuron(population, slice.neurons[i], memory, slice.first + i, sums);
       if (value == 0) continue;
-      sent[slice.population].push_back({population.node, slice.neurons[i], value});
+      sent[slice.population].push_back(
+          {population.node, slice.neurons[i], words_are.number(value)});
       if (population.kind == PlacedKind::kSum) continue;
       ++loads[core].spikes;
       send(s, i, value);
@@ -247,7 +327,7 @@ const PacketRoute& PlanEmulator::State::route_of(std::uint32_t slice, std::uint3
   return known_routes.back();
 }
 
-void PlanEmulator::State::send(std::uint32_t slice, std::uint32_t within, std::int32_t value) {
+void PlanEmulator::State::send(std::uint32_t slice, std::uint32_t within, Word value) {
   ++record.events;
   if (placed.slices[slice].listeners.empty()) return;
   ++record.packets;
@@ -288,6 +368,7 @@ void PlanEmulator::State::note(LossKind kind, std::int64_t from_tick, std::uint3
 void PlanEmulator::State::work_off_packets(std::uint32_t core, std::uint32_t round) {
   const mapping::TargetConstants& constants = plan.target.constants;
   CoreMemory& memory = cores[core];
+  if (words_are.is_real) sort_by_sender(memory.queue);
   std::size_t done = 0;
   for (; done < memory.queue.size(); ++done) {
     const Received& packet = memory.queue[done];
@@ -317,15 +398,41 @@ void PlanEmulator::State::work_off_packets(std::uint32_t core, std::uint32_t rou
                      memory.queue.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
+/// Sums of real numbers depend on the order: this one does not depend on the mapping.
+void PlanEmulator::State::sort_by_sender(std::vector<Received>& queue) const {
+  const auto sender = [this](const Received& packet) {
+    const PlacedSlice& slice = placed.slices[packet.slice];
+    return std::tuple(packet.sent, placed.populations[slice.population].node,
+                      slice.neurons[packet.within]);
+  };
+  std::sort(queue.begin(), queue.end(),
+            [&](const Received& a, const Received& b) { return sender(a) < sender(b); });
+}
+
 void PlanEmulator::State::add_row(std::uint32_t core, const Received& packet) {
   const PlacedCore& here = placed.cores[core];
   const RowBlock& block = *here.find(packet.slice);
-  std::vector<std::int32_t>& sums = cores[core].sums;
+  std::vector<Word>& sums = cores[core].sums;
   const auto now = static_cast<std::uint32_t>(tick % slots);
-  for (std::uint32_t k = block.start[packet.within]; k != block.start[packet.within + 1]; ++k) {
-    const PlacedSynapse& synapse = block.synapses[k];
-    const std::uint32_t slot = (now + synapse.delay) % slots;
-    sums[std::size_t{slot} * here.sums + synapse.sum] += synapse.weight * packet.value;
+  const auto walk = [&](auto add) {
+    for (std::uint32_t k = block.start[packet.within]; k != block.start[packet.within + 1]; ++k) {
+      const PlacedSynapse& synapse = block.synapses[k];
+      const std::uint32_t slot = (now + synapse.delay) % slots;
+      add(&sums[std::size_t{slot} * here.sums + synapse.sum], synapse.weight);
+    }
+  };
+  if (words_are.is_real) {
+    const float value = WordFormat::real(packet.value);
+    walk([value](Word* sum, Word weight) {
+      *sum = WordFormat::of_real(WordFormat::real(*sum) + WordFormat::real(weight) * value);
+    });
+  } else if (numbers.is_ring()) {
+    walk([value = packet.value](Word* slots_of_sum, Word weight) {
+      const Word product = weight * value;
+      slots_of_sum[product < 0 ? 1 : 0] += product < 0 ? -product : product;
+    });
+  } else {
+    walk([value = packet.value](Word* sum, Word weight) { *sum += weight * value; });
   }
 }
 
@@ -388,10 +495,11 @@ PlanEmulator::~PlanEmulator() = default;
 PlanEmulator::PlanEmulator(PlanEmulator&&) noexcept = default;
 PlanEmulator& PlanEmulator::operator=(PlanEmulator&&) noexcept = default;
 
-Result<PlanEmulator> PlanEmulator::create(const Program& program, const IntegerProgram& integer,
-                                          const mapping::Plan& plan, const PlanOptions& options) {
-  auto state = std::make_unique<State>(program, integer, plan, options);
-  SPIKELOOM_TRY(state->placed, place_program(program, integer, plan));
+Result<PlanEmulator> PlanEmulator::create(const Program& program, const mapping::Plan& plan,
+                                          const PlanOptions& options) {
+  SPIKELOOM_TRY(CoreNumbers numbers, CoreNumbers::of(program, options.arithmetic));
+  auto state = std::make_unique<State>(program, std::move(numbers), plan, options);
+  SPIKELOOM_TRY(state->placed, place_program(program, state->numbers, plan));
   state->start();
   SPIKELOOM_CHECK(state->find_words());
   SPIKELOOM_CHECK(state->find_outputs());
@@ -430,6 +538,7 @@ const TickRecord& PlanEmulator::last() const { return state_->record; }
 TickRecord PlanEmulator::total() const { return state_->total; }
 const std::vector<Loss>& PlanEmulator::losses() const { return state_->losses; }
 const std::vector<Overrun>& PlanEmulator::overruns() const { return state_->overruns; }
+const std::vector<Saturation>& PlanEmulator::saturations() const { return state_->saturations; }
 const std::vector<KeptTick>& PlanEmulator::history() const { return state_->kept; }
 const std::vector<PlanCoreLoad>& PlanEmulator::core_loads() const { return state_->loads; }
 const PlanProgram& PlanEmulator::placed() const { return state_->placed; }
@@ -442,6 +551,16 @@ const std::vector<PlacedEvent>& PlanEmulator::sent(std::uint32_t node) const {
   const auto output = std::find_if(state_->outputs.begin(), state_->outputs.end(),
                                    [&](const DirectOutput& o) { return o.node == node; });
   return output == state_->outputs.end() ? kNothing : output->arrived;
+}
+
+double PlanEmulator::membrane(std::uint32_t node, std::uint32_t neuron) const {
+  const std::int32_t p = node < state_->population_of.size() ? state_->population_of[node] : -1;
+  if (p < 0) return 0.0;
+  const PlacedPopulation& population = state_->placed.populations[static_cast<std::size_t>(p)];
+  if (population.kind != PlacedKind::kNeuron || neuron >= population.slice.size()) return 0.0;
+  const PlacedSlice& slice = state_->placed.slices[population.slice[neuron]];
+  return state_->words_are.number(
+      state_->cores[slice.core].neurons[slice.first + population.within[neuron]].membrane);
 }
 
 std::vector<PlanLinkLoad> PlanEmulator::link_loads() const {

@@ -2,7 +2,7 @@
 /// Runs a Plan, tick by tick: packets through the routers' tables, rows in the cores, and what each
 /// core and link had to do.
 ///
-///     SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, integer, plan, {}));
+///     SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, plan, {}));
 ///     machine.tick(events);             // those of the Input nodes in this tick
 ///     machine.sent(node);               // what a population sent
 ///
@@ -16,6 +16,11 @@
 /// machine (an Embedding's vector arrives as events), and so is what a Decoder makes of the last
 /// layer: it is not run.
 ///
+/// Numbers (core_numbers.hpp): integers; ring16, where excitatory and inhibitory products of every
+/// weight node go into slots apart that stop at 65,535; or float32. There a core takes what arrived
+/// in the order of its senders (node, neuron), so that sums do not depend on the mapping, as they
+/// do on a real machine, which adds up as packets come; they may differ from cpu's by rounding.
+///
 /// Work of a core in a tick, in cycles of the target's constants:
 ///     cycles.tick + neurons x cycles.neuron + packets x cycles.packet + events x cycles.synapse
 /// Its clock is core.clock or core.fast_clock (Performance). A tick in which a core needs more than
@@ -27,8 +32,8 @@
 /// with `free_running`, or without tick.seconds, just so long. Rounds come one after the other,
 /// each as long as its slowest core.
 ///
-/// Losses are never silent: each dropped packet and late packet is listed, up to a bound, and
-/// counted.
+/// Losses are never silent: each dropped packet, late packet and slot that stopped is listed, up to
+/// a bound, and counted.
 
 #include <cstdint>
 #include <memory>
@@ -45,20 +50,22 @@ namespace spikeloom::emulator {
 enum class Performance : std::uint8_t { kSlow, kFast, kByLoad };
 
 struct PlanOptions {
+  Arithmetic arithmetic = Arithmetic::kInteger;  ///< or kRing16, kFloat32
   bool real_time = false;
   bool free_running = false;
   Performance performance = Performance::kSlow;
   /// State h of recurrent layers is 0 before every tick that is a multiple of this; 0: never.
   std::int64_t state_reset = 0;
-  bool keep_ticks = false;          ///< history() has every tick's record and core loads
-  std::size_t most_losses = 10000;  ///< so many are listed, and so many overruns; all are counted
+  bool keep_ticks = false;  ///< history() has every tick's record and core loads
+  /// So many losses are listed, so many overruns and so many saturations; all are counted.
+  std::size_t most_losses = 10000;
 };
 
 /// An event from outside, or what a population's neuron sent.
 struct PlacedEvent {
   std::uint32_t node = 0;   ///< index into Program::nodes
   std::uint32_t index = 0;  ///< neuron
-  std::int32_t value = 1;
+  double value = 1.0;       ///< an integer, or in float32 a float
 };
 
 /// Cycles of all cores together.
@@ -75,9 +82,10 @@ struct TickRecord {
   std::uint64_t unused = 0;      ///< deliveries that found no row
   std::uint64_t hops = 0;        ///< links crossed
   std::uint64_t synaptic_events = 0;
-  std::uint64_t dropped = 0;   ///< cores that needed a packet and did not get it
-  std::uint64_t late = 0;      ///< packets that were added up a tick or more too late
-  std::uint64_t overruns = 0;  ///< cores
+  std::uint64_t dropped = 0;    ///< cores that needed a packet and did not get it
+  std::uint64_t late = 0;       ///< packets that were added up a tick or more too late
+  std::uint64_t overruns = 0;   ///< cores
+  std::uint64_t saturated = 0;  ///< ring16: slots that stopped at their limit
   double most_cycles = 0.0;
   std::uint32_t busiest_core = 0;  ///< index into Plan::cores
   double seconds = 0.0;            ///< that the tick lasts
@@ -103,6 +111,14 @@ struct Overrun {
   double cycles = 0.0;     ///< of what it got done
 };
 
+/// A slot of ring16 that would have gone beyond its limit, at the tick that reads it.
+struct Saturation {
+  std::int64_t tick = 0;
+  std::uint32_t node = 0, neuron = 0;  ///< whose slot it is
+  std::uint32_t core = 0;              ///< index into Plan::cores
+  bool excitatory = true;
+};
+
 /// A tick, kept: what the machine did, and cycles of every core.
 struct KeptTick {
   TickRecord record;
@@ -123,15 +139,15 @@ struct PlanLinkLoad {
 
 class PlanEmulator {
  public:
-  /// The errors of place_program(). The Program has to stay.
-  static Result<PlanEmulator> create(const Program& program, const IntegerProgram& integer,
-                                     const mapping::Plan& plan, const PlanOptions& options);
+  /// The errors of CoreNumbers::of() and place_program(). The Program has to stay.
+  static Result<PlanEmulator> create(const Program& program, const mapping::Plan& plan,
+                                     const PlanOptions& options);
   ~PlanEmulator();
   PlanEmulator(PlanEmulator&&) noexcept;
   PlanEmulator& operator=(PlanEmulator&&) noexcept;
 
   /// Runs one tick. Events of one neuron add up; those of an Input that an Embedding reads are
-  /// words. kShape: an event outside an Input node.
+  /// words. kShape: an event outside an Input node, or a value that no word holds.
   Status tick(std::span<const PlacedEvent> input);
 
   std::int64_t ticks_done() const;
@@ -143,6 +159,9 @@ class PlanEmulator {
 
   const std::vector<Loss>& losses() const;
   const std::vector<Overrun>& overruns() const;
+  const std::vector<Saturation>& saturations() const;
+  /// The membrane of a neuron after the last tick; 0 for what has none.
+  double membrane(std::uint32_t node, std::uint32_t neuron) const;
   const std::vector<KeptTick>& history() const;
   const std::vector<PlanCoreLoad>& core_loads() const;
   std::vector<PlanLinkLoad> link_loads() const;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "backends/emulator/packet_routes_private.hpp"
@@ -10,12 +11,15 @@
 
 namespace spikeloom::emulator {
 
-using NeuronState = equations::State<std::int32_t>;
+/// A neuron's memory.
+struct NeuronWords {
+  Word current = 0, membrane = 0;
+};
 
 /// A packet in the queue of a core.
 struct Received {
   std::uint32_t slice = 0, within = 0;
-  std::int32_t value = 0;
+  Word value = 0;
   std::int64_t sent = 0;  ///< tick
 };
 
@@ -31,8 +35,8 @@ struct DirectOutput {
 };
 
 struct CoreMemory {
-  std::vector<std::int32_t> sums;      ///< (tick modulo slots, sum)
-  std::vector<NeuronState> neurons;    ///< a recurrent unit keeps h in `membrane`
+  std::vector<Word> sums;              ///< (tick modulo slots, word of a sum)
+  std::vector<NeuronWords> neurons;    ///< a recurrent unit keeps h in `membrane`
   std::vector<std::uint32_t> waiting;  ///< refractory steps to go; empty where nothing has any
   std::vector<Received> queue;
   double cycles = 0.0;  ///< of this tick: all neurons, and packets so far
@@ -49,8 +53,13 @@ struct WordInput {
 };
 
 struct PlanEmulator::State {
-  State(const Program& p, const IntegerProgram& i, const mapping::Plan& m, const PlanOptions& o)
-      : program(p), integer(i), plan(m), options(o), routes(plan) {}
+  State(const Program& p, CoreNumbers n, const mapping::Plan& m, const PlanOptions& o)
+      : program(p),
+        numbers(std::move(n)),
+        words_are(numbers.format()),
+        plan(m),
+        options(o),
+        routes(plan) {}
 
   void start();
   Status find_outputs();
@@ -64,15 +73,19 @@ struct PlanEmulator::State {
   void reset_units();
   void add_late_constants();
   void step_core(std::uint32_t core, std::uint32_t round);
-  std::int32_t step_neuron(const PlacedPopulation& population, std::uint32_t neuron,
-                           CoreMemory& memory, std::uint32_t number,
-                           std::span<const std::int32_t> sums) const;
-  std::int32_t step_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronState& state,
-                         std::span<const std::int32_t> sums) const;
-  void send(std::uint32_t slice, std::uint32_t within, std::int32_t value);
+  Word read_sum(const PlacedPopulation& population, const PlacedSlice& slice, std::uint32_t neuron,
+                std::size_t first, std::size_t slot);
+  Word step_neuron(const PlacedPopulation& population, std::uint32_t neuron, CoreMemory& memory,
+                   std::uint32_t number, std::span<const Word> sums) const;
+  Word step_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronWords& state,
+                 std::span<const Word> sums) const;
+  Word step_real_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronWords& state,
+                      std::span<const Word> sums) const;
+  void send(std::uint32_t slice, std::uint32_t within, Word value);
   const PacketRoute& route_of(std::uint32_t slice, std::uint32_t within);
   void note_drops(const PacketRoute& route, std::uint32_t slice, std::uint32_t within);
   void work_off_packets(std::uint32_t core, std::uint32_t round);
+  void sort_by_sender(std::vector<Received>& queue) const;
   void add_row(std::uint32_t core, const Received& packet);
   void note(LossKind kind, std::int64_t from_tick, std::uint32_t slice, std::uint32_t within,
             std::uint32_t core);
@@ -80,7 +93,8 @@ struct PlanEmulator::State {
   void finish_tick();
 
   const Program& program;
-  IntegerProgram integer;
+  CoreNumbers numbers;
+  WordFormat words_are;
   mapping::Plan plan;
   PlanOptions options;
   PacketRoutes routes;
@@ -95,13 +109,16 @@ struct PlanEmulator::State {
   std::vector<std::vector<PlacedEvent>> sent;           ///< by population
   std::vector<DirectOutput> outputs;
   std::vector<std::vector<std::vector<PlacedEvent>>> history;  ///< of `sent`, by tick modulo length
-  std::vector<std::vector<std::int32_t>> input_sums;           ///< by population
-  std::vector<std::vector<std::uint32_t>> route_number;        ///< by slice and neuron
+  std::vector<std::vector<Word>> input_sums;                   ///< by population
+  std::vector<std::vector<RingShift>> shifts;                  ///< by population and pair of slots
+  std::vector<std::vector<equations::Coefficients<float>>> real_neurons;  ///< float32
+  std::vector<std::vector<std::uint32_t>> route_number;                   ///< by slice and neuron
   std::vector<PacketRoute> known_routes;
   std::vector<std::uint64_t> link_packets, link_now, link_most;
   std::vector<PlanCoreLoad> loads;
   std::vector<Loss> losses;
   std::vector<Overrun> overruns;
+  std::vector<Saturation> saturations;
   std::vector<KeptTick> kept;
   TickRecord record, total;
   std::int64_t tick = 0;

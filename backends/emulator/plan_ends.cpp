@@ -1,6 +1,7 @@
 /// Where a Plan's events enter and leave the machine.
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -50,15 +51,18 @@ void PlanEmulator::State::collect_outputs() {
   const auto length = static_cast<std::int64_t>(history.size());
   history[static_cast<std::size_t>(tick % length)] = sent;
   for (DirectOutput& output : outputs) {
-    std::map<std::uint32_t, std::int32_t> sums;
+    std::map<std::uint32_t, Word> sums;
     for (const auto& source : output.sources) {
       if (source.delay > tick) continue;
       const auto& then = history[static_cast<std::size_t>((tick - source.delay) % length)];
-      for (const PlacedEvent& event : then[source.population]) sums[event.index] += event.value;
+      for (const PlacedEvent& event : then[source.population]) {
+        Word& sum = sums[event.index];
+        sum = words_are.sum(sum, words_are.of(event.value));
+      }
     }
     output.arrived.clear();
     for (const auto& [index, value] : sums) {
-      if (value != 0) output.arrived.push_back({output.node, index, value});
+      if (value != 0) output.arrived.push_back({output.node, index, words_are.number(value)});
     }
   }
 }
@@ -98,6 +102,15 @@ Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
           .what = "an event lies outside the inputs",
           .where = fmt::format("tick {}, node {}, element {}", tick, event.node, event.index)};
     }
+    if (!words_are.is_real &&
+        (event.value != std::trunc(event.value) || std::abs(event.value) > double{kEventLimit})) {
+      return Error{
+          .code = ErrorCode::kShape,
+          .what = "an event's value is no integer that a packet carries",
+          .where = fmt::format("tick {}, node {}, element {}", tick, event.node, event.index),
+          .expected = fmt::format("an integer within +-{}", kEventLimit),
+          .got = fmt::format("{}", event.value)};
+    }
   }
   for (const PlacedEvent& event : input) {
     for (WordInput& w : words) {
@@ -106,7 +119,9 @@ Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
       w.waiting[static_cast<std::size_t>((tick + w.delay) % length)].push_back(event);
     }
     const std::int32_t p = population_of[event.node];
-    if (p >= 0) input_sums[static_cast<std::size_t>(p)][event.index] += event.value;
+    if (p < 0) continue;
+    Word& sum = input_sums[static_cast<std::size_t>(p)][event.index];
+    sum = words_are.sum(sum, words_are.of(event.value));
   }
   take_words();
   send_inputs();
@@ -125,16 +140,21 @@ void PlanEmulator::State::take_words() {
 void PlanEmulator::State::look_up(const WordInput& w, const std::vector<PlacedEvent>& events) {
   const std::uint32_t node = placed.populations[w.population].node;
   const auto& embedding = std::get<op::Embedding>(program.nodes[node].operation);
-  const IntegerScale& scale = integer.nodes[node].scale;
-  std::map<std::uint32_t, std::int32_t> values;
+  std::map<std::uint32_t, double> values;
   for (const PlacedEvent& event : events) values[event.index] += event.value;
   for (const auto& [word, value] : values) {
-    if (value == 0) continue;
+    if (value == 0.0) continue;
     for (std::int64_t i = 0; i < embedding.size; ++i) {
-      const auto weight =
-          static_cast<std::int32_t>(embedding.weight.at(std::int64_t{word} * embedding.size + i));
-      input_sums[w.population][static_cast<std::size_t>(i)] += static_cast<std::int32_t>(
-          equations::scaled(weight * value, scale.multiplier[word], scale.shift));
+      Word& sum = input_sums[w.population][static_cast<std::size_t>(i)];
+      const double weight = embedding.weight.at(std::int64_t{word} * embedding.size + i);
+      if (words_are.is_real) {
+        const double scale = embedding.scale.empty() ? 1.0 : double{embedding.scale[word]};
+        sum = words_are.sum(sum, words_are.of(weight * scale * value));
+      } else {
+        const IntegerScale& scale = numbers.integer(node).scale;
+        sum += static_cast<Word>(equations::scaled(static_cast<Word>(weight * value),
+                                                   scale.multiplier[word], scale.shift));
+      }
     }
   }
 }
@@ -144,9 +164,9 @@ void PlanEmulator::State::send_inputs() {
   for (std::size_t p = 0; p < placed.populations.size(); ++p) {
     const PlacedPopulation& population = placed.populations[p];
     for (std::uint32_t n = 0; n < input_sums[p].size(); ++n) {
-      const std::int32_t value = std::exchange(input_sums[p][n], 0);
+      const Word value = std::exchange(input_sums[p][n], 0);
       if (value == 0) continue;
-      sent[p].push_back({population.node, n, value});
+      sent[p].push_back({population.node, n, words_are.number(value)});
       send(population.slice[n], population.within[n], value);
     }
   }

@@ -1,7 +1,6 @@
 #include "backends/emulator/plan_program.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <utility>
 
@@ -24,11 +23,16 @@ Error unsupported_node(const ProgramNode& node, std::string what) {
 
 class Placer {
  public:
-  Placer(const Program& program, const IntegerProgram& integer, const mapping::Plan& plan)
-      : program_(program), plan_(plan), nodes_(program, integer) {}
+  Placer(const Program& program, const CoreNumbers& numbers, const mapping::Plan& plan)
+      : program_(program), plan_(plan), numbers_(numbers), nodes_(program, numbers) {}
 
   Result<PlanProgram> run() {
     population_of_.assign(program_.nodes.size(), -1);
+    is_population_.assign(program_.nodes.size(), 0);
+    for (const mapping::PlanPopulation& population : plan_.populations) {
+      const auto node = static_cast<std::size_t>(population.node);
+      if (population.node >= 0 && node < is_population_.size()) is_population_[node] = 1;
+    }
     made_.cores.resize(plan_.cores.size());
     for (const mapping::PlanPopulation& population : plan_.populations) {
       SPIKELOOM_CHECK(add_population(population));
@@ -83,6 +87,10 @@ class Placer {
     if (const auto* pool = std::get_if<op::Pool>(&layer.operation)) {
       made.sums = static_cast<std::uint32_t>(pool->kernel.rows * pool->kernel.columns);
     }
+    if (numbers_.is_ring()) {
+      find_slot_nodes(node, made.slot_nodes);
+      made.words = 2 * static_cast<std::uint32_t>(made.slot_nodes.size() + 1);
+    }
     made.slice.resize(size);
     made.within.resize(size);
     for (std::uint32_t s = planned.first_slice; s < planned.first_slice + planned.slices; ++s) {
@@ -96,6 +104,22 @@ class Placer {
     population_of_[node] = number;
     made_.populations.push_back(std::move(made));
     return {};
+  }
+
+  /// Weight nodes between a population and those that reach it.
+  void find_slot_nodes(std::uint32_t node, std::vector<std::uint32_t>& found) const {
+    for (const Link& link : program_.nodes[node].inputs) {
+      const std::uint32_t source = link.source;
+      if (is_population_[source] != 0 &&
+          !std::holds_alternative<op::Output>(program_.nodes[source].operation)) {
+        continue;
+      }
+      if (is_weight_operation(program_.nodes[source].operation) &&
+          std::find(found.begin(), found.end(), source) == found.end()) {
+        found.push_back(source);
+      }
+      find_slot_nodes(source, found);
+    }
   }
 
   static Error other_program(const mapping::PlanPopulation& population) {
@@ -121,13 +145,14 @@ class Placer {
       placed.neurons.push_back(neuron);
     }
     core.neurons += slice.count;
-    if (core.sums + std::uint64_t{slice.count} * made.sums > kMostSums) {
+    const std::uint64_t words = std::uint64_t{slice.count} * made.sums * made.words;
+    if (core.sums + words > kMostSums) {
       return Error{.code = ErrorCode::kResource,
                    .what = "more sums on a core than the emulator holds",
                    .where = planned.name,
                    .expected = fmt::format("up to {}", kMostSums)};
     }
-    core.sums += slice.count * made.sums;
+    core.sums += static_cast<std::uint32_t>(words);
     core.slices.push_back(number);
     made_.slices.push_back(std::move(placed));
     return {};
@@ -137,6 +162,7 @@ class Placer {
     if (std::holds_alternative<op::Input>(layer.operation)) return PlacedKind::kInput;
     if (std::holds_alternative<op::Threshold>(layer.operation)) return PlacedKind::kThreshold;
     if (std::holds_alternative<op::Output>(layer.operation)) return PlacedKind::kSum;
+    if (std::holds_alternative<op::Relu>(layer.operation)) return PlacedKind::kRelu;
     if (std::holds_alternative<op::Embedding>(layer.operation)) return PlacedKind::kEmbedding;
     if (const auto* pool = std::get_if<op::Pool>(&layer.operation);
         pool != nullptr && pool->kind == op::PoolKind::kMax) {
@@ -189,12 +215,31 @@ class Placer {
     return {};
   }
 
+  /// ring16: the pair of slots that this way's weights are added up in.
+  Result<std::uint32_t> pair_of_way() const {
+    if (!numbers_.is_ring()) return 0U;
+    std::uint32_t pair = 0;
+    for (std::size_t h = hops_.size(); h-- > 1;) {
+      const ProgramNode& node = program_.nodes[hops_[h].node];
+      if (is_weight_operation(node.operation)) {
+        const std::vector<std::uint32_t>& nodes = target_population().slot_nodes;
+        pair = 1 + static_cast<std::uint32_t>(std::find(nodes.begin(), nodes.end(), hops_[h].node) -
+                                              nodes.begin());
+      } else if (pair != 0 && !std::holds_alternative<op::Identity>(node.operation) &&
+                 !std::holds_alternative<op::Delay>(node.operation)) {
+        return unsupported_node(
+            node, "in ring16 weights are added up at the neuron: this node lies in between");
+      }
+    }
+    return pair;
+  }
+
   Status add_bias(std::uint32_t node) {
-    const std::vector<std::int32_t> bias = nodes_.bias(node);
+    const std::vector<double> bias = nodes_.bias(node);
     if (bias.empty()) return {};
     std::vector<Term> terms;
     for (std::uint32_t i = 0; i < bias.size(); ++i) {
-      if (bias[i] != 0) terms.push_back({i, 0, bias[i]});
+      if (bias[i] != 0.0) terms.push_back({i, 0, bias[i]});
     }
     SPIKELOOM_CHECK(carry(terms, true));
     nodes_.enter(hops_.front().node, terms);
@@ -202,9 +247,9 @@ class Placer {
     for (const Term& term : terms) {
       const auto [core_number, sum] = place_of(target, term.index);
       PlacedCore& core = made_.cores[core_number];
-      const auto value = static_cast<std::int32_t>(term.weight);
+      const Word value = format_.of(term.weight);
       if (term.delay == 0) {
-        core.constant[sum] += value;
+        core.constant[sum] = format_.sum(core.constant[sum], value);
       } else {
         core.late_constants.push_back({sum, term.delay, value});
       }
@@ -216,13 +261,13 @@ class Placer {
     return made_.populations[static_cast<std::size_t>(population_of_[hops_.front().node])];
   }
 
-  /// Core and number of a sum there, of sum `index` of a population (neuron x sums + sum).
+  /// Core and first word there of sum `index` of a population (neuron x sums + sum).
   std::pair<std::uint32_t, std::uint32_t> place_of(const PlacedPopulation& population,
                                                    std::uint32_t index) const {
     const std::uint32_t neuron = index / population.sums;
     const PlacedSlice& slice = made_.slices[population.slice[neuron]];
-    return {slice.core, slice.first_sum + population.within[neuron] * population.sums +
-                            index % population.sums};
+    const std::uint32_t sum = population.within[neuron] * population.sums + index % population.sums;
+    return {slice.core, slice.first_sum + sum * population.words};
   }
 
   /// The last output of a recurrent layer, into its own gates.
@@ -237,7 +282,7 @@ class Placer {
     for (std::uint32_t neuron = 0; neuron < population.slice.size(); ++neuron) {
       terms.assign(1, {neuron, 1, 1});
       nodes_.enter_own(node, terms);
-      SPIKELOOM_CHECK(keep(node, population, neuron, population, terms));
+      SPIKELOOM_CHECK(keep(node, population, neuron, population, terms, 0));
     }
     return {};
   }
@@ -257,7 +302,7 @@ class Placer {
     for (std::uint32_t i = 0; i < inside.size(); ++i) {
       if (inside[i] != 0) continue;
       const auto [core, sum] = place_of(population, i);
-      made_.cores[core].constant[sum] = kNoTap;
+      made_.cores[core].constant[sum] = format_.none();
     }
   }
 
@@ -296,15 +341,17 @@ class Placer {
                               "a link in a cycle that holds this node's output before the start is "
                               "not emulated: give --link-delay 1");
     }
+    SPIKELOOM_TRY(const std::uint32_t pair, pair_of_way());
     rows_.resize(std::max(rows_.size(), made_.slices.size()));
     std::vector<Term> terms;
     for (std::uint32_t neuron = 0; neuron < from.slice.size(); ++neuron) {
-      terms.assign(1, {neuron, 0, 1});
+      terms.assign(1, {neuron, 0, 1.0});
       SPIKELOOM_CHECK(carry(terms, false));
       nodes_.enter(hops_.front().node, terms);
-      collect(terms);
-      if (!join.with_zeros) std::erase_if(terms, [](const Term& term) { return term.weight == 0; });
-      SPIKELOOM_CHECK(keep(source, from, neuron, to, terms));
+      collect(terms, numbers_.is_ring());
+      if (!join.with_zeros)
+        std::erase_if(terms, [](const Term& term) { return term.weight == 0.0; });
+      SPIKELOOM_CHECK(keep(source, from, neuron, to, terms, pair));
     }
     return {};
   }
@@ -325,7 +372,7 @@ class Placer {
 
   /// Adds terms to the row of a source neuron.
   Status keep(std::uint32_t source, const PlacedPopulation& from, std::uint32_t neuron,
-              const PlacedPopulation& to, const std::vector<Term>& terms) {
+              const PlacedPopulation& to, const std::vector<Term>& terms, std::uint32_t pair) {
     const ProgramNode& layer = program_.nodes[source];
     made_.synapses += terms.size();
     if (made_.synapses > kMostSynapses) {
@@ -338,8 +385,7 @@ class Placer {
     rows.resize(made_.slices[from.slice[neuron]].neurons.size());
     auto& row = rows[from.within[neuron]];
     for (const Term& term : terms) {
-      if (term.delay > kLongestDelay || term.weight > std::numeric_limits<std::int32_t>::max() ||
-          term.weight < std::numeric_limits<std::int32_t>::min()) {
+      if (term.delay > kLongestDelay || !format_.holds(term.weight)) {
         return unsupported_node(layer,
                                 "a delay of more than 255 ticks, or a weight beyond 32 bits");
       }
@@ -348,7 +394,7 @@ class Placer {
       }
       made_.longest_delay = std::max(made_.longest_delay, term.delay);
       const auto [core, sum] = place_of(to, term.index);
-      row.push_back({core, sum, term.delay, static_cast<std::int32_t>(term.weight)});
+      row.push_back({core, sum + 2 * pair, term.delay, format_.of(term.weight)});
     }
     return {};
   }
@@ -375,7 +421,7 @@ class Placer {
 
   struct RowTerm {
     std::uint32_t core = 0, sum = 0, delay = 0;
-    std::int32_t weight = 0;
+    Word weight = 0;
   };
 
   void add_row(const std::vector<RowTerm>& row, const std::vector<std::uint32_t>& listeners) {
@@ -395,9 +441,12 @@ class Placer {
 
   const Program& program_;
   const mapping::Plan& plan_;
+  const CoreNumbers& numbers_;
+  const WordFormat format_ = numbers_.format();
   LinearNodes nodes_;
   PlanProgram made_;
   std::vector<std::int64_t> population_of_;                  ///< by node
+  std::vector<char> is_population_;                          ///< by node, of the whole plan
   std::set<std::pair<std::size_t, std::size_t>> immediate_;  ///< populations joined without delay
   std::vector<Hop> hops_;                                    ///< from the target up
   std::vector<std::vector<std::vector<RowTerm>>> rows_;      ///< by slice and place
@@ -417,10 +466,10 @@ const RowBlock* PlacedCore::find(std::uint32_t slice) const {
   return at != blocks.end() && at->slice == slice ? &*at : nullptr;
 }
 
-Result<PlanProgram> place_program(const Program& program, const IntegerProgram& integer,
+Result<PlanProgram> place_program(const Program& program, const CoreNumbers& numbers,
                                   const mapping::Plan& plan) {
   SPIKELOOM_CHECK(check_images(plan));
-  return Placer(program, integer, plan).run();
+  return Placer(program, numbers, plan).run();
 }
 
 }  // namespace spikeloom::emulator

@@ -2,30 +2,33 @@
 /// A Program and its Plan as cores hold them: neurons in their slices, synapses in rows.
 ///
 /// Between two populations lie pools, delays, scales, reshapes and at most one layer of weights
-/// (mapping/from_program.hpp). They are linear over integers, so they are multiplied into one row
-/// of synapses for every source neuron and core; biases become a constant that a neuron's sum
-/// begins with. Integer sums are exact in any order (docs/integer.md), so what a core adds up is
-/// what cpu adds up.
+/// (mapping/from_program.hpp). They are linear, so they are multiplied into one row of synapses for
+/// every source neuron and core; biases become a constant that a neuron's sum begins with. Integer
+/// sums are exact in any order (docs/integer.md), so what a core adds up is what cpu adds up.
+///
+/// In ring16 a sum is a pair of slots for each weight node that leads into it, one for positive and
+/// one for negative products, which stop at 65,535; a first pair, which does not stop, takes what
+/// comes without weights. What lies between weights and neuron may delay, not change, a sum.
 
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
+#include "backends/emulator/core_numbers.hpp"
 #include "base/result.hpp"
 #include "mapping/plan.hpp"
-#include "snn/integer.hpp"
 #include "snn/neuron_equations.hpp"
 #include "snn/program.hpp"
 
 namespace spikeloom::emulator {
 
 /// `weight` is added to the sum `sum` (within the core) that is read `delay` ticks later. With
-/// delay 0 its neuron steps after the sender, in the same tick.
+/// delay 0 its neuron steps after the sender, in the same tick. In ring16 `sum` is the first of a
+/// pair of slots.
 struct PlacedSynapse {
   std::uint32_t sum : 24 = 0;
   std::uint32_t delay : 8 = 0;
-  std::int32_t weight = 0;
+  Word weight = 0;
 };
 
 /// Synapses of a source slice's neurons on one core: neuron i has [start[i], start[i + 1]).
@@ -44,6 +47,7 @@ enum class PlacedKind : std::uint8_t {
   kThreshold,  ///< op::Threshold
   kSum,        ///< an Output that weights lead into: its value is its sum
   kMaxPool,    ///< a sum for each tap of a window: its value is the largest
+  kRelu,       ///< op::Relu
   kRecurrent,  ///< op::Recurrent, EGRU: sums W of gates z, r, g, then R of the same
   kEmbedding,  ///< events come from outside: the vector of a word
 };
@@ -52,13 +56,13 @@ constexpr bool is_outside(PlacedKind kind) {
   return kind == PlacedKind::kInput || kind == PlacedKind::kEmbedding;
 }
 
-/// Starts the sum of a tap that lies outside of a pool's input.
-inline constexpr std::int32_t kNoTap = std::numeric_limits<std::int32_t>::min();
-
 struct PlacedPopulation {
   PlacedKind kind = PlacedKind::kNeuron;
   std::uint32_t node = 0;  ///< index into Program::nodes
   std::uint32_t sums = 1;  ///< of a neuron
+  /// ring16: a pair of slots of every sum for each of these weight nodes, after the first pair.
+  std::vector<std::uint32_t> slot_nodes;
+  std::uint32_t words = 1;  ///< of a sum
   /// It steps after populations of lower rounds: those that reach it without a delay.
   std::uint32_t round = 0;
   std::vector<std::uint32_t> slice;   ///< of each neuron
@@ -69,7 +73,7 @@ struct PlacedPopulation {
 struct PlacedSlice {
   std::uint32_t population = 0, core = 0;
   std::uint32_t first = 0;               ///< number of its first neuron within the core
-  std::uint32_t first_sum = 0;           ///< of the core's sums, its first
+  std::uint32_t first_sum = 0;           ///< of the core's words of sums, its first
   std::vector<std::uint32_t> neurons;    ///< numbers in the population
   std::vector<std::uint32_t> listeners;  ///< cores that hold rows for it, ascending
 };
@@ -78,14 +82,14 @@ struct PlacedSlice {
 struct LateConstant {
   std::uint32_t sum = 0;
   std::int64_t after = 0;
-  std::int32_t value = 0;
+  Word value = 0;
 };
 
 struct PlacedCore {
   std::vector<std::uint32_t> slices;
-  std::uint32_t neurons = 0, sums = 0;
-  std::vector<RowBlock> blocks;        ///< by slice, ascending
-  std::vector<std::int32_t> constant;  ///< what each sum starts with
+  std::uint32_t neurons = 0, sums = 0;  ///< `sums` counts words
+  std::vector<RowBlock> blocks;         ///< by slice, ascending
+  std::vector<Word> constant;           ///< what each sum starts with, at its first word
   std::vector<LateConstant> late_constants;
 
   const RowBlock* find(std::uint32_t slice) const;
@@ -100,11 +104,11 @@ struct PlanProgram {
   std::uint64_t synapses = 0;
 };
 
-/// kUnsupported, with the node: what integer arithmetic does not have, and spikes that leave a step
-/// late. kShape: a Plan of another program, or one that no machine can be loaded with (slices that
-/// do not cover a population, keys that two slices share, blocks that overlap). kResource: more
-/// than 2^27 synapses.
-Result<PlanProgram> place_program(const Program& program, const IntegerProgram& integer,
+/// kUnsupported, with the node: what is not emulated, and spikes that leave a step late. kShape: a
+/// Plan of another program, or one that no machine can be loaded with (slices that do not cover a
+/// population, keys that two slices share, blocks that overlap). kResource: more than 2^27
+/// synapses.
+Result<PlanProgram> place_program(const Program& program, const CoreNumbers& numbers,
                                   const mapping::Plan& plan);
 
 }  // namespace spikeloom::emulator

@@ -157,7 +157,7 @@ Result<int> run_any(const RunCommand& command, Console& console) {
   if (command.run.backend == "emulator" || (command.run.backend == "auto" && is_chip)) {
     if (command.text.given()) {
       return run_text_on_plan({command.model, command.run, command.text, command.common},
-                              command.mapped, console);
+                              command.mapped, command.out, console);
     }
     return run_on_plan(command, command.mapped, command.out, console);
   }

@@ -1,5 +1,5 @@
-/// Random integer networks, mapped anyhow: unless packets were dropped, the emulator sends what cpu
-/// sends.
+/// Random integer networks, mapped anyhow, in integer and ring16: unless packets were dropped or
+/// slots stopped, the emulator sends what cpu sends.
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -30,7 +30,7 @@ RC_GTEST_PROP(EmulatedPlan, SendsWhatCpuSends, ()) {
   InputByStep input(kSteps);
   for (const InputEvent& event : random_input(program, Numbers::kInteger, kSteps)) {
     input[static_cast<std::size_t>(event.step)].push_back(
-        {program.inputs[event.port], event.index, static_cast<std::int32_t>(event.value)});
+        {program.inputs[event.port], event.index, event.value});
   }
   const auto graph = mapping::population_graph(program);
   RC_PRE(graph.ok());
@@ -42,11 +42,16 @@ RC_GTEST_PROP(EmulatedPlan, SendsWhatCpuSends, ()) {
   options.seed = static_cast<std::uint64_t>(between(0, 1000));
   const auto plan = mapping::map(*graph, *target, options);
   RC_PRE(plan.ok());
-  const auto emulated = run_plan(program, *plan, input);
+  emulator::PlanOptions how;
+  if (one_in(2)) how.arithmetic = Arithmetic::kRing16;
+  const auto emulated = run_plan(program, *plan, input, how);
   RC_PRE(!is_refused(emulated));
   RC_CLASSIFY(emulated->total.dropped > 0, "packets dropped");
   RC_PRE(emulated->total.dropped == 0U);
-  const auto expected = sent_on_cpu(program, input, emulated->nodes);
+  RC_CLASSIFY(how.arithmetic == Arithmetic::kRing16, "ring16");
+  RC_CLASSIFY(emulated->total.saturated > 0, "saturated");
+  RC_PRE(emulated->total.saturated == 0U);
+  const auto expected = sent_on_cpu(program, input, emulated->nodes, how.arithmetic);
   RC_ASSERT(expected.ok());
   RC_CLASSIFY(expected->size() > 20, "busy");
   const std::string apart = difference(*expected, emulated->sent, program);

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "snn/integer.hpp"
-
 namespace spikeloom::test {
 namespace {
 
@@ -24,9 +22,9 @@ class Collect : public Sink {
 }  // namespace
 
 Result<SentEvents> sent_on_cpu(const Program& program, const InputByStep& input,
-                               const std::vector<std::uint32_t>& nodes) {
+                               const std::vector<std::uint32_t>& nodes, Arithmetic arithmetic) {
   RunOptions options;
-  options.arithmetic = Arithmetic::kInteger;
+  options.arithmetic = arithmetic;
   for (const std::uint32_t node : nodes) options.record.push_back({node, Variable::kOutput});
   SPIKELOOM_TRY(const auto executable, compile("cpu", program, options));
   SPIKELOOM_TRY(auto session, executable->open());
@@ -51,8 +49,7 @@ Result<SentEvents> sent_on_cpu(const Program& program, const InputByStep& input,
 
 Result<EmulatedRun> run_plan(const Program& program, const mapping::Plan& plan,
                              const InputByStep& input, const emulator::PlanOptions& options) {
-  SPIKELOOM_TRY(const IntegerProgram integer, to_integer(program));
-  SPIKELOOM_TRY(auto machine, emulator::PlanEmulator::create(program, integer, plan, options));
+  SPIKELOOM_TRY(auto machine, emulator::PlanEmulator::create(program, plan, options));
   EmulatedRun run;
   for (const emulator::PlacedPopulation& population : machine.placed().populations) {
     if (population.kind != emulator::PlacedKind::kInput) run.nodes.push_back(population.node);
@@ -74,6 +71,7 @@ Result<EmulatedRun> run_plan(const Program& program, const mapping::Plan& plan,
   }
   run.total = machine.total();
   run.losses = machine.losses();
+  run.saturations = machine.saturations();
   return run;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// A program run by its Plan on the emulator, beside cpu in integer arithmetic.
+/// A program run by its Plan on the emulator, beside cpu.
 
 #include <cstdint>
 #include <map>
@@ -20,14 +20,16 @@ using SentEvents =
 /// Events of the inputs by step; `node` is an index into Program::nodes.
 using InputByStep = std::vector<std::vector<emulator::PlacedEvent>>;
 
-/// What these nodes send on cpu, in integer.
+/// What these nodes send on cpu.
 Result<SentEvents> sent_on_cpu(const Program& program, const InputByStep& input,
-                               const std::vector<std::uint32_t>& nodes);
+                               const std::vector<std::uint32_t>& nodes,
+                               Arithmetic arithmetic = Arithmetic::kInteger);
 
 struct EmulatedRun {
   SentEvents sent;
   emulator::TickRecord total;
   std::vector<emulator::Loss> losses;
+  std::vector<emulator::Saturation> saturations;
   std::vector<std::uint32_t> nodes;  ///< of the populations that are not inputs
 };
 Result<EmulatedRun> run_plan(const Program& program, const mapping::Plan& plan,

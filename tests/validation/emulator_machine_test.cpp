@@ -151,6 +151,48 @@ TEST(EmulatedMachine, CyclesAndTimeAreThoseOfTheHand) {
   }
 }
 
+// --- ring16
+// ----------------------------------------------------------------------------------------
+
+TEST(EmulatedRing16, SlotsStopAndAreNamed) {
+  // A sum of 30,000 and -30,000: three spikes of the first would make 90,000, the slot stops at
+  // 65,535; then 65,535 - 30,000; then -90,000 and -30,000 stop in the other slot at -65,535.
+  const Program program =
+      lowered(chain({2}, {linear(1, 2, {30000, -30000}), relay(40000.0F, 1)}, {1}), 1);
+  const auto target = mapping::load_target("spinnaker1");
+  ASSERT_TRUE(target.ok());
+  const std::uint32_t in = program.inputs[0];
+  const InputByStep input = {{{in, 0, 3}}, {{in, 0, 3}, {in, 1, 1}}, {{in, 0, -3}, {in, 1, 1}}, {}};
+  const auto run =
+      run_plan(program, plan_of(program, *target), input, {.arithmetic = Arithmetic::kRing16});
+  ASSERT_TRUE(run.ok()) << error_of(run);
+  EXPECT_EQ(run->total.saturated, 3U);
+  ASSERT_EQ(run->saturations.size(), 3U);
+  const auto relays = *program.find("layer1");
+  for (const emulator::Saturation& one : run->saturations) EXPECT_EQ(one.node, relays);
+  EXPECT_TRUE(run->saturations[1].excitatory);
+  EXPECT_FALSE(run->saturations[2].excitatory);
+  const auto expected = sent_on_cpu(program, input, run->nodes, Arithmetic::kRing16);
+  ASSERT_TRUE(expected.ok()) << error_of(expected);
+  EXPECT_EQ(difference(*expected, run->sent, program), "");
+  // It fires for 65,535 alone.
+  EXPECT_EQ(run->total.events, 5U + 1U);
+}
+
+TEST(EmulatedRing16, WhatLiesBehindTheSlotsIsRefusedByName) {
+  const Program program = lowered(
+      chain({2}, {linear(2, 2, {1, 2, 3, 4}), node::Scale{floats({2}, {2, 3})}, relay(1.0F, 2)},
+            {2}),
+      1);
+  const auto target = mapping::load_target("spinnaker1");
+  ASSERT_TRUE(target.ok());
+  const auto run = run_plan(program, plan_of(program, *target), InputByStep(1),
+                            {.arithmetic = Arithmetic::kRing16});
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(run.error().where, "layer1");
+}
+
 // --- wrong images --------------------------------------------------------------------------------
 
 TEST(EmulatedPlan, ImagesThatNoMachineCanHoldAreRefused) {

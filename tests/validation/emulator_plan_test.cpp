@@ -26,8 +26,7 @@ InputByStep input_of(const Program& program, const CodedInput& coded) {
   InputByStep input(static_cast<std::size_t>(coded.steps));
   for (std::size_t step = 0; step < input.size(); ++step) {
     for (std::size_t i = coded.step_start[step]; i < coded.step_start[step + 1]; ++i) {
-      input[step].push_back(
-          {program.inputs[0], coded.index[i], static_cast<std::int32_t>(coded.value[i])});
+      input[step].push_back({program.inputs[0], coded.index[i], coded.value[i]});
     }
   }
   return input;
@@ -47,6 +46,7 @@ Program sinabs() {
 struct Partition {
   std::string target;
   std::uint32_t neurons_per_core = 0;
+  Arithmetic arithmetic = Arithmetic::kInteger;
 };
 
 class EmulatedCnn : public testing::TestWithParam<Partition> {};
@@ -57,23 +57,56 @@ TEST_P(EmulatedCnn, SendsWhatCpuSends) {
   const auto plan = plan_of(program, GetParam().target, GetParam().neurons_per_core);
   ASSERT_TRUE(plan.ok()) << error_of(plan);
   const InputByStep input = input_of(program, first_steps(nmnist_recording(60001), 100));
-  const auto emulated = run_plan(program, *plan, input);
+  emulator::PlanOptions options;
+  options.arithmetic = GetParam().arithmetic;
+  const auto emulated = run_plan(program, *plan, input, options);
   ASSERT_TRUE(emulated.ok()) << error_of(emulated);
-  const auto expected = sent_on_cpu(program, input, emulated->nodes);
+  const auto expected = sent_on_cpu(program, input, emulated->nodes, options.arithmetic);
   ASSERT_TRUE(expected.ok()) << error_of(expected);
   EXPECT_GE(emulated->nodes.size(), 5U);
   EXPECT_GT(expected->size(), 300U) << "a silent network shows nothing";
   EXPECT_EQ(difference(*expected, emulated->sent, program), "");
   EXPECT_EQ(emulated->total.dropped, 0U);
   EXPECT_EQ(emulated->total.late, 0U);
+  EXPECT_EQ(emulated->total.saturated, 0U);
   EXPECT_GT(emulated->total.synaptic_events, 100000U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, EmulatedCnn,
                          testing::Values(Partition{"spinnaker2"}, Partition{"spinnaker2", 100},
                                          Partition{"spinnaker2:board", 37},
-                                         Partition{"spinnaker1:board"}),
+                                         Partition{"spinnaker1:board"},
+                                         Partition{"spinnaker1:board", 0, Arithmetic::kRing16}),
                          [](const auto& info) { return "n" + std::to_string(info.index); });
+
+TEST(EmulatedCnnInFloat, SumsDoNotDependOnTheMapping) {
+  REQUIRE_SHARED(kNirCnn + "cnn_sinabs.nir");
+  DiscretisationRequest request;
+  request.preset = "nir";
+  request.options = {{"dt", "1e-3"}, {"link-delay", "1"}};
+  const Network network = read_network(kNirCnn + "cnn_sinabs.nir");
+  const auto resolved = resolve_discretisation(network, request);
+  ASSERT_TRUE(resolved.ok()) << error_of(resolved);
+  const auto program = lower(network, resolved->discretisation);
+  ASSERT_TRUE(program.ok()) << error_of(program);
+  const InputByStep input = input_of(*program, first_steps(nmnist_recording(60001), 60));
+  SentEvents first;
+  for (const Partition& where : {Partition{"spinnaker2:board"}, Partition{"spinnaker2:board", 37},
+                                 Partition{"spinnaker1:board", 100}}) {
+    const auto plan = plan_of(*program, where.target, where.neurons_per_core);
+    ASSERT_TRUE(plan.ok()) << error_of(plan);
+    const auto run = run_plan(*program, *plan, input, {.arithmetic = Arithmetic::kFloat32});
+    ASSERT_TRUE(run.ok()) << error_of(run);
+    if (first.empty()) {
+      first = run->sent;
+      const auto expected = sent_on_cpu(*program, input, run->nodes, Arithmetic::kFloat32);
+      ASSERT_TRUE(expected.ok()) << error_of(expected);
+      EXPECT_GT(expected->size(), 150U) << "a silent network shows nothing";
+      EXPECT_EQ(difference(*expected, first, *program), "");
+    }
+    EXPECT_EQ(difference(first, run->sent, *program), "");
+  }
+}
 
 TEST(EmulatedPlan, ATableWithoutAnEntryDropsItsPacketsAndSaysSo) {
   REQUIRE_SHARED(kNirCnn + "cnn_sinabs.nir");

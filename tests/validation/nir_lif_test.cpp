@@ -1,5 +1,6 @@
 /// One LIF neuron as eleven platforms ran it: acceptance/nir/01_lif.
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <optional>
@@ -7,7 +8,11 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/emulator/plan_emulator.hpp"
+#include "mapping/from_program.hpp"
+#include "mapping/map.hpp"
 #include "models/nir/nir_reader.hpp"
+#include "snn/lowering.hpp"
 #include "tests/support/run_network.hpp"
 #include "tests/support/shared_data.hpp"
 
@@ -123,6 +128,44 @@ INSTANTIATE_TEST_SUITE_P(Platforms, NirLif,
                            name = name.substr(4, name.size() - 8);
                            return name + "_" + to_string(std::get<1>(info.param));
                          });
+
+TEST(NirLifOnAChip, SpikesAndMembraneEqualThoseOfSpinnaker2) {
+  REQUIRE_SHARED("acceptance/nir/01_lif/lif_spinnaker2.csv");
+  const Trace trace = read_trace("lif_spinnaker2.csv");
+  const auto model = read_nir(shared_path("acceptance/nir/01_lif/lif_norse.nir").string());
+  ASSERT_TRUE(model.ok()) << error_of(model);
+  DiscretisationRequest request;
+  request.preset = "spinnaker2";
+  request.options = {{"dt", "1e-4"}};
+  const auto resolved = resolve_discretisation(model->network, request);
+  ASSERT_TRUE(resolved.ok()) << error_of(resolved);
+  const auto program = lower(model->network, resolved->discretisation);
+  ASSERT_TRUE(program.ok()) << error_of(program);
+  const auto graph = mapping::population_graph(*program);
+  const auto target = mapping::load_target("spinnaker2");
+  ASSERT_TRUE(graph.ok() && target.ok());
+  const auto plan = mapping::map(*graph, *target, {});
+  ASSERT_TRUE(plan.ok()) << error_of(plan);
+  auto machine =
+      emulator::PlanEmulator::create(*program, *plan, {.arithmetic = Arithmetic::kFloat32});
+  ASSERT_TRUE(machine.ok()) << error_of(machine);
+  const auto neuron = std::find_if(program->nodes.begin(), program->nodes.end(),
+                                   [](const ProgramNode& node) { return node.kind == "LIF"; });
+  const auto node = static_cast<std::uint32_t>(neuron - program->nodes.begin());
+  std::size_t fired = 0;
+  double worst = 0.0;
+  for (std::size_t t = 0; t < trace.input.size(); ++t) {
+    std::vector<emulator::PlacedEvent> events;
+    if (trace.input[t] != 0.0) events.push_back({program->inputs[0], 0, 1.0});
+    ASSERT_TRUE(machine->tick(events).ok());
+    const bool fires = !machine->sent(node).empty();
+    EXPECT_EQ(fires ? 1.0 : 0.0, trace.spike[t]) << "step " << t;
+    fired += fires ? 1 : 0;
+    worst = std::max(worst, std::abs(machine->membrane(node, 0) - trace.membrane[t]));
+  }
+  EXPECT_EQ(fired, 4U);
+  EXPECT_LE(worst, 5e-4);
+}
 
 /// A neuron that spikes by itself drives a second one, for one second without input.
 struct TwoLifCase {
