@@ -230,10 +230,23 @@ void add_mapped_flags(CLI::App& command, MappedFlags& flags) {
                   "spread the synapses over so many cores (as few as hold the network)")
       ->check(CLI::Range(1, 1 << 20))
       ->group(kGroup);
+  command
+      .add_option("--neurons-per-core", flags.neurons_per_core,
+                  "map at most so many neurons onto a core (as many as fit)")
+      ->check(CLI::Range(1, 1 << 20))
+      ->group(kGroup);
+  command
+      .add_option("--tick", flags.tick_seconds, "s that a tick lasts (the target's tick.seconds)")
+      ->check(CLI::PositiveNumber)
+      ->group(kGroup);
   command.add_option("--timing", flags.timing, "of the network on chip")
       ->check(CLI::IsMember({"events", "analytic"}))
       ->group(kGroup)
       ->type_name("events|analytic");
+  command.get_option("--free-running")->excludes("--real-time");
+  for (const char* mapping : {"--target", "--cores", "--neurons-per-core"}) {
+    command.get_option("--plan")->excludes(mapping);
+  }
 }
 
 Result<bool> is_mapped_network(const std::string& path) {

@@ -69,11 +69,17 @@ Result<std::vector<std::uint32_t>> spread(const mapping::PopulationGraph& graph,
 
 Result<mapping::Plan> find_plan(const Program& program, const MappedFlags& flags,
                                 Console& console) {
-  if (!flags.plan.empty()) return mapping::read_plan(flags.plan);
+  if (!flags.plan.empty()) {
+    SPIKELOOM_TRY(auto read, mapping::read_plan(flags.plan));
+    if (flags.tick_seconds > 0.0) read.target.constants.tick_seconds = flags.tick_seconds;
+    return read;
+  }
   const std::string name = flags.target.empty() ? "spinnaker2" : flags.target;
   SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
-  SPIKELOOM_TRY(const auto target, mapping::load_target(name));
+  SPIKELOOM_TRY(auto target, mapping::load_target(name));
+  if (flags.tick_seconds > 0.0) target.constants.tick_seconds = flags.tick_seconds;
   mapping::MapOptions options;
+  options.resources.neurons_per_core = flags.neurons_per_core;
   if (flags.cores > 0) {
     SPIKELOOM_TRY(options.resources.population_neurons, spread(graph, flags.cores));
   }

@@ -15,9 +15,11 @@
 #include "cli/simulation_run.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
+#include "models/model_file/model_file.hpp"
 #include "models/simulation/brunel_dc.hpp"
 #include "models/simulation/description.hpp"
 #include "models/simulation/fly.hpp"
+#include "models/simulation/layers.hpp"
 #include "models/simulation/microcircuit.hpp"
 
 namespace spikeloom::cli {
@@ -34,7 +36,7 @@ struct SimulateNetworkCommand {
   double memory_mb = 0.0;
   std::vector<std::string> record;
   std::int64_t record_first = 0;
-  std::string out, load, save;
+  std::string out, load, save, layers;
   double save_every = 0.0;
   bool raster = false, ascii = false;
   int height = 8;
@@ -159,9 +161,24 @@ Status check_flags(const SimulateNetworkCommand& command) {
   return {};
 }
 
+/// Writes the network for the layer runtime, instead of simulating it.
+Result<int> write_layers(const SimulateNetworkCommand& command, const simulation::Network& network,
+                         Console& console) {
+  SPIKELOOM_TRY(const Network layers, layers_of(network));
+  ModelFileWriteOptions options;
+  options.run_settings = Value::map();
+  options.run_settings.set("discretisation", to_value(layers_discretisation(network)));
+  SPIKELOOM_CHECK(write_model_file(layers, command.layers, options));
+  console.note(
+      fmt::format("written: {}; without refractory times and initial potentials, delays are means",
+                  command.layers));
+  return kExitOk;
+}
+
 Result<int> simulate_network(const SimulateNetworkCommand& command, Console& console) {
   SPIKELOOM_CHECK(check_flags(command));
   SPIKELOOM_TRY(SimulationDescription description, describe(command));
+  if (!command.layers.empty()) return write_layers(command, description.network, console);
   SPIKELOOM_CHECK(add_recordings(command, description.network));
   if (command.raster && description.network.recordings.empty()) {
     for (std::uint32_t p = 0; p < description.network.populations.size(); ++p) {
@@ -247,6 +264,9 @@ void add_simulate(CLI::App& app, Chosen& chosen) {
       ->check(whole_number)
       ->group(kRecord);
   sub->add_option("--out", command->out, "folder to write")->group(kRecord);
+  sub->add_option("--layers", command->layers,
+                  "simulate nothing, write the network for quantize, map and run (.sloom)")
+      ->group(kRecord);
   sub->add_flag("--raster", command->raster, "draw the recorded spikes (all, where none is)")
       ->group(kRecord);
   sub->add_option("--height", command->height, "most rows of a raster (8)")

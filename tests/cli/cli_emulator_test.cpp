@@ -176,8 +176,51 @@ TEST_F(CliPlanRun, RunsAPlanThatMapHasWritten) {
   EXPECT_TRUE(contains(chip.out, "synaptic events")) << chip.out;
   EXPECT_TRUE(contains(chip.out, "busiest: chip (0, 0)")) << chip.out;
   const auto real =
-      run({"run", "two.sloom", "--plan", "plan.h5", "--input", "x.npy", "--arithmetic", "float32"});
+      run({"run", "two.sloom", "--plan", "plan.h5", "--input", "x.npy", "--arithmetic", "double"});
   EXPECT_EQ(real.code, cli::kExitUnsupported) << real.err;
+}
+
+TEST_F(CliPlanRun, CountsTheSameInEveryArithmeticOfAMachine) {
+  const auto counts = [this](const std::string& arithmetic) {
+    const auto chip = run({"run", "two.sloom", "--backend", "emulator", "--target", "spinnaker1",
+                           "--input", "x.npy", "--arithmetic", arithmetic, "--json"});
+    EXPECT_EQ(chip.code, cli::kExitOk) << chip.err;
+    const Value value = chip.json();
+    EXPECT_EQ(text_at(value, {"arithmetic"}), arithmetic);
+    EXPECT_EQ(number_at(value, {"machine", "saturated"}), 0);
+    return numbers_at(list_at(value, {"recordings"})[0], {"output_counts"});
+  };
+  // Whole numbers below 2^24: float32 has them all.
+  EXPECT_EQ(counts("ring16"), counts("integer"));
+  EXPECT_EQ(counts("float32"), counts("integer"));
+}
+
+TEST_F(CliPlanRun, MapsAtMostSoManyNeuronsOntoACoreInTicksOfAnyLength) {
+  const auto cores = [this](const std::string& neurons) {
+    const auto chip =
+        run({"run", "two.sloom", "--backend", "emulator", "--neurons-per-core", neurons, "--tick",
+             "2e-3", "--input", "x.npy", "--steps", "8", "--json"});
+    EXPECT_EQ(chip.code, cli::kExitOk) << chip.err;
+    EXPECT_EQ(number_at(chip.json(), {"tick_cycles"}), 2e-3 * 150e6);
+    EXPECT_NEAR(number_at(chip.json(), {"machine", "sim_time_s"}), 8 * 2e-3, 1e-12);
+    return number_at(chip.json(), {"cores"});
+  };
+  EXPECT_GT(cores("1"), cores("100"));
+}
+
+TEST_F(CliPlanRun, FlagsThatExcludeEachOtherAreRefused) {
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>{"--real-time", "--free-running"},
+        {"--plan", "plan.h5", "--target", "spinnaker2"},
+        {"--plan", "plan.h5", "--cores", "4"},
+        {"--plan", "plan.h5", "--neurons-per-core", "4"}}) {
+    std::vector<std::string> words = {"run",      "two.sloom", "--backend",
+                                      "emulator", "--input",   "x.npy"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const auto refused = run(words);
+    EXPECT_EQ(refused.code, cli::kExitUsage) << flags[0];
+    EXPECT_TRUE(contains(refused.err, "excludes")) << refused.err;
+  }
 }
 
 }  // namespace
