@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "backends/mpi/mpi_ranks.hpp"
+#include "base/io/npy.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/number_check.hpp"
@@ -169,9 +170,16 @@ Result<int> write_layers(const SimulateNetworkCommand& command, const simulation
   options.run_settings = Value::map();
   options.run_settings.set("discretisation", to_value(layers_discretisation(network)));
   SPIKELOOM_CHECK(write_model_file(layers, command.layers, options));
-  console.note(
-      fmt::format("written: {}; without refractory times and initial potentials, delays are means",
-                  command.layers));
+  const std::vector<float> noise = layers_noise(network);
+  if (!noise.empty()) {
+    const std::string path = command.layers + ".noise.npy";
+    const auto count = static_cast<std::int64_t>(noise.size());
+    SPIKELOOM_CHECK(io::write_npy(path, Tensor::of<float>({count}, noise)));
+    console.note(fmt::format("written: {}, for --input with --coding rate", path));
+  }
+  console.note(fmt::format(
+      "written: {}; every synapse has its projection's mean delay and gives its charge at once",
+      command.layers));
   return kExitOk;
 }
 
