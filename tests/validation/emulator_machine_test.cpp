@@ -34,6 +34,7 @@ Program lowered(const Network& network, int link_delay) {
   Discretisation d;
   d.dt = 1.0;
   d.link_delay = link_delay;
+  d.fixed_point = FixedPoint::kLoihi;
   auto program = lower(network, d);
   EXPECT_TRUE(program.ok()) << error_of(program);
   return program.ok() ? *std::move(program) : Program{};
@@ -231,7 +232,6 @@ TEST(EmulatedPlan, ImagesThatNoMachineCanHoldAreRefused) {
 
 // --- losses --------------------------------------------------------------------------------------
 
-constexpr std::int64_t kSenders = 40, kReceivers = 30;
 constexpr std::int64_t kSteps = 50;
 
 std::vector<float> whole_weights(std::int64_t count, std::uint64_t stream) {
@@ -243,35 +243,99 @@ std::vector<float> whole_weights(std::int64_t count, std::uint64_t stream) {
   return weights;
 }
 
-node::Linear to_receivers() {
-  return linear(kReceivers, kSenders, whole_weights(kReceivers * kSenders, 2));
+/// in -> before -> senders -> between -> receivers -> out; packets of the senders are lost.
+struct LossCase {
+  std::string name;
+  Shape in, sent, out;
+  std::vector<NodeKind> before, between;
+  NodeKind senders, receivers;
+  double packets = 0.0;  ///< that a core has time for, so that some are late and none for ever
+
+  std::string senders_name() const { return "layer" + std::to_string(before.size()); }
+  Network whole() const {
+    std::vector<NodeKind> layers = before;
+    layers.push_back(senders);
+    layers.insert(layers.end(), between.begin(), between.end());
+    layers.push_back(receivers);
+    return chain(in, layers, out);
+  }
+  /// The senders an Input.
+  Network behind_the_senders() const {
+    std::vector<NodeKind> layers = between;
+    layers.push_back(receivers);
+    return chain(sent, layers, out);
+  }
+};
+
+std::vector<LossCase> loss_cases() {
+  const auto pair = [](std::int64_t value) { return integers({value, value}); };
+  node::Conv2d convolution;
+  convolution.weight = floats({3, 2, 3, 3}, whole_weights(54, 3));
+  convolution.padding = Padding{std::string("same")};
+  const node::SumPool2d pool{pair(2), pair(2), pair(0)};
+  std::vector<float> delays;
+  for (int i = 0; i < 24; ++i) delays.push_back(static_cast<float>(i % 4));
+  node::Lif leaky;
+  leaky.tau = floats({1}, {4.0F});
+  leaky.r = floats({1}, {4.0F});
+  leaky.v_leak = floats({1}, {0.0F});
+  leaky.v_threshold = floats({1}, {5.0F});
+  leaky.v_reset = floats({1}, {0.0F});
+  return {{"dense",
+           {12},
+           {40},
+           {30},
+           {linear(40, 12, whole_weights(480, 1))},
+           {linear(30, 40, whole_weights(1200, 2))},
+           relay(2.0F, 40),
+           relay(4.0F, 30),
+           12.0},
+          {"convolution",
+           {2, 4, 6},
+           {2, 4, 6},
+           {3, 2, 3},
+           {},
+           {convolution, pool},
+           relay(0.0F, 1),
+           relay(4.0F, 1),
+           16.0},
+          {"delays",
+           {24},
+           {24},
+           {20},
+           {},
+           {node::Delay{floats({24}, delays)},
+            affine(20, 24, whole_weights(480, 4), whole_weights(20, 5))},
+           relay(0.0F, 1),
+           leaky,
+           10.0}};
 }
 
 struct Lossy {
+  LossCase network;
   Program program;
   mapping::Plan plan;
   InputByStep input;
   std::uint32_t senders = 0, receivers = 0;  ///< nodes
 };
 
-Lossy lossy_network() {
+Lossy lossy_network(const LossCase& network) {
   Lossy made;
-  made.program = lowered(chain({12},
-                               {linear(kSenders, 12, whole_weights(kSenders * 12, 1)),
-                                relay(2.0F, kSenders), to_receivers(), relay(4.0F, kReceivers)},
-                               {kReceivers}),
-                         1);
+  made.network = network;
+  made.program = lowered(network.whole(), 1);
   const auto target = mapping::load_target("spinnaker1:board");
   EXPECT_TRUE(target.ok());
   made.plan = plan_of(made.program, *target, 2);
-  made.senders = *made.program.find("layer1");
-  made.receivers = *made.program.find("layer3");
+  made.senders = *made.program.find(network.senders_name());
+  made.receivers = made.program.nodes[made.program.outputs[0]].inputs[0].source;
   const RandomStream random{6, 0};
   made.input.resize(kSteps);
+  const auto elements =
+      static_cast<std::uint32_t>(made.program.nodes[made.program.inputs[0]].out_size);
   // Silence at the end, so that nothing waits when the run ends.
   for (std::size_t step = 0; step < 30; ++step) {
-    for (std::uint32_t i = 0; i < 12; ++i) {
-      if (random.uniform(step * 12 + i) < 0.5) {
+    for (std::uint32_t i = 0; i < elements; ++i) {
+      if (random.uniform(step * elements + i) < 0.5) {
         made.input[step].push_back({made.program.inputs[0], i, 1});
       }
     }
@@ -281,8 +345,7 @@ Lossy lossy_network() {
 
 /// What the receivers of one core do on cpu, given what the senders sent less what was lost there.
 void expect_core(const Lossy& network, const EmulatedRun& run, std::uint32_t core) {
-  const Program alone =
-      lowered(chain({kSenders}, {to_receivers(), relay(4.0F, kReceivers)}, {kReceivers}), 1);
+  const Program alone = lowered(network.network.behind_the_senders(), 1);
   InputByStep input(kSteps);
   for (const auto& [where, events] : run.sent) {
     if (where.first != network.senders) continue;
@@ -302,9 +365,8 @@ void expect_core(const Lossy& network, const EmulatedRun& run, std::uint32_t cor
       }
     }
   }
-  const auto relays = alone.find("layer1");
-  ASSERT_TRUE(relays);
-  const auto expected = sent_on_cpu(alone, input, {*relays});
+  const std::uint32_t relays = alone.nodes[alone.outputs[0]].inputs[0].source;
+  const auto expected = sent_on_cpu(alone, input, {relays});
   ASSERT_TRUE(expected.ok()) << error_of(expected);
   std::set<std::uint32_t> here;
   for (const mapping::PlanSlice& slice : network.plan.slices) {
@@ -324,7 +386,7 @@ void expect_core(const Lossy& network, const EmulatedRun& run, std::uint32_t cor
     }
     return spikes;
   };
-  EXPECT_EQ(of_core(*expected, *relays), of_core(run.sent, network.receivers)) << "core " << core;
+  EXPECT_EQ(of_core(*expected, relays), of_core(run.sent, network.receivers)) << "core " << core;
 }
 
 std::set<std::uint32_t> receiving_cores(const Lossy& network) {
@@ -337,16 +399,18 @@ std::set<std::uint32_t> receiving_cores(const Lossy& network) {
   return cores;
 }
 
-TEST(EmulatedLosses, CpuWithoutTheDroppedPacketsGivesTheSameSpikes) {
-  Lossy network = lossy_network();
+class EmulatedLosses : public testing::TestWithParam<LossCase> {};
+
+TEST_P(EmulatedLosses, CpuWithoutTheDroppedPacketsGivesTheSameSpikes) {
+  Lossy network = lossy_network(GetParam());
   const std::set<std::uint32_t> cores = receiving_cores(network);
-  ASSERT_GE(cores.size(), 15U);
-  // Packets of the senders' first five slices find no entry where the last receivers live.
+  ASSERT_GE(cores.size(), 9U);
+  // Packets of half of the senders' slices find no entry where the last receivers live.
   const std::uint32_t chip = network.plan.cores[*cores.rbegin()].chip;
   const auto senders =
       std::find_if(network.plan.populations.begin(), network.plan.populations.end(),
                    [&](const auto& population) { return population.node == network.senders; });
-  for (std::uint32_t s = 0; s < 5; ++s) {
+  for (std::uint32_t s = 0; s < senders->slices / 2; ++s) {
     const std::uint32_t key = network.plan.slices[senders->first_slice + s].key;
     for (mapping::PlanTable& table : network.plan.tables) {
       if (table.chip != chip) continue;
@@ -364,19 +428,22 @@ TEST(EmulatedLosses, CpuWithoutTheDroppedPacketsGivesTheSameSpikes) {
   for (const std::uint32_t core : cores) expect_core(network, *run, core);
 }
 
-TEST(EmulatedLosses, CpuWithLatePacketsLateGivesTheSameSpikes) {
-  Lossy network = lossy_network();
-  // Time for the updates and ten packets: the rest of a tick's packets wait.
+TEST_P(EmulatedLosses, CpuWithLatePacketsLateGivesTheSameSpikes) {
+  Lossy network = lossy_network(GetParam());
+  // Time for the updates and a few packets: the rest of a tick's packets wait.
   mapping::TargetConstants& c = network.plan.target.constants;
   c.cycles_packet = 10.0;
   c.cycles_synapse = 1.0;
-  c.clock = (2.0 * c.cycles_neuron + 12.0 * 10.0) / c.tick_seconds;
+  c.clock = (2.0 * c.cycles_neuron + 10.0 * network.network.packets) / c.tick_seconds;
   const auto run = run_plan(network.program, network.plan, network.input, {.real_time = true});
   ASSERT_TRUE(run.ok()) << error_of(run);
   EXPECT_GT(run->total.late, 50U);
   ASSERT_EQ(run->losses.size(), run->total.late + run->total.dropped);
   for (const std::uint32_t core : receiving_cores(network)) expect_core(network, *run, core);
 }
+
+INSTANTIATE_TEST_SUITE_P(Networks, EmulatedLosses, testing::ValuesIn(loss_cases()),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace spikeloom::test
