@@ -85,6 +85,15 @@ Result<mapping::Plan> find_plan(const Program& program, const MappedFlags& flags
   }
   SPIKELOOM_TRY(auto plan, mapping::map(graph, target, options));
   console.note(fmt::format("mapped onto {}: {} cores", name, plan.cores.size()));
+  double most = 0.0;
+  for (const mapping::PlanCore& core : plan.cores) most = std::max(most, core.use.cycles);
+  const double budget = target.constants.tick_seconds * target.constants.clock;
+  if (budget > 0.0 && most > budget) {
+    console.note(
+        fmt::format("cores hold what fits their memory: the busiest is expected to take "
+                    "{:.1f} ticks for one; --cores or --neurons-per-core spread the work",
+                    most / budget));
+  }
   return plan;
 }
 

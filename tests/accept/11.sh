@@ -69,10 +69,12 @@ value_of() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sy
 # --- 1: spikes of cpu ----------------------------------------------------------------------------
 bar 1 'random networks, machines and partitions: what cpu sends, bit for bit' \
     gtest property_tests 'EmulatedPlan*'
-bar 1 'cnn_sinabs on four partitions, language stacks' \
-    gtest validation_tests '*EmulatedCnn*:EmulatedLanguage*'
-bar 1 'runs with losses: cpu without exactly the listed packets' \
-    gtest validation_tests 'EmulatedLosses*'
+bar 1 'cnn_sinabs on five partitions, in ring16 and float32 too; language stacks' \
+    gtest validation_tests '*EmulatedCnn*:EmulatedLanguage*:EmulatedRing16*'
+bar 1 'lif_spinnaker2.csv: the same spike steps, v within 5e-4' \
+    gtest validation_tests 'NirLifOnAChip*'
+bar 1 'runs with losses on three networks: cpu without exactly the listed packets' \
+    gtest validation_tests '*EmulatedLosses*'
 
 # --- 2: SANA-FE ----------------------------------------------------------------------------------
 bar 2 'SANA-FE: every spike, count and energy as listed, time of the cycle mode' \
@@ -111,9 +113,21 @@ if ! $reduced; then
         --backend emulator --text "$text" --tokens 700 --cores 150 --quiet
 fi
 
+# --- 5: the gesture networks ---------------------------------------------------------------------
+clips=("$shared"/acceptance/gesture/clips/*.bs2)
+for model in lif egru; do
+    figure "gesture-$model on one SpiNNaker2 chip, float32, seven real clips in real time (bar 5)" \
+        "$binary" run "models/gesture/weights/gesture-$model.sloom" --backend emulator \
+        --arithmetic float32 --link-delay 0 --tick 0.025 --cores 100 --input "${clips[@]}" --quiet
+done
+
+# --- 6: where ticks overrun ----------------------------------------------------------------------
+figure 'A tenth of the microcircuit on SpiNNaker1, 5,000 events/ms/core given (bar 6)' \
+    tests/accept/overruns.py "$binary" "$work/overruns"
+
 # --- 7: nothing is lost silently -----------------------------------------------------------------
 bar 7 'dropped, late, overrun: counted and named; wrong images refused' \
-    gtest validation_tests 'EmulatedPlan*:EmulatedLosses*'
+    gtest validation_tests 'EmulatedPlan*:*EmulatedLosses*:EmulatedRing16*'
 
 {
     printf '# Acceptance: Emulator\n\n'

@@ -206,6 +206,10 @@ TEST_F(CliPlanRun, MapsAtMostSoManyNeuronsOntoACoreInTicksOfAnyLength) {
     return number_at(chip.json(), {"cores"});
   };
   EXPECT_GT(cores("1"), cores("100"));
+  const auto hurried = run({"run", "two.sloom", "--backend", "emulator", "--tick", "1e-9",
+                            "--input", "x.npy", "--steps", "8"});
+  EXPECT_EQ(hurried.code, cli::kExitOk) << hurried.err;
+  EXPECT_TRUE(contains(hurried.err, "--neurons-per-core spread the work")) << hurried.err;
 }
 
 TEST_F(CliPlanRun, FlagsThatExcludeEachOtherAreRefused) {
