@@ -239,7 +239,9 @@ void add_mapped_flags(CLI::App& command, MappedFlags& flags) {
       .add_option("--tick", flags.tick_seconds, "s that a tick lasts (the target's tick.seconds)")
       ->check(CLI::PositiveNumber)
       ->group(kGroup);
-  command.add_option("--timing", flags.timing, "of the network on chip")
+  command
+      .add_option("--timing", flags.timing,
+                  "of the network on chip (events; analytic for a network that is mapped here)")
       ->check(CLI::IsMember({"events", "analytic"}))
       ->group(kGroup)
       ->type_name("events|analytic");
@@ -304,8 +306,9 @@ Status check(const MappedRun& job) {
 
 }  // namespace
 
-Result<int> run_mapped(const MappedRun& job, Console& console) {
+Result<int> run_mapped(MappedRun job, Console& console) {
   SPIKELOOM_CHECK(check(job));
+  if (job.flags.timing.empty()) job.flags.timing = to_string(emulator::Timing::kEvents);
   SPIKELOOM_TRY(Outcome outcome, emulate(job, console));
   for (const std::string& note : outcome.program->notes) console.note(note);
   const Value report = report_value(job, outcome);

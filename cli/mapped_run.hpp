@@ -17,8 +17,8 @@ namespace spikeloom::cli {
 
 struct MappedFlags {
   std::string target;  ///< file of the chip, or machine to map onto; empty: the network's own file
-  std::string timing = "events";
-  std::string plan;                    ///< of a network that spikeloom mapped
+  std::string timing;  ///< events or analytic; empty: events for SANA-FE's, analytic for Plans
+  std::string plan;    ///< of a network that spikeloom mapped
   bool real_time = false;              ///< with a Plan: ticks do not wait
   bool free_running = false;           ///< ticks last as long as the work in them
   std::string performance = "slow";    ///< slow, fast, load
@@ -43,6 +43,6 @@ struct MappedRun {
 Result<bool> is_mapped_network(const std::string& path);
 
 /// kAmbiguous: no chip, or no number of steps. kUnsupported: another backend, or recordings.
-Result<int> run_mapped(const MappedRun& job, Console& console);
+Result<int> run_mapped(MappedRun job, Console& console);
 
 }  // namespace spikeloom::cli

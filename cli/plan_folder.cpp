@@ -7,6 +7,7 @@
 #include "base/io/file.hpp"
 #include "base/io/json.hpp"
 #include "cli/plan_report.hpp"
+#include "mapping/plan_file.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -30,14 +31,18 @@ std::string cell(const std::string& text) {
 
 PlanFolder::PlanFolder(const mapping::Plan& plan)
     : ticks_(
-          "recording,step,events,packets,deliveries,hops,synaptic_events,dropped,late,overruns,"
-          "seconds,busy_seconds,energy_j,busiest_x,busiest_y,busiest_core,most_cycles\n"),
+          "recording,step,events,packets,deliveries,hops,synaptic_events,dropped,late,timed_out,"
+          "reinjected,overruns,seconds,busy_seconds,energy_j,busiest_x,busiest_y,busiest_core,"
+          "most_cycles\n"),
       load_("recording,step"),
       cores_(
-          "recording,x,y,core,packets,synaptic_events,spikes,overruns,late,cycles,"
-          "most_cycles\n"),
-      links_("recording,x,y,direction,packets,most_in_a_tick\n"),
-      losses_("recording,kind,step,sent,node,neuron,x,y,core\n") {
+          "recording,x,y,core,packets,synaptic_events,spikes,sent,overruns,late,cycles,"
+          "most_cycles,most_wanted\n"),
+      links_("recording,x,y,direction,packets,most_in_a_tick,timed_out,busy_seconds\n"),
+      link_load_("recording,step,x,y,direction,packets\n"),
+      losses_("recording,kind,step,sent,node,neuron,x,y,core\n"),
+      overruns_("recording,step,x,y,core,cycles\n"),
+      spikes_("recording,step,node,neuron,value\n") {
   for (const mapping::PlanCore& core : plan.cores) {
     load_ += fmt::format(",{}:{}", core.chip, core.core);
   }
@@ -56,34 +61,58 @@ void PlanFolder::add(const Program& program, const mapping::Plan& plan,
     const emulator::TickRecord& t = kept.record;
     const auto energy = plan_energy(plan, t);
     const mapping::PlanCore& busiest = plan.cores[t.busiest_core];
-    ticks_ += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", name, step, t.events,
-                          t.packets, t.deliveries, t.hops, t.synaptic_events, t.dropped, t.late,
-                          t.overruns, t.seconds, t.busy_seconds, energy ? energy->total() : 0.0,
-                          place(busiest.chip), busiest.core, t.most_cycles);
+    ticks_ += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", name, step,
+                          t.events, t.packets, t.deliveries, t.hops, t.synaptic_events, t.dropped,
+                          t.late, t.timed_out, t.reinjected, t.overruns, t.seconds, t.busy_seconds,
+                          energy ? energy->total() : 0.0, place(busiest.chip), busiest.core,
+                          t.most_cycles);
     load_ += fmt::format("{},{}", name, step);
     for (const float cycles : kept.core_cycles) load_ += fmt::format(",{}", cycles);
     load_ += '\n';
+    for (const emulator::LinkPackets& link : kept.links) {
+      link_load_ += fmt::format("{},{},{},{},{}\n", name, step, place(link.link / 6),
+                                kDirections[link.link % 6], link.packets);
+    }
   }
   for (std::size_t c = 0; c < machine.core_loads().size(); ++c) {
     const emulator::PlanCoreLoad& load = machine.core_loads()[c];
-    cores_ += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", name, place(plan.cores[c].chip),
-                          plan.cores[c].core, load.packets, load.synaptic_events, load.spikes,
-                          load.overruns, load.late, load.cycles, load.most_cycles);
+    cores_ +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{}\n", name, place(plan.cores[c].chip),
+                    plan.cores[c].core, load.packets, load.synaptic_events, load.spikes, load.sent,
+                    load.overruns, load.late, load.cycles, load.most_cycles, load.most_wanted);
   }
   for (const emulator::PlanLinkLoad& link : machine.link_loads()) {
-    links_ += fmt::format("{},{},{},{},{}\n", name, place(link.chip), kDirections[link.direction],
-                          link.packets, link.most_in_a_tick);
+    links_ +=
+        fmt::format("{},{},{},{},{},{},{}\n", name, place(link.chip), kDirections[link.direction],
+                    link.packets, link.most_in_a_tick, link.timed_out, link.busy_seconds);
   }
   for (const emulator::Loss& loss : machine.losses()) {
     const mapping::PlanCore& core = plan.cores[loss.core];
-    losses_ += fmt::format("{},{},{},{},{},{},{},{}\n", name,
-                           loss.kind == emulator::LossKind::kDropped ? "dropped" : "late",
-                           loss.tick, loss.sent, cell(program.nodes[loss.node].name), loss.neuron,
-                           place(core.chip), core.core);
+    losses_ +=
+        fmt::format("{},{},{},{},{},{},{},{}\n", name, loss_name(loss.kind), loss.tick, loss.sent,
+                    cell(program.nodes[loss.node].name), loss.neuron, place(core.chip), core.core);
+  }
+  for (const emulator::Overrun& overrun : machine.overruns()) {
+    const mapping::PlanCore& core = plan.cores[overrun.core];
+    overruns_ += fmt::format("{},{},{},{},{}\n", name, overrun.tick, place(core.chip), core.core,
+                             overrun.cycles);
   }
 }
 
-Status PlanFolder::write(const std::string& folder, const Value& report) const {
+void PlanFolder::add_spikes(const Program& program, const std::string& recording, std::int64_t step,
+                            const emulator::PlanEmulator& machine) {
+  for (const emulator::PlacedPopulation& population : machine.placed().populations) {
+    if (is_outside(population.kind)) continue;
+    const std::string from =
+        fmt::format("{},{},{}", cell(recording), step, cell(program.nodes[population.node].name));
+    for (const emulator::PlacedEvent& event : machine.sent(population.node)) {
+      spikes_ += fmt::format("{},{},{}\n", from, event.index, event.value);
+    }
+  }
+}
+
+Status PlanFolder::write(const std::string& folder, const mapping::Plan& plan,
+                         const Value& report) const {
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
     return Error{.code = ErrorCode::kInvalidArgument,
@@ -99,14 +128,14 @@ Status PlanFolder::write(const std::string& folder, const Value& report) const {
                  .got = error.message()};
   }
   const fs::path path(folder);
-  const std::pair<const char*, const std::string*> files[] = {{"ticks.csv", &ticks_},
-                                                              {"load.csv", &load_},
-                                                              {"cores.csv", &cores_},
-                                                              {"links.csv", &links_},
-                                                              {"losses.csv", &losses_}};
+  const std::pair<const char*, const std::string*> files[] = {
+      {"ticks.csv", &ticks_},       {"load.csv", &load_},           {"cores.csv", &cores_},
+      {"links.csv", &links_},       {"link_load.csv", &link_load_}, {"losses.csv", &losses_},
+      {"overruns.csv", &overruns_}, {"spikes.csv", &spikes_}};
   for (const auto& [name, text] : files) {
     SPIKELOOM_CHECK(io::write_file_atomic((path / name).string(), *text));
   }
+  SPIKELOOM_CHECK(mapping::write_plan(plan, (path / "plan.h5").string()));
   return io::write_file_atomic((path / "run.json").string(), io::to_json(report, 2));
 }
 

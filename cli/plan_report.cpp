@@ -1,5 +1,6 @@
 #include "cli/plan_report.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -24,7 +25,32 @@ Value cycles_value(const SpentCycles& spent) {
   return value.set("packets", spent.packets).set("synapses", spent.synapses);
 }
 
+/// Seconds of the Plan's cores together, asleep and at work by level.
+Value states_value(const mapping::Plan& plan, const TickRecord& total) {
+  const mapping::TargetConstants& c = plan.target.constants;
+  const double slow = c.clock > 0.0 ? total.slow.total() / c.clock : 0.0;
+  const double fast = c.fast_clock > 0.0 ? total.fast.total() / c.fast_clock : 0.0;
+  const double all = total.seconds * static_cast<double>(plan.cores.size());
+  Value value = Value::map();
+  value.set("asleep", std::max(0.0, all - slow - fast));
+  return value.set("slow", slow).set("fast", fast);
+}
+
 }  // namespace
+
+const char* loss_name(emulator::LossKind kind) {
+  switch (kind) {
+    case emulator::LossKind::kDropped:
+      return "dropped";
+    case emulator::LossKind::kTimedOut:
+      return "timed-out";
+    case emulator::LossKind::kUnfinished:
+      return "unfinished";
+    case emulator::LossKind::kLate:
+      break;
+  }
+  return "late";
+}
 
 std::string core_name(const mapping::Plan& plan, std::uint32_t core) {
   const mapping::PlanCore& placed = plan.cores[core];
@@ -51,10 +77,12 @@ Value machine_value(const mapping::Plan& plan, const TickRecord& total) {
   value.set("deliveries", total.deliveries).set("unused_deliveries", total.unused);
   value.set("hops", total.hops).set("synaptic_events", total.synaptic_events);
   value.set("dropped", total.dropped).set("late", total.late);
+  value.set("timed_out", total.timed_out).set("reinjected", total.reinjected);
   value.set("overruns", total.overruns).set("saturated", total.saturated);
   value.set("sim_time_s", total.seconds);
   value.set("busy_time_s", total.busy_seconds).set("cycles", cycles_value(total.slow));
   if (total.fast.total() > 0.0) value.set("cycles_fast", cycles_value(total.fast));
+  value.set("core_s", states_value(plan, total));
   if (const auto energy = plan_energy(plan, total)) {
     value.set("energy_j", to_value(*energy));
     if (total.seconds > 0.0) value.set("power_w", energy->total() / total.seconds);
@@ -62,12 +90,26 @@ Value machine_value(const mapping::Plan& plan, const TickRecord& total) {
   return value;
 }
 
+Value populations_value(const mapping::Plan& plan, const std::vector<std::uint64_t>& events) {
+  Value list = Value::list();
+  for (const mapping::PlanPopulation& population : plan.populations) {
+    const auto node = static_cast<std::size_t>(population.node);
+    Value one = Value::map();
+    one.set("name", population.name);
+    one.set("neurons",
+            std::uint64_t{population.shape[0]} * population.shape[1] * population.shape[2]);
+    one.set("cores", population.slices);
+    list.push(one.set("events", node < events.size() ? events[node] : 0));
+  }
+  return list;
+}
+
 Value losses_value(const Program& program, const mapping::Plan& plan,
                    const std::vector<emulator::Loss>& losses) {
   Value list = Value::list();
   for (const emulator::Loss& loss : losses) {
     Value entry = Value::map();
-    entry.set("kind", loss.kind == emulator::LossKind::kDropped ? "dropped" : "late");
+    entry.set("kind", loss_name(loss.kind));
     entry.set("step", loss.tick).set("node", program.nodes[loss.node].name);
     entry.set("neuron", loss.neuron).set("core", core_name(plan, loss.core));
     list.push(std::move(entry));
@@ -105,6 +147,10 @@ std::string machine_text(const mapping::Plan& plan, const TickRecord& total, dou
   machine.row({"links crossed", with_commas(total.hops)});
   machine.row({"synaptic events", with_commas(total.synaptic_events)});
   machine.row({"dropped", with_commas(total.dropped)});
+  if (total.timed_out > 0) {
+    machine.row({"taken out by routers after waiting", with_commas(total.timed_out)});
+    machine.row({"of them sent again", with_commas(total.reinjected)});
+  }
   machine.row({"late", with_commas(total.late)});
   machine.row({"overrun ticks of cores", with_commas(total.overruns)});
   if (total.saturated > 0) {

@@ -31,6 +31,7 @@ struct PlanRecording {
   std::vector<emulator::Loss> losses;
   std::vector<emulator::Overrun> overruns;
   std::vector<emulator::Saturation> saturations;
+  std::vector<std::uint64_t> sent;  ///< events, by Program node
 };
 
 struct PlanOutcome {
@@ -84,10 +85,16 @@ Result<PlanRecording> run_recording(const RunBatch& batch, const mapping::Plan& 
     read_outs.emplace_back(batch.pipeline.read_out,
                            static_cast<std::size_t>(program.nodes[node].out_size), 1.0);
   }
+  PlanRecording done;
+  done.sent.assign(program.nodes.size(), 0);
   for (std::int64_t step = 0; step < steps; ++step) {
     if (interrupted()) return interrupted_error();
     const std::uint32_t node = batch.pipeline.port ? program.inputs[*batch.pipeline.port] : 0;
     SPIKELOOM_CHECK(machine.tick(events_of(node, input, step)));
+    if (folder) folder->add_spikes(program, name, step, machine);
+    for (const auto& population : machine.placed().populations) {
+      done.sent[population.node] += machine.sent(population.node).size();
+    }
     for (std::size_t o = 0; o < read_outs.size(); ++o) {
       std::vector<std::uint32_t> index;
       std::vector<double> value;
@@ -98,7 +105,7 @@ Result<PlanRecording> run_recording(const RunBatch& batch, const mapping::Plan& 
       read_outs[o].add(step, index, value);
     }
   }
-  PlanRecording done;
+  machine.finish();
   done.steps = steps;
   done.outputs = output_results(program, read_outs, steps);
   done.total = machine.total();
@@ -172,10 +179,21 @@ Value recording_value(const Program& program, const PlanOutcome& outcome,
   return value.set("overruns", overruns_value(outcome.plan, recording.overruns));
 }
 
-Value report_value(const RunJob& job, const Program& program, const PlanOutcome& outcome) {
+Value report_value(const RunJob& job, const MappedFlags& flags, const Program& program,
+                   const PlanOutcome& outcome) {
   Value value = Value::map();
   value.set("model", job.model).set("backend", "emulator").set("arithmetic", job.run.arithmetic);
   value.set("target", outcome.plan.target.name).set("cores", outcome.plan.cores.size());
+  std::int64_t steps = 0;
+  for (const PlanRecording& recording : outcome.recordings) steps += recording.steps;
+  value.set("timing", to_string(plan_options(flags, job.run).timing))
+      .set("real_time", flags.real_time);
+  value.set("performance", flags.performance).set("steps", steps);
+  std::vector<std::uint64_t> sent(program.nodes.size(), 0);
+  for (const PlanRecording& recording : outcome.recordings) {
+    for (std::size_t n = 0; n < sent.size(); ++n) sent[n] += recording.sent[n];
+  }
+  value.set("populations", populations_value(outcome.plan, sent));
   value.set("machine", machine_value(outcome.plan, outcome.total));
   value.set("busiest_core", core_name(outcome.plan, outcome.total.busiest_core));
   value.set("most_cycles", outcome.total.most_cycles).set("tick_cycles", outcome.tick_cycles);
@@ -217,6 +235,25 @@ Status adapt_to_chip(const std::string& model, RunFlags& run) {
   return {};
 }
 
+void warn_of_losses(const TickRecord& total, bool real_time, Console& console) {
+  if (total.dropped + total.late > 0) {
+    console.warn(fmt::format("{} packets were dropped and {} late: the spikes are not those of cpu",
+                             total.dropped, total.late));
+  }
+  if (total.overruns > 0) {
+    console.warn(fmt::format("{} times a core's work took longer than its tick{}", total.overruns,
+                             real_time ? "" : "; the machine waited for it"));
+  }
+  if (total.saturated > 0) {
+    console.warn(fmt::format("{} times a slot of ring16 stopped at its limit", total.saturated));
+  }
+}
+
+int exit_code_of(const TickRecord& total, bool real_time) {
+  const bool missed = real_time && total.overruns > 0;
+  return total.dropped + total.late > 0 || missed ? kExitNo : kExitOk;
+}
+
 emulator::PlanOptions plan_options(const MappedFlags& flags, const RunFlags& run) {
   using emulator::Performance;
   emulator::PlanOptions options{.real_time = flags.real_time, .free_running = flags.free_running};
@@ -225,6 +262,9 @@ emulator::PlanOptions plan_options(const MappedFlags& flags, const RunFlags& run
   }
   if (flags.performance == "fast") options.performance = Performance::kFast;
   if (flags.performance == "load") options.performance = Performance::kByLoad;
+  if (const auto timing = emulator::parse_timing(flags.timing); timing.ok()) {
+    options.timing = *timing;
+  }
   return options;
 }
 
@@ -239,18 +279,15 @@ Result<int> run_on_plan(RunJob job, const MappedFlags& flags, const std::string&
   give_links_a_tick(job.run);
   SPIKELOOM_TRY(const RunBatch batch, prepare_batch(job));
   SPIKELOOM_TRY(const PlanOutcome outcome, run_all(job, flags, batch, !out.empty(), console));
-  const Value report = report_value(job, batch.pipeline.program(), outcome);
+  const Value report = report_value(job, flags, batch.pipeline.program(), outcome);
   if (!out.empty()) {
-    SPIKELOOM_CHECK(outcome.folder->write(out, report));
+    SPIKELOOM_CHECK(outcome.folder->write(out, outcome.plan, report));
     console.note(fmt::format("written: {}", out));
   }
-  if (outcome.total.dropped + outcome.total.late > 0) {
-    console.warn(fmt::format("{} packets were dropped and {} late: the spikes are not those of cpu",
-                             outcome.total.dropped, outcome.total.late));
-  }
+  warn_of_losses(outcome.total, flags.real_time, console);
   SPIKELOOM_CHECK(printed(job.common.json ? console.print_json(report)
                                           : console.print(report_text(job, outcome))));
-  return outcome.total.dropped + outcome.total.late > 0 ? kExitNo : kExitOk;
+  return exit_code_of(outcome.total, flags.real_time);
 }
 
 }  // namespace spikeloom::cli

@@ -18,6 +18,10 @@ Status adapt_to_chip(const std::string& model, RunFlags& run);
 emulator::PlanOptions plan_options(const MappedFlags& flags, const RunFlags& run);
 /// Hz, of the fastest level that --performance allows.
 double fastest_clock(const mapping::TargetConstants& constants, const MappedFlags& flags);
+/// Says on stderr what was lost, and what took longer than its tick.
+void warn_of_losses(const emulator::TickRecord& total, bool real_time, Console& console);
+/// kExitNo when a packet was dropped or late, or a tick overrun that nobody waited for.
+int exit_code_of(const emulator::TickRecord& total, bool real_time);
 
 /// Maps where no Plan is given, runs every recording, and says what each Output counted, what the
 /// machine did and what was lost; `out` is a folder for the same tick by tick, or empty. kExitNo

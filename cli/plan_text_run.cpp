@@ -40,6 +40,9 @@ struct StackRun {
   emulator::TickRecord total;
   std::vector<emulator::Loss> losses;
   std::vector<emulator::Overrun> overruns;
+  std::vector<std::uint64_t> events;  ///< by Program node
+  emulator::Timing timing = emulator::Timing::kAnalytic;
+  double tick_cycles = 0.0;
   std::optional<PlanFolder> folder;
   std::int64_t tokens = 0, window = 0;
   std::vector<LayerActivity> layers;
@@ -72,10 +75,15 @@ Result<StackRun> run_stack(const TextCommand& command, const MappedFlags& flags,
   SPIKELOOM_TRY(run.plan, find_plan(program, flags, console));
   emulator::PlanOptions options = plan_options(flags, command.run);
   options.keep_ticks = keeps;
+  run.timing = options.timing;
+  const mapping::TargetConstants& constants = run.plan.target.constants;
+  run.tick_cycles = constants.tick_seconds * fastest_clock(constants, flags);
   run.window = command.text.reset_every;
   if (command.text.protocol != "carried") options.state_reset = run.window;
   SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, run.plan, options));
-  std::vector<std::uint64_t> events(program.nodes.size(), 0);
+  std::vector<std::uint64_t>& events = run.events;
+  events.assign(program.nodes.size(), 0);
+  if (keeps) run.folder.emplace(run.plan);
   for (const std::uint32_t token : tokens) {
     if (interrupted()) return interrupted_error();
     const emulator::PlacedEvent word = {program.inputs[0], token, 1.0};
@@ -83,11 +91,15 @@ Result<StackRun> run_stack(const TextCommand& command, const MappedFlags& flags,
     for (const auto& population : machine.placed().populations) {
       events[population.node] += machine.sent(population.node).size();
     }
+    if (keeps) {
+      run.folder->add_spikes(program, command.text.text, machine.ticks_done() - 1, machine);
+    }
   }
+  machine.finish();
   run.total = machine.total();
   run.losses = machine.losses();
   run.overruns = machine.overruns();
-  if (keeps) run.folder.emplace(run.plan).add(program, run.plan, command.text.text, machine);
+  if (keeps) run.folder->add(program, run.plan, command.text.text, machine);
   keep_shown(run.losses);
   keep_shown(run.overruns);
   run.tokens = static_cast<std::int64_t>(tokens.size());
@@ -117,8 +129,11 @@ Value stack_value(const TextCommand& command, const Program& program, const Stac
   Value value = Value::map();
   value.set("model", command.model).set("backend", "emulator").set("arithmetic", "integer");
   value.set("target", run.plan.target.name).set("cores", run.plan.cores.size());
-  value.set("tokens", run.tokens).set("window", run.window);
+  value.set("tokens", run.tokens).set("window", run.window).set("steps", run.tokens);
+  value.set("timing", to_string(run.timing));
+  value.set("populations", populations_value(run.plan, run.events));
   value.set("machine", machine_value(run.plan, run.total)).set("duty", run.duty);
+  value.set("tick_cycles", run.tick_cycles);
   value.set("seconds_per_token", run.total.seconds / tokens);
   if (const auto energy = plan_energy(run.plan, run.total)) {
     value.set("joules_per_token", energy->total() / tokens);
@@ -192,14 +207,15 @@ Result<int> run_text_on_plan(TextCommand command, MappedFlags flags, const std::
   const mapping::TargetConstants& c = run.plan.target.constants;
   const Value report = stack_value(command, program, run);
   if (run.folder) {
-    SPIKELOOM_CHECK(run.folder->write(out, report));
+    SPIKELOOM_CHECK(run.folder->write(out, run.plan, report));
     console.note(fmt::format("written: {}", out));
   }
+  warn_of_losses(run.total, flags.real_time, console);
   const double tick_cycles = c.tick_seconds * fastest_clock(c, flags);
   SPIKELOOM_CHECK(printed(command.common.json
                               ? console.print_json(report)
                               : console.print(stack_text(command, run, tick_cycles))));
-  return run.total.dropped + run.total.late > 0 ? kExitNo : kExitOk;
+  return exit_code_of(run.total, flags.real_time);
 }
 
 }  // namespace spikeloom::cli

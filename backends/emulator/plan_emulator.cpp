@@ -38,6 +38,10 @@ void SpentCycles::add(const SpentCycles& other) {
   synapses += other.synapses;
 }
 
+void SpentCycles::subtract(const SpentCycles& other) {
+  add({-other.tick, -other.neurons, -other.packets, -other.synapses});
+}
+
 void TickRecord::add(const TickRecord& other) {
   seconds += other.seconds;
   busy_seconds += other.busy_seconds;
@@ -50,6 +54,8 @@ void TickRecord::add(const TickRecord& other) {
   hops += other.hops;
   synaptic_events += other.synaptic_events;
   dropped += other.dropped;
+  timed_out += other.timed_out;
+  reinjected += other.reinjected;
   late += other.late;
   overruns += other.overruns;
   saturated += other.saturated;
@@ -277,13 +283,15 @@ void PlanEmulator::State::step_core(std::uint32_t core, std::uint32_t round) {
   const PlacedCore& here = placed.cores[core];
   CoreMemory& memory = cores[core];
   const auto slot = static_cast<std::size_t>(tick % slots) * here.sums;
+  double done = memory.stepping;
+  memory.before = memory.spent;
   std::vector<Word> sums;
   for (const std::uint32_t s : here.slices) {
     const PlacedSlice& slice = placed.slices[s];
     const PlacedPopulation& population = placed.populations[slice.population];
     if (population.round != round || is_outside(population.kind)) continue;
-    const double cost =
-        plan.target.constants.cycles_neuron * static_cast<double>(slice.neurons.size());
+    const double each = plan.target.constants.cycles_neuron;
+    const double cost = each * static_cast<double>(slice.neurons.size());
     memory.spent.neurons += cost;
     memory.by_round[round] += cost;
     sums.resize(population.sums);
@@ -299,9 +307,11 @@ void PlanEmulator::State::step_core(std::uint32_t core, std::uint32_t round) {
           {population.node, slice.neurons[i], words_are.number(value)});
       if (population.kind == PlacedKind::kSum) continue;
       ++loads[core].spikes;
-      send(s, i, value);
+      send(s, i, value, done + each * (i + 1));
     }
+    done += cost;
   }
+  memory.stepping = done;
 }
 
 const PacketRoute& PlanEmulator::State::route_of(std::uint32_t slice, std::uint32_t within) {
@@ -312,12 +322,13 @@ const PacketRoute& PlanEmulator::State::route_of(std::uint32_t slice, std::uint3
     route =
         routes.follow(plan.slices[slice].key | within, plan.cores[placed.slices[slice].core].chip);
   } else {
-    route.cores = placed.slices[slice].listeners;
+    route =
+        routes.messages(placed.slices[slice].listeners, plan.cores[placed.slices[slice].core].chip);
   }
   // Neurons of one slice mostly share their way.
   if (within > 0 && route_number[slice][within - 1] != ~std::uint32_t{0}) {
     const PacketRoute& last = known_routes[route_number[slice][within - 1]];
-    if (last.cores == route.cores && last.links == route.links && last.drops == route.drops) {
+    if (last == route) {
       number = route_number[slice][within - 1];
       return known_routes[number];
     }
@@ -327,22 +338,31 @@ const PacketRoute& PlanEmulator::State::route_of(std::uint32_t slice, std::uint3
   return known_routes.back();
 }
 
-void PlanEmulator::State::send(std::uint32_t slice, std::uint32_t within, Word value) {
+/// `cycles` of the core since it began with this round's neurons.
+void PlanEmulator::State::send(std::uint32_t slice, std::uint32_t within, Word value,
+                               double cycles) {
   ++record.events;
   if (placed.slices[slice].listeners.empty()) return;
   ++record.packets;
+  ++loads[placed.slices[slice].core].sent;
   const PacketRoute& route = route_of(slice, within);
   record.hops += route.links.size();
   for (const std::uint32_t link : route.links) {
     ++link_packets[link];
     ++link_now[link];
   }
-  for (const std::uint32_t core : route.cores) {
-    ++record.deliveries;
-    ++loads[core].packets;
-    cores[core].queue.push_back({slice, within, value, tick});
-  }
   note_drops(route, slice, within);
+  if (network) {
+    outgoing.push_back({slice, within, value, cycles});
+    return;
+  }
+  for (const std::uint32_t core : route.cores) deliver(core, {slice, within, value, tick});
+}
+
+void PlanEmulator::State::deliver(std::uint32_t core, const Received& packet) {
+  ++record.deliveries;
+  ++loads[core].packets;
+  cores[core].queue.push_back(packet);
 }
 
 /// Cores that hold synapses of the neuron and are not among those its packet reached.
@@ -364,19 +384,33 @@ void PlanEmulator::State::note(LossKind kind, std::int64_t from_tick, std::uint3
                     from.neurons[within], core});
 }
 
+/// What a packet costs a core that gets it.
+double PlanEmulator::State::row_cycles(std::uint32_t core, std::uint32_t slice,
+                                       std::uint32_t within) const {
+  const RowBlock* block = placed.cores[core].find(slice);
+  const std::uint32_t events =
+      block == nullptr ? 0 : block->start[within + 1] - block->start[within];
+  const mapping::TargetConstants& constants = plan.target.constants;
+  return constants.cycles_packet + events * constants.cycles_synapse;
+}
+
 /// Walks the rows of the packets that wait at a core, as far as its tick lasts.
 void PlanEmulator::State::work_off_packets(std::uint32_t core, std::uint32_t round) {
   const mapping::TargetConstants& constants = plan.target.constants;
   CoreMemory& memory = cores[core];
-  if (words_are.is_real) sort_by_sender(memory.queue);
+  if (words_are.is_real && !network) sort_by_sender(memory.queue);
   std::size_t done = 0;
   for (; done < memory.queue.size(); ++done) {
     const Received& packet = memory.queue[done];
     const RowBlock* block = placed.cores[core].find(packet.slice);
     const std::uint32_t events =
         block == nullptr ? 0 : block->start[packet.within + 1] - block->start[packet.within];
-    const double cost = constants.cycles_packet + events * constants.cycles_synapse;
-    if (options.real_time && tick_cycles > 0.0 && memory.cycles + cost > tick_cycles) break;
+    const double cost = row_cycles(core, packet.slice, packet.within);
+    if (network) {
+      if (!finishes(core, packet, cost)) break;
+    } else if (options.real_time && tick_cycles > 0.0 && memory.cycles + cost > tick_cycles) {
+      break;
+    }
     memory.cycles += cost;
     memory.by_round[round] += cost;
     memory.spent.packets += constants.cycles_packet;
@@ -392,14 +426,17 @@ void PlanEmulator::State::work_off_packets(std::uint32_t core, std::uint32_t rou
     }
     record.synaptic_events += events;
     loads[core].synaptic_events += events;
-    add_row(core, packet);
   }
+  // In which order packets came decides about time alone.
+  const std::span worked_off(memory.queue.data(), done);
+  if (words_are.is_real && network) sort_by_sender(worked_off);
+  for (const Received& packet : worked_off) add_row(core, packet);
   memory.queue.erase(memory.queue.begin(),
                      memory.queue.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
 /// Sums of real numbers depend on the order: this one does not depend on the mapping.
-void PlanEmulator::State::sort_by_sender(std::vector<Received>& queue) const {
+void PlanEmulator::State::sort_by_sender(std::span<Received> queue) const {
   const auto sender = [this](const Received& packet) {
     const PlacedSlice& slice = placed.slices[packet.slice];
     return std::tuple(packet.sent, placed.populations[slice.population].node,
@@ -411,7 +448,9 @@ void PlanEmulator::State::sort_by_sender(std::vector<Received>& queue) const {
 
 void PlanEmulator::State::add_row(std::uint32_t core, const Received& packet) {
   const PlacedCore& here = placed.cores[core];
-  const RowBlock& block = *here.find(packet.slice);
+  const RowBlock* found = here.find(packet.slice);
+  if (found == nullptr) return;
+  const RowBlock& block = *found;
   std::vector<Word>& sums = cores[core].sums;
   const auto now = static_cast<std::uint32_t>(tick % slots);
   const auto walk = [&](auto add) {
@@ -441,10 +480,14 @@ void PlanEmulator::State::close_core(std::uint32_t core) {
   const mapping::TargetConstants& constants = plan.target.constants;
   CoreMemory& memory = cores[core];
   PlanCoreLoad& load = loads[core];
-  const bool is_fast = tick_cycles > slow_cycles &&
-                       (options.performance == Performance::kFast || memory.cycles > slow_cycles);
+  const bool is_fast =
+      network ? memory.is_fast
+              : tick_cycles > slow_cycles &&
+                    (options.performance == Performance::kFast || memory.cycles > slow_cycles);
   const double limit = is_fast ? tick_cycles : slow_cycles;
-  if (limit > 0.0 && (memory.cycles > limit || !memory.queue.empty())) {
+  const bool ends_late =
+      network && memory.now - tick_start > picoseconds(plan.target.constants.tick_seconds);
+  if (limit > 0.0 && (memory.cycles > limit || ends_late || !memory.queue.empty())) {
     ++record.overruns;
     ++load.overruns;
     if (overruns.size() < options.most_losses) overruns.push_back({tick, core, memory.cycles});
@@ -455,6 +498,11 @@ void PlanEmulator::State::close_core(std::uint32_t core) {
   }
   load.cycles += memory.cycles;
   load.most_cycles = std::max(load.most_cycles, memory.cycles);
+  double wanted = memory.cycles;
+  for (const Received& packet : memory.queue) {
+    wanted += row_cycles(core, packet.slice, packet.within);
+  }
+  load.most_wanted = std::max(load.most_wanted, wanted);
   (is_fast ? record.fast : record.slow).add(memory.spent);
   const double clock = is_fast ? constants.fast_clock : constants.clock;
   for (std::size_t round = 0; round < round_seconds.size() && clock > 0.0; ++round) {
@@ -466,6 +514,7 @@ void PlanEmulator::State::finish_tick() {
   std::fill(round_seconds.begin(), round_seconds.end(), 0.0);
   for (std::uint32_t core = 0; core < cores.size(); ++core) close_core(core);
   record.busy_seconds = std::accumulate(round_seconds.begin(), round_seconds.end(), 0.0);
+  if (network) record.busy_seconds = busy_seconds();
   const double period = plan.target.constants.tick_seconds;
   record.seconds = record.busy_seconds;
   if (!options.free_running && (options.real_time || period > record.seconds)) {
@@ -477,6 +526,10 @@ void PlanEmulator::State::finish_tick() {
     for (const CoreMemory& memory : cores) {
       now.core_cycles.push_back(static_cast<float>(memory.cycles));
     }
+    for (std::uint32_t link = 0; link < link_now.size(); ++link) {
+      if (link_now[link] == 0) continue;
+      now.links.push_back({link, static_cast<std::uint32_t>(link_now[link])});
+    }
   }
   for (std::size_t link = 0; link < link_now.size(); ++link) {
     link_most[link] = std::max(link_most[link], std::exchange(link_now[link], 0));
@@ -487,6 +540,7 @@ void PlanEmulator::State::finish_tick() {
   }
   collect_outputs();
   total.add(record);
+  tick_start += picoseconds(record.seconds);
   ++tick;
 }
 
@@ -501,6 +555,7 @@ Result<PlanEmulator> PlanEmulator::create(const Program& program, const mapping:
   auto state = std::make_unique<State>(program, std::move(numbers), plan, options);
   SPIKELOOM_TRY(state->placed, place_program(program, state->numbers, plan));
   state->start();
+  state->start_network();
   SPIKELOOM_CHECK(state->find_words());
   SPIKELOOM_CHECK(state->find_outputs());
   return PlanEmulator(std::move(state));
@@ -518,19 +573,47 @@ Status PlanEmulator::tick(std::span<const PlacedEvent> input) {
     memory.spent = {.tick = constants.cycles_tick};
     std::fill(memory.by_round.begin(), memory.by_round.end(), 0.0);
     memory.by_round[0] = constants.cycles_tick;
+    memory.stepping = constants.cycles_tick;
+    memory.before = {};
   }
   s.reset_units();
   s.add_late_constants();
+  if (s.network) s.begin_timed_tick();
   SPIKELOOM_CHECK(s.take_input(input));
   // What came from outside is added up before the neurons look: it may count in this very tick.
   const std::uint32_t last = s.placed.rounds - 1;
   for (std::uint32_t round = 0; round <= last; ++round) {
-    for (std::uint32_t core = 0; core < all; ++core) s.work_off_packets(core, round);
+    if (s.network && s.acts_at_once) {
+      if (round == 0) s.post_packets();
+      s.travel();
+    }
+    for (std::uint32_t core = 0; core < all && (!s.network || s.acts_at_once); ++core) {
+      s.work_off_packets(core, round);
+    }
     for (std::uint32_t core = 0; core < all; ++core) s.step_core(core, round);
+    if (s.network) s.post_packets();
+    if (s.network && round < last) s.meet();
   }
+  if (s.network) s.travel();
   for (std::uint32_t core = 0; core < all; ++core) s.work_off_packets(core, last);
   s.finish_tick();
   return {};
+}
+
+void PlanEmulator::finish() {
+  State& s = *state_;
+  s.record = {};
+  if (s.network) s.arrive_at_last();
+  for (std::uint32_t core = 0; core < s.cores.size(); ++core) {
+    for (const Received& packet : s.cores[core].queue) {
+      const RowBlock* block = s.placed.cores[core].find(packet.slice);
+      if (block == nullptr || !block->has_effect(packet.within)) continue;
+      ++s.record.dropped;
+      s.note(LossKind::kUnfinished, packet.sent, packet.slice, packet.within, core);
+    }
+    s.cores[core].queue.clear();
+  }
+  s.total.add(s.record);
 }
 
 std::int64_t PlanEmulator::ticks_done() const { return state_->tick; }
@@ -567,8 +650,13 @@ std::vector<PlanLinkLoad> PlanEmulator::link_loads() const {
   std::vector<PlanLinkLoad> loads;
   for (std::uint32_t link = 0; link < state_->link_packets.size(); ++link) {
     if (state_->link_packets[link] == 0) continue;
-    loads.push_back({link / 6, static_cast<std::uint8_t>(link % 6), state_->link_packets[link],
-                     state_->link_most[link]});
+    PlanLinkLoad load = {link / 6, static_cast<std::uint8_t>(link % 6), state_->link_packets[link],
+                         state_->link_most[link]};
+    if (state_->network) {
+      load.timed_out = state_->network->link_timeouts()[link];
+      load.busy_seconds = 1e-12 * static_cast<double>(state_->network->link_busy()[link]);
+    }
+    loads.push_back(load);
   }
   return loads;
 }

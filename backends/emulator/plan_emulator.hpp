@@ -28,6 +28,17 @@
 /// cpu. With `real_time` it does not: what a core has not added up by then waits, goes into sums
 /// one tick later, and counts as late.
 ///
+/// How packets get into each other's way is one of two models (PlanOptions::timing):
+///
+/// * `analytic` adds up: packets are there when they are sent, and a core is done when it has
+/// worked
+///   off all of them.
+/// * `events` sends each through routers and links, one event after the other
+///   (packet_network_private.hpp): a core begins with a packet when it has arrived and those before
+///   it are done. Full outputs stop what is behind them, packets that wait too long are dropped,
+///   and sent again where the target reinjects; what is lost for good is dropped. With `real_time`
+///   a packet that is still on its way when its tick ends is late.
+///
 /// How long a tick lasts: tick.seconds, or as long as the slowest core takes where that is more;
 /// with `free_running`, or without tick.seconds, just so long. Rounds come one after the other,
 /// each as long as its slowest core.
@@ -41,12 +52,14 @@
 #include <string>
 #include <vector>
 
+#include "backends/emulator/network_timing.hpp"
 #include "backends/emulator/plan_program.hpp"
 
 namespace spikeloom::emulator {
 
 /// Clock of cores: the slow level, the fast one, or in every tick the slow one unless the core's
 /// work takes longer than the tick. (Höppner et al., arXiv 1903.08941, choose by received spikes.)
+/// With Timing::kEvents a core changes to the fast level when it gets to know of that much work.
 enum class Performance : std::uint8_t { kSlow, kFast, kByLoad };
 
 struct PlanOptions {
@@ -57,6 +70,7 @@ struct PlanOptions {
   /// State h of recurrent layers is 0 before every tick that is a multiple of this; 0: never.
   std::int64_t state_reset = 0;
   bool keep_ticks = false;  ///< history() has every tick's record and core loads
+  Timing timing = Timing::kAnalytic;
   /// So many losses are listed, so many overruns and so many saturations; all are counted.
   std::size_t most_losses = 10000;
 };
@@ -72,6 +86,7 @@ struct PlacedEvent {
 struct SpentCycles {
   double tick = 0.0, neurons = 0.0, packets = 0.0, synapses = 0.0;
   void add(const SpentCycles& other);
+  void subtract(const SpentCycles& other);
   double total() const { return tick + neurons + packets + synapses; }
 };
 
@@ -88,6 +103,8 @@ struct TickRecord {
   std::uint64_t saturated = 0;  ///< ring16: slots that stopped at their limit
   double most_cycles = 0.0;
   std::uint32_t busiest_core = 0;  ///< index into Plan::cores
+  std::uint64_t timed_out = 0;     ///< packets that a router dropped after waiting
+  std::uint64_t reinjected = 0;    ///< of them, those that were sent again
   double seconds = 0.0;            ///< that the tick lasts
   double busy_seconds = 0.0;       ///< until its last core is done
   SpentCycles slow, fast;          ///< by level
@@ -95,7 +112,12 @@ struct TickRecord {
   void add(const TickRecord& other);
 };
 
-enum class LossKind : std::uint8_t { kDropped, kLate };
+enum class LossKind : std::uint8_t {
+  kDropped,   ///< the tables do not lead to the core
+  kTimedOut,  ///< a router dropped it after waiting, and it was not sent again
+  kLate,
+  kUnfinished,  ///< it still waited when the run ended
+};
 struct Loss {
   LossKind kind = LossKind::kDropped;
   std::int64_t tick = 0;               ///< when it was dropped, or added up too late
@@ -119,22 +141,34 @@ struct Saturation {
   bool excitatory = true;
 };
 
-/// A tick, kept: what the machine did, and cycles of every core.
+/// Packets over a link.
+struct LinkPackets {
+  std::uint32_t link = 0;  ///< chip x 6 + direction
+  std::uint32_t packets = 0;
+};
+
+/// A tick, kept: what the machine did, cycles of every core, and links that were used.
 struct KeptTick {
   TickRecord record;
   std::vector<float> core_cycles;
+  std::vector<LinkPackets> links;
 };
 
 /// What a core did since the start.
 struct PlanCoreLoad {
   std::uint64_t packets = 0, synaptic_events = 0, spikes = 0, overruns = 0, late = 0;
+  std::uint64_t sent = 0;  ///< packets, those of events from outside too
   double cycles = 0.0, most_cycles = 0.0;
+  double most_wanted = 0.0;  ///< cycles of a tick with the packets that had to wait
 };
 /// Packets that crossed a link of a chip, by direction.
 struct PlanLinkLoad {
   std::uint32_t chip = 0;
   std::uint8_t direction = 0;
   std::uint64_t packets = 0, most_in_a_tick = 0;
+  // With Timing::kEvents.
+  std::uint64_t timed_out = 0;  ///< packets that waited for it too long
+  double busy_seconds = 0.0;    ///< while it carried one, or could not pass it on
 };
 
 class PlanEmulator {
@@ -149,6 +183,10 @@ class PlanEmulator {
   /// Runs one tick. Events of one neuron add up; those of an Input that an Embedding reads are
   /// words. kShape: an event outside an Input node, or a value that no word holds.
   Status tick(std::span<const PlacedEvent> input);
+
+  /// Ends the run: packets that wait at cores or are on their way, which only `real_time` leaves,
+  /// count as dropped and are listed. No tick may follow.
+  void finish();
 
   std::int64_t ticks_done() const;
   const TickRecord& last() const;

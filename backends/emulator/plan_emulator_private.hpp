@@ -2,10 +2,13 @@
 /// The machine behind a PlanEmulator.
 
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "backends/emulator/packet_network_private.hpp"
 #include "backends/emulator/packet_routes_private.hpp"
 #include "backends/emulator/plan_emulator.hpp"
 
@@ -18,6 +21,21 @@ struct NeuronWords {
 
 /// A packet in the queue of a core.
 struct Received {
+  std::uint32_t slice = 0, within = 0;
+  Word value = 0;
+  std::int64_t sent = 0;    ///< tick
+  Picoseconds arrived = 0;  ///< of Timing::kEvents
+};
+
+/// A packet that a core sends in this round, so many cycles after it began with it.
+struct Outgoing {
+  std::uint32_t slice = 0, within = 0;
+  Word value = 0;
+  double cycles = 0.0;
+};
+
+/// A packet on its way, by its number in the network.
+struct Travelling {
   std::uint32_t slice = 0, within = 0;
   Word value = 0;
   std::int64_t sent = 0;  ///< tick
@@ -42,6 +60,11 @@ struct CoreMemory {
   double cycles = 0.0;  ///< of this tick: all neurons, and packets so far
   SpentCycles spent;
   std::vector<double> by_round;
+  double stepping = 0.0;  ///< cycles since it began with this round, its packets apart
+  // Of Timing::kEvents:
+  bool is_fast = false;       ///< its level in this tick
+  Picoseconds now = 0;        ///< until when it is busy
+  SpentCycles before;         ///< `spent` before this round's neurons
   std::uint32_t stepped = 0;  ///< neurons that do not stand for events from outside
 };
 
@@ -81,16 +104,32 @@ struct PlanEmulator::State {
                  std::span<const Word> sums) const;
   Word step_real_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronWords& state,
                       std::span<const Word> sums) const;
-  void send(std::uint32_t slice, std::uint32_t within, Word value);
+  void send(std::uint32_t slice, std::uint32_t within, Word value, double cycles);
+  void deliver(std::uint32_t core, const Received& packet);
   const PacketRoute& route_of(std::uint32_t slice, std::uint32_t within);
   void note_drops(const PacketRoute& route, std::uint32_t slice, std::uint32_t within);
   void work_off_packets(std::uint32_t core, std::uint32_t round);
-  void sort_by_sender(std::vector<Received>& queue) const;
+  void sort_by_sender(std::span<Received> queue) const;
   void add_row(std::uint32_t core, const Received& packet);
   void note(LossKind kind, std::int64_t from_tick, std::uint32_t slice, std::uint32_t within,
             std::uint32_t core);
   void close_core(std::uint32_t core);
   void finish_tick();
+
+  double row_cycles(std::uint32_t core, std::uint32_t slice, std::uint32_t within) const;
+
+  // Timing::kEvents: timed_packets.cpp.
+  void start_network();
+  void begin_timed_tick();
+  void choose_levels();
+  void post_packets();
+  void travel();
+  void arrive_at_last();
+  void travel_until(Picoseconds end);
+  void meet();
+  bool finishes(std::uint32_t core, const Received& packet, double cycles);
+  double busy_seconds() const;
+  double clock_of(const CoreMemory& memory) const;
 
   const Program& program;
   CoreNumbers numbers;
@@ -113,7 +152,12 @@ struct PlanEmulator::State {
   std::vector<std::vector<RingShift>> shifts;                  ///< by population and pair of slots
   std::vector<std::vector<equations::Coefficients<float>>> real_neurons;  ///< float32
   std::vector<std::vector<std::uint32_t>> route_number;                   ///< by slice and neuron
-  std::vector<PacketRoute> known_routes;
+  std::deque<PacketRoute> known_routes;    ///< which stay where they are
+  std::unique_ptr<PacketNetwork> network;  ///< of Timing::kEvents
+  bool acts_at_once = false;               ///< some synapse has no delay
+  Picoseconds tick_start = 0;
+  std::vector<Outgoing> outgoing;
+  std::vector<Travelling> travelling;
   std::vector<std::uint64_t> link_packets, link_now, link_most;
   std::vector<PlanCoreLoad> loads;
   std::vector<Loss> losses;

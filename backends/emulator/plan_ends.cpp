@@ -167,7 +167,7 @@ void PlanEmulator::State::send_inputs() {
       const Word value = std::exchange(input_sums[p][n], 0);
       if (value == 0) continue;
       sent[p].push_back({population.node, n, words_are.number(value)});
-      send(population.slice[n], population.within[n], value);
+      send(population.slice[n], population.within[n], value, 0.0);
     }
   }
 }

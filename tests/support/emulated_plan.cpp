@@ -69,6 +69,7 @@ Result<EmulatedRun> run_plan(const Program& program, const mapping::Plan& plan,
       if (here.empty()) run.sent.erase({node, static_cast<std::int64_t>(step)});
     }
   }
+  machine.finish();
   run.total = machine.total();
   run.losses = machine.losses();
   run.saturations = machine.saturations();

@@ -112,22 +112,7 @@ struct ByHand {
   std::uint64_t overruns = 0;
 };
 
-TEST(EmulatedMachine, CyclesAndTimeAreThoseOfTheHand) {
-  // In the first tick both inputs send. The first layer's core: tick 10, 3 updates 15, 2 packets
-  // 14, 6 events 12: 51 cycles. All three fire; the second layer's core: 10 + 2 x 5 + 3 x 7 + 6 x 2
-  // = 53. The core that hands in the inputs: 10.
-  using emulator::Performance;
-  const std::vector<ByHand> cases = {
-      {{}, 1, 0.1, 0.1, 0.053, 0.0, 0},
-      {{.free_running = true}, 1, 0.1, 0.053, 0.053, 0.0, 0},
-      {{.performance = Performance::kFast}, 1, 0.1, 0.1, 0.0265, 114.0, 0},
-      // 52 cycles: the second layer's core alone takes the fast level, the first needs 51 ms.
-      {{.performance = Performance::kByLoad}, 1, 0.052, 0.052, 0.051, 53.0, 0},
-      {{}, 1, 0.052, 0.053, 0.053, 0.0, 1},
-      // Without a delay the second layer steps in the same tick: 51 in the first round, then
-      // packets, events and updates of the second layer: 21 + 12 + 10.
-      {{.free_running = true}, 0, 0.1, 0.051 + 0.043, 0.051 + 0.043, 0.0, 0},
-  };
+void expect_by_hand(const std::vector<ByHand>& cases) {
   for (std::size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE(i);
     const ByHand& c = cases[i];
@@ -152,8 +137,7 @@ TEST(EmulatedMachine, CyclesAndTimeAreThoseOfTheHand) {
   }
 }
 
-// --- ring16
-// ----------------------------------------------------------------------------------------
+// --- ring16 --------------------------------------------------------------------------------------
 
 TEST(EmulatedRing16, SlotsStopAndAreNamed) {
   // A sum of 30,000 and -30,000: three spikes of the first would make 90,000, the slot stops at
@@ -192,6 +176,57 @@ TEST(EmulatedRing16, WhatLiesBehindTheSlotsIsRefusedByName) {
   ASSERT_FALSE(run.ok());
   EXPECT_EQ(run.error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(run.error().where, "layer1");
+}
+
+TEST(EmulatedMachine, CyclesAndTimeAreThoseOfTheHand) {
+  // In the first tick both inputs send. The first layer's core: tick 10, 3 updates 15, 2 packets
+  // 14, 6 events 12: 51 cycles. All three fire; the second layer's core: 10 + 2 x 5 + 3 x 7 + 6 x 2
+  // = 53. The core that hands in the inputs: 10.
+  using emulator::Performance;
+  const std::vector<ByHand> cases = {
+      {{}, 1, 0.1, 0.1, 0.053, 0.0, 0},
+      {{.free_running = true}, 1, 0.1, 0.053, 0.053, 0.0, 0},
+      {{.performance = Performance::kFast}, 1, 0.1, 0.1, 0.0265, 114.0, 0},
+      // 52 cycles: the second layer's core alone takes the fast level, the first needs 51 ms.
+      {{.performance = Performance::kByLoad}, 1, 0.052, 0.052, 0.051, 53.0, 0},
+      {{}, 1, 0.052, 0.053, 0.053, 0.0, 1},
+      // Without a delay the second layer steps in the same tick: 51 in the first round, then
+      // packets, events and updates of the second layer: 21 + 12 + 10.
+      {{.free_running = true}, 0, 0.1, 0.051 + 0.043, 0.051 + 0.043, 0.0, 0},
+  };
+  expect_by_hand(cases);
+}
+
+TEST(EmulatedMachine, WithTimingByEventsCoresWaitForTheirPackets) {
+  // Both inputs send at 0 ms, so the first layer's core works on their packets from 10 to 36 ms and
+  // steps its neurons until 41, 46 and 51 ms. The second layer's core was done with its own at 20:
+  // it takes up the three packets at 41, 52 and 63, and needs 7 + 2 x 2 cycles for each.
+  using emulator::Performance;
+  using emulator::Timing;
+  const std::vector<ByHand> cases = {
+      {{.timing = Timing::kEvents}, 1, 0.1, 0.1, 0.074, 0.0, 0},
+      {{.free_running = true, .timing = Timing::kEvents}, 1, 0.1, 0.074, 0.074, 0.0, 0},
+      {{.performance = Performance::kFast, .timing = Timing::kEvents},
+       1,
+       0.1,
+       0.1,
+       0.037,
+       114.0,
+       0},
+      {{.timing = Timing::kEvents}, 1, 0.07, 0.074, 0.074, 0.0, 1},
+      // 52 cycles: the second layer's core knows of 53 when the first has stepped, and is fast from
+      // its own neurons on: 10 ms, 5 for them, then 5.5 for each packet from 41 ms on.
+      {{.performance = Performance::kByLoad, .timing = Timing::kEvents},
+       1,
+       0.052,
+       0.0575,
+       0.0575,
+       43.0,
+       1},
+      // Without a delay the second layer waits for the first, so that nothing is there too late.
+      {{.free_running = true, .timing = Timing::kEvents}, 0, 0.1, 0.094, 0.094, 0.0, 0},
+  };
+  expect_by_hand(cases);
 }
 
 // --- wrong images --------------------------------------------------------------------------------
@@ -436,6 +471,67 @@ TEST_P(EmulatedLosses, CpuWithLatePacketsLateGivesTheSameSpikes) {
   c.cycles_synapse = 1.0;
   c.clock = (2.0 * c.cycles_neuron + 10.0 * network.network.packets) / c.tick_seconds;
   const auto run = run_plan(network.program, network.plan, network.input, {.real_time = true});
+  ASSERT_TRUE(run.ok()) << error_of(run);
+  EXPECT_GT(run->total.late, 50U);
+  ASSERT_EQ(run->losses.size(), run->total.late + run->total.dropped);
+  for (const std::uint32_t core : receiving_cores(network)) expect_core(network, *run, core);
+}
+
+/// Links so slow, and routers so impatient, that packets are dropped on their way.
+Lossy crowded_network() {
+  Lossy network = lossy_network(loss_cases().front());
+  mapping::TargetConstants& c = network.plan.target.constants;
+  c.link_seconds = 4e-5;
+  c.link_output = 1.0;
+  c.link_input = 1.0;
+  c.router_timeout = 2e-5;
+  c.reinject_packets = 0.0;
+  return network;
+}
+
+TEST(EmulatedCrowds, CpuWithoutThePacketsThatRoutersDroppedGivesTheSameSpikes) {
+  const Lossy network = crowded_network();
+  const auto run =
+      run_plan(network.program, network.plan, network.input, {.timing = emulator::Timing::kEvents});
+  ASSERT_TRUE(run.ok()) << error_of(run);
+  EXPECT_GT(run->total.dropped, 50U);
+  EXPECT_GT(run->total.timed_out, 50U);
+  EXPECT_EQ(run->total.reinjected, 0U);
+  ASSERT_EQ(run->losses.size(), run->total.dropped);
+  for (const emulator::Loss& loss : run->losses) {
+    EXPECT_EQ(loss.kind, emulator::LossKind::kTimedOut);
+  }
+  const auto undisturbed = sent_on_cpu(network.program, network.input, {network.receivers});
+  ASSERT_TRUE(undisturbed.ok());
+  EXPECT_NE(difference(*undisturbed, run->sent, network.program), "") << "nothing was missed";
+  for (const std::uint32_t core : receiving_cores(network)) expect_core(network, *run, core);
+}
+
+TEST(EmulatedCrowds, WhatIsSentAgainIsNotLost) {
+  Lossy network = crowded_network();
+  network.plan.target.constants.link_seconds = 3e-4;
+  network.plan.target.constants.reinject_packets = 4096.0;
+  network.plan.target.constants.reinject_seconds = 1e-5;
+  const auto run =
+      run_plan(network.program, network.plan, network.input, {.timing = emulator::Timing::kEvents});
+  ASSERT_TRUE(run.ok()) << error_of(run);
+  EXPECT_GT(run->total.timed_out, 50U);
+  EXPECT_EQ(run->total.timed_out, run->total.reinjected);
+  EXPECT_EQ(run->total.dropped, 0U);
+  EXPECT_GT(run->total.overruns, 0U) << "the links were not in the way";
+  const auto expected = sent_on_cpu(network.program, network.input, run->nodes);
+  ASSERT_TRUE(expected.ok());
+  EXPECT_EQ(difference(*expected, run->sent, network.program), "");
+}
+
+TEST(EmulatedCrowds, PacketsThatAreOnTheirWayWhenTheTickEndsAreLate) {
+  Lossy network = crowded_network();
+  network.plan.target.constants.link_seconds = 1.5e-4;
+  network.plan.target.constants.router_timeout = 0.0;
+  network.plan.target.constants.link_output = 0.0;
+  network.plan.target.constants.link_input = 0.0;
+  const auto run = run_plan(network.program, network.plan, network.input,
+                            {.real_time = true, .timing = emulator::Timing::kEvents});
   ASSERT_TRUE(run.ok()) << error_of(run);
   EXPECT_GT(run->total.late, 50U);
   ASSERT_EQ(run->losses.size(), run->total.late + run->total.dropped);

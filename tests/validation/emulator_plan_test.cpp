@@ -108,6 +108,24 @@ TEST(EmulatedCnnInFloat, SumsDoNotDependOnTheMapping) {
   }
 }
 
+TEST(EmulatedPlan, PacketsThatMeetOnLinksChangeTimeAndNothingElse) {
+  REQUIRE_SHARED(kNirCnn + "cnn_sinabs.nir");
+  const Program program = sinabs();
+  const auto plan = plan_of(program, "spinnaker1:board");
+  ASSERT_TRUE(plan.ok()) << error_of(plan);
+  const InputByStep input = input_of(program, first_steps(nmnist_recording(60001), 40));
+  const auto summed = run_plan(program, *plan, input, {.free_running = true});
+  const auto timed =
+      run_plan(program, *plan, input, {.free_running = true, .timing = emulator::Timing::kEvents});
+  ASSERT_TRUE(summed.ok() && timed.ok());
+  EXPECT_EQ(difference(summed->sent, timed->sent, program), "");
+  EXPECT_EQ(timed->total.dropped, 0U);
+  EXPECT_EQ(timed->total.hops, summed->total.hops);
+  EXPECT_EQ(timed->total.deliveries, summed->total.deliveries);
+  EXPECT_EQ(timed->total.slow.total(), summed->total.slow.total());
+  EXPECT_GT(timed->total.busy_seconds, summed->total.busy_seconds);
+}
+
 TEST(EmulatedPlan, ATableWithoutAnEntryDropsItsPacketsAndSaysSo) {
   REQUIRE_SHARED(kNirCnn + "cnn_sinabs.nir");
   const Program program = sinabs();
