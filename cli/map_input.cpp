@@ -80,6 +80,8 @@ void add_map_flags(CLI::App& command, MapFlags& flags) {
                      "spinnaker1, spinnaker2, loihi, cpu, gpu or a .toml file; then :SIZE");
   command.add_option("--faults", flags.faults, "TOML: dead chips, cores and links");
   command.add_option("--rates", flags.rates, "folder or run.json of a run: how often neurons fire");
+  command.add_option("--from-run", flags.from_run,
+                     "folder of a run on the emulator: its rates, late cores and busy links");
   command
       .add_option("--rate", flags.rate, "events a neuron sends a tick, where no run says (0.05)")
       ->check(not_negative);
@@ -117,6 +119,12 @@ Result<MapInput> map_input(const MapFlags& flags, const CommonOptions& common) {
     SPIKELOOM_TRY(input.graph, mapping::read_graph_file(flags.model));
   } else {
     SPIKELOOM_TRY(input.graph, graph_of_model(flags, input));
+  }
+  if (!flags.from_run.empty()) {
+    SPIKELOOM_TRY(input.feedback, read_run_feedback(flags.from_run));
+    auto notes = use_feedback(*input.feedback, input.graph, input.options);
+    if (!notes.ok()) return std::move(notes).error().in(flags.from_run);
+    input.notes.insert(input.notes.end(), notes->begin(), notes->end());
   }
   return input;
 }

@@ -42,7 +42,14 @@ struct PlanCost {
   double max_link_load = 0.0;        ///< packets over the busiest link, a tick
   std::uint64_t max_link_trees = 0;  ///< slices whose trees cross the link with most
   std::uint64_t raw_max = 0, raw_sum = 0, table_max = 0, table_sum = 0;  ///< entries
-  double max_cycles = 0.0;  ///< of the busiest core, a tick
+  double max_cycles = 0.0;        ///< of the busiest core, a tick
+  double all_cycles = 0.0;        ///< of all cores together, a tick
+  double sent = 0.0;              ///< packets that leave their cores, a tick
+  std::uint64_t longest_way = 0;  ///< links from a core to the farthest that hears it
+  /// Seconds of a tick until the last core is done, at core.clock: the busiest core's cycles or the
+  /// busiest link's packets, whichever take longer, and the longest way through routers and links.
+  /// Of mean rates: ticks with more events take longer.
+  double busy_seconds = 0.0;
 };
 PlanCost cost(const Plan& plan);
 

@@ -1,16 +1,20 @@
 /// `spikeloom map MODEL --target T`, with --from, --diff and --sweep, and `spikeloom fit`.
 
+#include <algorithm>
 #include <chrono>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/chip_power.hpp"
 #include "cli/commands/map_commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/map_images.hpp"
 #include "cli/map_input.hpp"
 #include "cli/plan_text.hpp"
+#include "cli/run_feedback.hpp"
 #include "cli/table.hpp"
+#include "energy/comparison.hpp"
 #include "mapping/plan_file.hpp"
 #include "mapping/remap.hpp"
 #include "mapping/sweep.hpp"
@@ -23,8 +27,16 @@ struct MapCommand {
   std::string out, from, images;
   std::vector<std::string> diff;
   std::vector<std::uint32_t> sweep;
+  std::vector<double> fault_sweep;
+  std::uint32_t trials = 20;
   CommonOptions common;
 };
+
+constexpr const char* kEstimated =
+    "latency: until the last core is done with a tick, at the rates' mean; modelled, not "
+    "measured\n";
+
+std::string milliseconds(double seconds) { return fmt::format("{:.3g} ms", 1e3 * seconds); }
 
 Value seconds_value(const mapping::MapSeconds& seconds) {
   Value value = Value::map();
@@ -54,12 +66,28 @@ Result<int> diff(const MapCommand& command, Console& console) {
   return found.same() ? kExitOk : kExitNo;
 }
 
+/// Joules of a tick at the Plan's rates, of the chips that hold its cores; 0 without a power model.
+mapping::TickPrice tick_price() {
+  return [](const mapping::Plan& plan, const mapping::PlanCost& cost) {
+    const MachinePower power = machine_power(plan.target);
+    if (!power.known()) return 0.0;
+    const MachineWork work{
+        .seconds = std::max(plan.target.constants.tick_seconds, cost.busy_seconds),
+        .chips = static_cast<double>(cost.chips),
+        .cycles = {TaskCycles{cost.all_cycles, 0.0, 0.0, 0.0}},
+        .hops = cost.sent + cost.hops};
+    return machine_energy(power, work).total();
+  };
+}
+
+std::string joules_cell(double joules) { return joules > 0.0 ? joules_text(joules) : "-"; }
+
 Result<int> sweep(const MapCommand& command, const MapInput& input, Console& console) {
-  SPIKELOOM_TRY(const auto points,
-                mapping::sweep(input.graph, input.target, command.sweep, input.options));
+  SPIKELOOM_TRY(const auto points, mapping::sweep(input.graph, input.target, command.sweep,
+                                                  input.options, tick_price()));
   Value list = Value::list();
   Table table({"neurons a core", "target", "", "cores", "chips", "packets", "hops", "entries",
-               "largest table"},
+               "largest table", "latency", "energy a tick"},
               3);
   for (const mapping::SweepPoint& point : points) {
     const mapping::PlanCost& cost = point.cost;
@@ -69,22 +97,61 @@ Result<int> sweep(const MapCommand& command, const MapInput& input, Console& con
     value.set("pareto", point.pareto).set("cores", cost.cores).set("chips", cost.chips);
     value.set("packets", cost.packets).set("hops", cost.hops);
     value.set("table_sum", cost.table_sum).set("table_max", cost.table_max);
+    value.set("latency_s", cost.busy_seconds).set("energy_j", point.joules);
     list.push(std::move(value));
     const std::string neurons = with_commas(point.neurons_per_core);
     if (!point.problem.empty()) {
-      table.row({neurons, point.target, "does not fit", "-", "-", "-", "-", "-", "-"});
+      table.row({neurons, point.target, "does not fit", "-", "-", "-", "-", "-", "-", "-", "-"});
       continue;
     }
     table.row({neurons, point.target, point.pareto ? "best" : "", with_commas(cost.cores),
                with_commas(cost.chips), fmt::format("{:.1f}", cost.packets),
                fmt::format("{:.1f}", cost.hops), with_commas(cost.table_sum),
-               with_commas(cost.table_max)});
+               with_commas(cost.table_max), milliseconds(cost.busy_seconds),
+               joules_cell(point.joules)});
   }
-  SPIKELOOM_CHECK(printed(command.common.json
-                              ? console.print_json(list)
-                              : console.print(table.text() +
-                                              "best: no other has less of cores, packets, hops or "
-                                              "entries without more of another\n")));
+  SPIKELOOM_CHECK(printed(
+      command.common.json ? console.print_json(list)
+                          : console.print(table.text() +
+                                          "best: no other has less of cores, packets, hops, "
+                                          "entries, latency or energy without more of another\n" +
+                                          kEstimated)));
+  return kExitOk;
+}
+
+Result<int> fault_sweep(const MapCommand& command, const MapInput& input, Console& console) {
+  const mapping::FaultSweepOptions options{
+      .shares = command.fault_sweep, .trials = command.trials, .seed = command.common.seed};
+  SPIKELOOM_TRY(const auto points, mapping::fault_sweep(input.graph, input.target, options,
+                                                        input.options, tick_price()));
+  Value list = Value::list();
+  Table table({"dead", "cores", "links", "yield", "mended", "latency", "most", "energy a tick",
+               "most", "hops"},
+              0);
+  for (const mapping::FaultPoint& point : points) {
+    Value value = Value::map();
+    value.set("share", point.share).set("trials", point.trials).set("mapped", point.mapped);
+    value.set("mended", point.mended).set("yield", point.yield());
+    value.set("dead_cores", point.mean_dead_cores).set("dead_links", point.mean_dead_links);
+    value.set("cores", point.mean_cores).set("hops", point.mean_hops);
+    value.set("latency_s", point.mean_seconds).set("most_latency_s", point.most_seconds);
+    value.set("energy_j", point.mean_joules).set("most_energy_j", point.most_joules);
+    value.set("problem", point.problem.empty() ? Value() : Value(point.problem));
+    list.push(std::move(value));
+    const bool any = point.mapped > 0;
+    table.row({fmt::format("{:.3g} %", 100.0 * point.share),
+               fmt::format("{:.1f}", point.mean_dead_cores),
+               fmt::format("{:.1f}", point.mean_dead_links),
+               fmt::format("{} of {}", point.mapped, point.trials), with_commas(point.mended),
+               any ? milliseconds(point.mean_seconds) : "-",
+               any ? milliseconds(point.most_seconds) : "-", joules_cell(point.mean_joules),
+               joules_cell(point.most_joules), any ? fmt::format("{:.1f}", point.mean_hops) : "-"});
+    if (!point.problem.empty()) {
+      console.note(fmt::format("{:.3g} % dead: {}", 100.0 * point.share, point.problem));
+    }
+  }
+  SPIKELOOM_CHECK(printed(command.common.json ? console.print_json(list)
+                                              : console.print(table.text() + kEstimated)));
   return kExitOk;
 }
 
@@ -114,9 +181,14 @@ Result<int> map_network(const MapCommand& command, Console& console) {
   SPIKELOOM_TRY(const MapInput input, map_input(command.flags, command.common));
   for (const std::string& note : input.notes) console.note(note);
   if (!command.sweep.empty()) return sweep(command, input, console);
+  if (!command.fault_sweep.empty()) return fault_sweep(command, input, console);
   mapping::MapSeconds seconds;
   auto plan = make_plan(command, input, seconds, console);
   if (!plan.ok()) return std::move(plan).error().in(command.flags.model);
+  if (input.feedback) {
+    SPIKELOOM_TRY(const std::string note, relieve_links(*input.feedback, *plan));
+    console.note(note);
+  }
   if (!command.out.empty()) SPIKELOOM_CHECK(mapping::write_plan(*plan, command.out));
   if (!command.images.empty()) {
     SPIKELOOM_TRY(const std::string note, write_images(input, *plan, command.images));
@@ -153,6 +225,12 @@ void add_map_network(CLI::App& map, Chosen& chosen) {
   map.add_option("--sweep", command->sweep,
                  "map with each of these neurons a core, and compare: 64,128,256")
       ->delimiter(',');
+  map.add_option("--fault-sweep", command->fault_sweep,
+                 "map onto machines with these shares of dead cores and links: 0.01,0.05,0.1")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0));
+  map.add_option("--trials", command->trials, "machines that --fault-sweep draws a share (20)")
+      ->check(CLI::Range(1, 100000));
   add_common_flags(map, command->common);
   map.callback([command, &map, &chosen] {
     if (!map.get_subcommands().empty()) return;

@@ -84,6 +84,18 @@ TEST_F(CliMap, MendsComparesAndDrawsPlans) {
   ASSERT_EQ(points.as_list()->size(), 4U);
   EXPECT_EQ(*(*points.as_list())[0].find("cores")->as_integer(), 20);
   EXPECT_EQ(*(*points.as_list())[2].find("cores")->as_integer(), 8);
+  EXPECT_GT((*points.as_list())[2].find("latency_s")->number(), 0.0);
+  EXPECT_GT((*points.as_list())[2].find("energy_j")->number(), 0.0);
+
+  const auto faults = run({"map", "ring.json", "--target", "spinnaker1:board", "--fault-sweep",
+                           "0,0.999", "--trials", "3", "--json"});
+  ASSERT_EQ(faults.code, cli::kExitOk) << faults.err;
+  const Value shares = faults.json();
+  ASSERT_EQ(shares.as_list()->size(), 2U);
+  EXPECT_EQ((*shares.as_list())[0].find("yield")->number(), 1.0);
+  EXPECT_EQ((*shares.as_list())[1].find("yield")->number(), 0.0);
+  EXPECT_EQ(run({"map", "ring.json", "--target", "spinnaker1", "--fault-sweep", "2"}).code,
+            cli::kExitUsage);
 }
 
 TEST_F(CliMap, RatesOfARunWeighPackets) {

@@ -4,6 +4,7 @@
 
 #include "mapping/machine.hpp"
 #include "mapping/plan_file.hpp"
+#include "mapping/relief.hpp"
 #include "mapping/remap.hpp"
 #include "mapping/sweep.hpp"
 #include "mapping/tables/prove.hpp"
@@ -138,6 +139,94 @@ TEST(Sweeps, MarkWhatNothingBeats) {
   EXPECT_FALSE((*points)[0].pareto);
   EXPECT_TRUE((*points)[5].pareto);
   EXPECT_EQ(torus_size(69), "9x8");
+}
+
+TEST(Sweeps, LatencyIsWorkAndTheLongestWay) {
+  // Two populations on a core each, of chips next to each other: 17 cores hold the sixteen others.
+  PopulationGraph graph{.name = "line"};
+  for (int i = 0; i < 18; ++i) {
+    graph.populations.push_back(
+        {.name = "p" + std::to_string(i), .shape = {1, 1, 10}, .rate = 0.5});
+  }
+  graph.projections.push_back({.source = 0, .target = 17, .pattern = Pattern::kAll});
+  Target machine = target("spinnaker1:board");
+  machine.constants.cycles_neuron = 200.0;
+  machine.constants.cycles_packet = 30.0;
+  machine.constants.cycles_synapse = 10.0;
+  machine.constants.router_latency = 1e-3;
+  machine.constants.link_seconds = 2e-3;
+  const auto plan = map(graph, machine);
+  ASSERT_TRUE(plan.ok()) << plan.error().message();
+  const PlanCost costs = cost(*plan);
+  // Population 17: 10 updates, 5 packets, 50 events.
+  const double cycles = 10 * 200.0 + 5 * 30.0 + 50 * 10.0;
+  EXPECT_DOUBLE_EQ(costs.max_cycles, cycles);
+  EXPECT_DOUBLE_EQ(costs.all_cycles, cycles + 17 * 2000.0);
+  EXPECT_DOUBLE_EQ(costs.sent, 5.0);
+  EXPECT_EQ(costs.longest_way, costs.tree_links);
+  const auto links = static_cast<double>(costs.longest_way);
+  // A link that is crossed carries five packets of 2 ms: more than the core's work.
+  const double busiest = links > 0 ? 5 * 2e-3 : cycles / machine.constants.clock;
+  EXPECT_NEAR(costs.busy_seconds, busiest + links * 2e-3 + (links + 1) * 1e-3, 1e-12);
+}
+
+TEST(FaultSweeps, TheNetworkGoesWhereTheWorkingPartsAre) {
+  PopulationGraph graph = web(40);
+  for (Population& population : graph.populations) population.rate = 0.2;
+  const auto price = [](const Plan&, const PlanCost& costs) { return 2.0 * costs.hops; };
+  const FaultSweepOptions sweep{.shares = {0.0, 0.1, 0.95}, .trials = 6, .seed = 3};
+  const auto points = fault_sweep(graph, target("spinnaker1:6x5"), sweep, kSmall, price);
+  ASSERT_TRUE(points.ok()) << points.error().message();
+  ASSERT_EQ(points->size(), 3U);
+  const FaultPoint &whole = (*points)[0], &worn = (*points)[1], &ruin = (*points)[2];
+  const PlanCost healthy = cost(mapped(graph, kSmall));
+  EXPECT_EQ(whole.yield(), 1.0);
+  EXPECT_EQ(whole.mended, 6U);
+  EXPECT_EQ(whole.mean_dead_cores, 0.0);
+  EXPECT_DOUBLE_EQ(whole.mean_hops, healthy.hops);
+  EXPECT_DOUBLE_EQ(whole.mean_joules, 2.0 * healthy.hops);
+  EXPECT_DOUBLE_EQ(whole.most_seconds, healthy.busy_seconds);
+  // 510 cores and 90 links: 51 and 9 of them, 6.8 and 2.8 either way.
+  EXPECT_NEAR(worn.mean_dead_cores, 51, 3 * 6.8 / 2.4);
+  EXPECT_NEAR(worn.mean_dead_links, 9, 3 * 2.8 / 2.4);
+  EXPECT_EQ(worn.yield(), 1.0);
+  EXPECT_GT(worn.mean_hops, whole.mean_hops);
+  // 200 slices on some 25 cores.
+  EXPECT_EQ(ruin.mapped, 0U);
+  EXPECT_NE(ruin.problem, "");
+  EXPECT_FALSE(fault_sweep(graph, target("spinnaker1:6x5"), {.shares = {1.5}}).ok());
+  EXPECT_FALSE(fault_sweep(graph, target("spinnaker1:6x5"), {.shares = {}}).ok());
+}
+
+TEST(Reliefs, LeadTreesRoundTheBusiestLinkAndKeepThePlanRight) {
+  PopulationGraph graph = web(40);
+  for (Population& population : graph.populations) population.rate = 0.2;
+  Plan plan = mapped(graph, kSmall);
+  const Plan before = plan;
+  const auto report = relieve(plan);
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  EXPECT_EQ(report->problem, "");
+  EXPECT_GT(report->trees_moved, 0U);
+  EXPECT_DOUBLE_EQ(report->before, cost(before).max_link_load);
+  EXPECT_DOUBLE_EQ(report->after, cost(plan).max_link_load);
+  EXPECT_LT(report->after, 0.9 * report->before);
+  EXPECT_EQ(plan.slices, before.slices);
+  EXPECT_EQ(test::faults_of(plan, graph), "");
+  EXPECT_TRUE(check(plan).ok());
+}
+
+TEST(Reliefs, WeighSlicesByWhatARunCounted) {
+  const PopulationGraph graph = web(40);  // rates of 0: nothing is busy
+  Plan plan = mapped(graph, kSmall);
+  const auto silent = relieve(plan);
+  ASSERT_TRUE(silent.ok());
+  EXPECT_EQ(silent->trees_moved, 0U);
+  std::vector<double> packets(plan.slices.size(), 3.0);
+  const auto busy = relieve(plan, {.slice_packets = packets});
+  ASSERT_TRUE(busy.ok());
+  EXPECT_GT(busy->before, 3.0);
+  EXPECT_LT(busy->after, busy->before);
+  EXPECT_EQ(test::faults_of(plan, graph), "");
 }
 
 }  // namespace
