@@ -8,6 +8,7 @@
 #include "base/io/file.hpp"
 #include "cli/commands/energy_commands.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/page/machine.hpp"
 #include "cli/page/page.hpp"
 
 namespace spikeloom::cli {
@@ -20,7 +21,26 @@ struct ReportCommand {
   CommonOptions common;
 };
 
+/// Writes the page, and says where it is.
+Result<int> write_page(const ReportCommand& command, const std::string& page,
+                       const std::string& verdict, Console& console) {
+  SPIKELOOM_CHECK(io::write_file_atomic(command.out, page));
+  if (command.common.json) {
+    Value value = Value::map();
+    value.set("page", command.out).set("bytes", static_cast<std::uint64_t>(page.size()));
+    if (!verdict.empty()) value.set("verdict", verdict);
+    SPIKELOOM_CHECK(printed(console.print_json(value)));
+  } else {
+    SPIKELOOM_CHECK(printed(console.print(command.out + "\n")));
+  }
+  return kExitOk;
+}
+
 Result<int> report(const ReportCommand& command, Console& console) {
+  if (is_machine_run(command.run)) {
+    SPIKELOOM_TRY(const MachineRun run, read_machine_run(command.run, command.number));
+    return write_page(command, machine_page(run), "", console);
+  }
   PageInput input;
   SPIKELOOM_TRY(input.source, read_energy_source(command.run));
   for (const std::string& name : command.tables) {
@@ -35,17 +55,7 @@ Result<int> report(const ReportCommand& command, Console& console) {
   if (std::filesystem::exists(command.run + "/recordings.h5", ignored)) {
     SPIKELOOM_TRY(input.recording, read_run_directory(command.run, command.number));
   }
-  const std::string page = run_page(input);
-  SPIKELOOM_CHECK(io::write_file_atomic(command.out, page));
-  if (command.common.json) {
-    Value value = Value::map();
-    value.set("page", command.out).set("bytes", static_cast<std::uint64_t>(page.size()));
-    value.set("verdict", input.reports.front().verdict);
-    SPIKELOOM_CHECK(printed(console.print_json(value)));
-  } else {
-    SPIKELOOM_CHECK(printed(console.print(command.out + "\n")));
-  }
-  return kExitOk;
+  return write_page(command, run_page(input), input.reports.front().verdict, console);
 }
 
 }  // namespace

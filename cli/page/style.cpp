@@ -9,10 +9,10 @@ std::string_view page_style() {
   return R"css(
 :root { color-scheme: light dark; --ink: #1c1e21; --dim: #5b6168; --paper: #ffffff;
   --panel: #f5f6f8;
-  --line: #d4d8dd; --link: #0b5cad; --bad: #a33c00; --mark: #0072b2; --ring: #ffffff;
+  --line: #d4d8dd; --link: #0b5cad; --bad: #a33c00; --mark: #0072b2; --over: #e69f00; --ring: #ffffff;
   --shade: rgba(0, 0, 0, .22); }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --dim: #a4abb3; --paper: #14171a;
-  --panel: #1e2226; --line: #3a4047; --link: #7db9f0; --bad: #ff9a5c; --mark: #56b4e9;
+  --panel: #1e2226; --line: #3a4047; --link: #7db9f0; --bad: #ff9a5c; --mark: #56b4e9; --over: #e69f00;
   --ring: #14171a;
   --shade: rgba(255, 255, 255, .3); } }
 * { box-sizing: border-box; }
@@ -88,6 +88,19 @@ svg .back { stroke-dasharray: 4 3; }
 .raster { width: 100%; height: 9rem; background: var(--panel); }
 .raster.rate { height: 4rem; }
 .raster path { stroke: var(--mark); fill: none; vector-effect: non-scaling-stroke; }
+svg.machine { width: 100%; margin: .5rem 0; }
+.f0 { fill: #0072b2; background-color: #0072b2; } .f1 { fill: #d55e00; background-color: #d55e00; }
+.f2 { fill: #009e73; background-color: #009e73; } .f3 { fill: #e69f00; background-color: #e69f00; }
+.f4 { fill: #56b4e9; background-color: #56b4e9; } .f5 { fill: #cc79a7; background-color: #cc79a7; }
+.f6 { fill: #f0e442; background-color: #f0e442; } .f7 { fill: #8a8f96; background-color: #8a8f96; }
+.f8 { fill: #4d5259; background-color: #4d5259; } .f9 { fill: #b8bdc4; background-color: #b8bdc4; }
+.f10 { fill: #7a5c00; background-color: #7a5c00; } .f11 { fill: #6a3d9a; background-color: #6a3d9a; }
+.hot { stroke: var(--mark); stroke-linecap: round; }
+.full { stroke: var(--bad); }
+.hotkey { background-color: var(--mark); } .fullkey, .badkey { background-color: var(--bad); }
+.overkey { background-color: var(--over); }
+.raster path.bad { stroke: var(--bad); } .raster path.over { stroke: var(--over); }
+.raster.heat path { vector-effect: none; stroke-width: 1.02; }
 .axis { display: flex; justify-content: space-between; }
 .sources li { overflow-wrap: anywhere; font-size: .875rem; }
 footer { margin-top: 2rem; }

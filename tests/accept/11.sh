@@ -113,6 +113,36 @@ if ! $reduced; then
         --backend emulator --text "$text" --tokens 700 --cores 150 --quiet
 fi
 
+# --- deliverables beside the bars ----------------------------------------------------------------
+bar - 'links and routers by hand: contention, time-outs, reinjection' \
+    gtest unit_tests 'EmulatorPackets*'
+bar - 'feedback: trees round busy links, sweeps of slices and faults' \
+    gtest unit_tests 'Reliefs*:FaultSweeps*:Sweeps*'
+bar - 'as a user types it: run folder, --from-run, sweeps, page' \
+    gtest cli_tests 'CliPlanRun*:CliMap.*'
+digits=$shared/acceptance/nir
+"$binary" quantize "$digits/02_cnn/cnn_sinabs.nir" --dt 1e-3 -o "$work/cnn.sloom" --quiet
+"$binary" run "$work/cnn.sloom" --backend emulator --target spinnaker1:board --timing events \
+    --input "$digits/02_cnn/nmnist_test100/60001.bs2" --out "$work/cnn_run" --quiet >/dev/null
+"$binary" report "$work/cnn_run" -o "$work/cnn_run.html" --quiet >/dev/null
+figure 'Dead parts of a SpiNNaker1 board: yield, latency, energy' "$binary" map "$work/cnn.sloom" \
+    --target spinnaker1:board --from-run "$work/cnn_run" --fault-sweep 0,0.01,0.05,0.1 --quiet
+figure 'Slices of other sizes' "$binary" map "$work/cnn.sloom" --target spinnaker1:board \
+    --from-run "$work/cnn_run" --sweep 32,64,128,256 --quiet
+if ! $reduced && command -v chromium >/dev/null; then
+    for size in 1400,3600 390,5200; do
+        for scheme in dark light; do
+            # Chromium numbers the schemes: 0 is dark.
+            number=1
+            if [ "$scheme" = dark ]; then number=0; fi
+            chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars \
+                --window-size="$size" --blink-settings=preferredColorScheme="$number" \
+                --screenshot="$work/machine-${size%,*}-$scheme.png" \
+                "file://$PWD/$work/cnn_run.html" 2>/dev/null
+        done
+    done
+fi
+
 # --- 5: the gesture networks ---------------------------------------------------------------------
 clips=("$shared"/acceptance/gesture/clips/*.bs2)
 for model in lif egru; do
@@ -127,7 +157,7 @@ figure 'A tenth of the microcircuit on SpiNNaker1, 5,000 events/ms/core given (b
 
 # --- 7: nothing is lost silently -----------------------------------------------------------------
 bar 7 'dropped, late, overrun: counted and named; wrong images refused' \
-    gtest validation_tests 'EmulatedPlan*:*EmulatedLosses*:EmulatedRing16*'
+    gtest validation_tests 'EmulatedPlan*:*EmulatedLosses*:EmulatedCrowds*:EmulatedRing16*'
 
 {
     printf '# Acceptance: Emulator\n\n'

@@ -168,6 +168,99 @@ TEST_F(CliPlanRun, TheFolderHasTicksCoresAndLinksThatAddUpToTheRun) {
   EXPECT_EQ(again.code, cli::kExitUsage) << again.err;
 }
 
+TEST_F(CliPlanRun, TheFolderNamesWhatWasSentAndHowLinksWereUsed) {
+  const auto chip =
+      run({"run", "two.sloom", "--backend", "emulator", "--target", "spinnaker2", "--timing",
+           "events", "--input", "x.npy", "--steps", "8", "--out", "kept", "--json"});
+  ASSERT_EQ(chip.code, cli::kExitOk) << chip.err;
+  const Value value = chip.json();
+  EXPECT_EQ(text_at(value, {"timing"}), "events");
+  const double asleep = number_at(value, {"machine", "core_s", "asleep"});
+  const double slow = number_at(value, {"machine", "core_s", "slow"});
+  EXPECT_NEAR(asleep + slow,
+              number_at(value, {"cores"}) * number_at(value, {"machine", "sim_time_s"}), 1e-12);
+  double events = 0.0;
+  for (const Value& population : list_at(value, {"populations"})) {
+    events += number_at(population, {"events"});
+  }
+  EXPECT_GT(events, 0.0);
+  const std::string spikes = read_whole(path("kept/spikes.csv"));
+  EXPECT_TRUE(spikes.starts_with("recording,step,node,neuron,value\n")) << spikes;
+  EXPECT_GT(std::count(spikes.begin(), spikes.end(), '\n'), 1);
+  EXPECT_EQ(read_whole(path("kept/losses.csv")), "recording,kind,step,sent,node,neuron,x,y,core\n");
+  // The Plan that was run is there, and runs again.
+  const auto again = run(
+      {"run", "two.sloom", "--plan", "kept/plan.h5", "--input", "x.npy", "--steps", "8", "--json"});
+  ASSERT_EQ(again.code, cli::kExitOk) << again.err;
+  EXPECT_EQ(number_at(again.json(), {"machine", "packets"}),
+            number_at(value, {"machine", "packets"}));
+}
+
+/// A chip so slow that ticks overrun, one neuron a core or all on one.
+constexpr const char* kSlowChip =
+    "name = 'slow'\ntitle = 'slow'\ntopology = 'flat'\nsynapses = 'packed'\nsize = 'chip'\n"
+    "[sizes.chip]\nwidth = 1\nheight = 1\n[core.count]\nvalue = 40\nsource = 'x'\n"
+    "[core.clock]\nvalue = 1000\nsource = 'x'\n[tick.seconds]\nvalue = 0.05\nsource = 'x'\n"
+    "[cycles.neuron]\nvalue = 1\nsource = 'x'\n[cycles.synapse]\nvalue = 1\nsource = 'x'\n";
+
+TEST_F(CliPlanRun, LateRunsAreNamedAndMapTakesThemIntoAccount) {
+  write_whole(path("slow.toml"), kSlowChip);
+  // 24 inputs in every step, 24 neurons that hear them all: 24 + 24 x 24 cycles of 50.
+  std::vector<float> weights(24 * 24, 1.0F);
+  ASSERT_TRUE(
+      write_nir(chain({24}, {linear(24, 24, weights), relay(1.0F, 24)}, {24}), path("wide.nir"))
+          .ok());
+  ASSERT_EQ(run({"quantize", "wide.nir", "-o", "wide.sloom"}).code, cli::kExitOk);
+  ASSERT_TRUE(
+      io::write_npy(path("on.npy"), floats({6, 24}, std::vector<float>(6 * 24, 1.0F))).ok());
+  const std::vector<std::string> base = {"run",     "wide.sloom", "--backend", "emulator",
+                                         "--input", "on.npy",     "--json"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = base;
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  const auto waits = with({"--target", "./slow.toml", "--out", "waits"});
+  EXPECT_EQ(waits.code, cli::kExitOk) << waits.err;
+  EXPECT_TRUE(contains(waits.err, "longer than its tick")) << waits.err;
+  const auto late = with({"--target", "./slow.toml", "--real-time", "--out", "late"});
+  EXPECT_EQ(late.code, cli::kExitNo) << late.err;
+  EXPECT_GT(number_at(late.json(), {"machine", "late"}), 0);
+  EXPECT_TRUE(contains(read_whole(path("late/losses.csv")), ",late,"));
+  EXPECT_GT(read_whole(path("late/overruns.csv")).size(), 40U);
+
+  const auto mapped = run({"map", "wide.sloom", "--target", "./slow.toml", "--from-run", "waits",
+                           "-o", "better.h5", "--json"});
+  ASSERT_EQ(mapped.code, cli::kExitOk) << mapped.err;
+  EXPECT_TRUE(contains(mapped.err, "neurons a core")) << mapped.err;
+  // 600 cycles on one core: a core holds 24 x 0.9 x 50 / 600 neurons of 25 cycles each.
+  const auto better = with({"--plan", "better.h5", "--real-time"});
+  EXPECT_EQ(better.code, cli::kExitOk) << better.err;
+  EXPECT_EQ(number_at(better.json(), {"machine", "late"}), 0);
+  const auto other = run({"map", "two.sloom", "--target", "spinnaker2", "--from-run", "nowhere"});
+  EXPECT_EQ(other.code, cli::kExitFile) << other.err;
+}
+
+TEST_F(CliPlanRun, TheReportShowsTheMachine) {
+  ASSERT_EQ(run({"run", "two.sloom", "--backend", "emulator", "--target", "spinnaker1:board",
+                 "--cores", "3", "--input", "x.npy", "--steps", "8", "--out", "kept"})
+                .code,
+            cli::kExitOk);
+  const auto done = run({"report", "kept", "-o", "page.html"});
+  ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+  const std::string page = read_whole(path("page.html"));
+  for (const char* part : {"Placement", "Links", "Packets per tick", "Load of cores over time",
+                           "Energy by component", "Losses and missed deadlines"}) {
+    EXPECT_TRUE(contains(page, part)) << part;
+  }
+  const std::string said = check_page("page.html", "kept/run.json");
+  if (!contains(said, "No module named 'html5lib'") || running_in_ci()) {
+    EXPECT_TRUE(contains(said, "numbers equal")) << said;
+  }
+  const auto wrong = run({"report", "kept", "-o", "page.html", "--number", "7"});
+  EXPECT_EQ(wrong.code, cli::kExitUsage) << wrong.err;
+}
+
 TEST_F(CliPlanRun, RunsAPlanThatMapHasWritten) {
   ASSERT_EQ(run({"map", "two.sloom", "--target", "spinnaker2", "-o", "plan.h5"}).code,
             cli::kExitOk);

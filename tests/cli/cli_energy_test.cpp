@@ -25,15 +25,6 @@ class CliEnergy : public CliTest {
     save_array(path("input.npy"), {2, 1, 3, 3}, values);
   }
 
-  /// What tests/cli/page.py says of a page; `beside`: files with the numbers it has to show.
-  std::string check_page(const std::string& page, const std::string& beside = "") {
-    const std::string script = (source_dir() / "tests" / "cli" / "page.py").string();
-    const std::string command = "cd '" + folder().string() + "' && /usr/bin/python3 '" + script +
-                                "' " + page + " " + beside + " > said 2>&1";
-    EXPECT_NE(std::system(command.c_str()), -1);
-    return read_whole(path("said"));
-  }
-
   std::vector<std::string> example(std::vector<std::string> more) {
     std::vector<std::string> words = {"energy",  "example.sloom", "--dt",       "1e-3",
                                       "--input", "input.npy",     "--schedule", "rows"};

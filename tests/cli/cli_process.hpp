@@ -58,6 +58,15 @@ class CliTest : public testing::Test {
     std::filesystem::remove_all(folder_, ignored);
   }
 
+  /// What tests/cli/page.py says of a page; `beside`: files with the numbers it has to show.
+  std::string check_page(const std::string& page, const std::string& beside = "") {
+    const std::string script = (source_dir() / "tests" / "cli" / "page.py").string();
+    const std::string command = "cd '" + folder().string() + "' && /usr/bin/python3 '" + script +
+                                "' " + page + " " + beside + " > said 2>&1";
+    EXPECT_NE(std::system(command.c_str()), -1);
+    return read_whole(folder_ / "said");
+  }
+
   const std::filesystem::path& folder() const { return folder_; }
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
 

@@ -2,6 +2,7 @@
 """Checks a report page: valid HTML, nothing from elsewhere, and the numbers of its run.
 
     page.py PAGE.html RUN.json ENERGY.json
+    page.py PAGE.html RUN.json               the page of a run on an emulated machine
     page.py PAGE.html                        only that it is valid and whole
 """
 import json
@@ -25,6 +26,22 @@ def numbers_of(run):
     return totals
 
 
+def check_machine(tree, machine):
+    """Counts and joules of the page are those of the run."""
+    counts = {e.get("data-machine"): e.text for e in tree.iter() if e.get("data-machine")}
+    for key, text in counts.items():
+        assert text == f"{machine[key]:,}", (key, text, machine[key])
+    assert {"packets", "synaptic_events", "dropped", "late", "overruns"} <= set(counts), counts
+    joules = {e.get("data-joules-of"): float(e.get("data-joules"))
+              for e in tree.iter() if e.get("data-joules-of")}
+    for key, value in joules.items():
+        assert value == machine["energy_j"][key], (key, value)
+    if "energy_j" in machine:
+        total = machine["energy_j"]["total"]
+        assert abs(sum(joules.values()) - total) <= 1e-9 * total, (joules, total)
+    print(f"valid, {len(counts)} numbers equal, {len(joules)} energies equal")
+
+
 def main():
     text = open(sys.argv[1], encoding="utf-8").read()
     tree = html5lib.HTMLParser(strict=True).parse(text)  # raises on the first fault
@@ -42,6 +59,9 @@ def main():
 
     if len(sys.argv) == 2:
         print("valid")
+        return
+    if len(sys.argv) == 3:
+        check_machine(tree, json.load(open(sys.argv[2], encoding="utf-8"))["machine"])
         return
     run, energy = (json.load(open(name, encoding="utf-8")) for name in sys.argv[2:])
     totals, seen = numbers_of(run), 0
