@@ -196,9 +196,29 @@ TEST_F(CliPlanRun, TheFolderNamesWhatWasSentAndHowLinksWereUsed) {
             number_at(value, {"machine", "packets"}));
 }
 
+/// `count` inputs, and as many neurons that each hear all of them and fire for more than one.
+Network all_to_all(std::int64_t count) {
+  NetworkBuilder builder;
+  builder.add("in", node::Input{shape_tensor({count})});
+  node::Linear weights;
+  weights.weight = Tensor::full({count, count}, 1.0F);
+  builder.add("weights", weights);
+  node::If neurons;
+  neurons.r = Tensor::full({count}, 1.0F);
+  neurons.v_threshold = Tensor::full({count}, 1.0F);
+  builder.add("neurons", neurons);
+  builder.add("out", node::Output{shape_tensor({count})});
+  builder.connect("in", "weights");
+  builder.connect("weights", "neurons");
+  builder.connect("neurons", "out");
+  auto network = std::move(builder).build();
+  EXPECT_TRUE(network.ok());
+  return *std::move(network);
+}
+
 /// A chip so slow that ticks overrun, one neuron a core or all on one.
 constexpr const char* kSlowChip =
-    "name = 'slow'\ntitle = 'slow'\ntopology = 'flat'\nsynapses = 'packed'\nsize = 'chip'\n"
+    "name = 'slow'\ntitle = 'slow'\ntopology = 'mesh'\nsynapses = 'packed'\nsize = 'chip'\n"
     "[sizes.chip]\nwidth = 1\nheight = 1\n[core.count]\nvalue = 40\nsource = 'x'\n"
     "[core.clock]\nvalue = 1000\nsource = 'x'\n[tick.seconds]\nvalue = 0.05\nsource = 'x'\n"
     "[cycles.neuron]\nvalue = 1\nsource = 'x'\n[cycles.synapse]\nvalue = 1\nsource = 'x'\n";
@@ -206,10 +226,7 @@ constexpr const char* kSlowChip =
 TEST_F(CliPlanRun, LateRunsAreNamedAndMapTakesThemIntoAccount) {
   write_whole(path("slow.toml"), kSlowChip);
   // 24 inputs in every step, 24 neurons that hear them all: 24 + 24 x 24 cycles of 50.
-  std::vector<float> weights(24 * 24, 1.0F);
-  ASSERT_TRUE(
-      write_nir(chain({24}, {linear(24, 24, weights), relay(1.0F, 24)}, {24}), path("wide.nir"))
-          .ok());
+  ASSERT_TRUE(write_nir(all_to_all(24), path("wide.nir")).ok());
   ASSERT_EQ(run({"quantize", "wide.nir", "-o", "wide.sloom"}).code, cli::kExitOk);
   ASSERT_TRUE(
       io::write_npy(path("on.npy"), floats({6, 24}, std::vector<float>(6 * 24, 1.0F))).ok());
