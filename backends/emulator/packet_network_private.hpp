@@ -29,7 +29,6 @@
 #include <vector>
 
 #include "backends/emulator/packet_routes_private.hpp"
-#include "mapping/target.hpp"
 
 namespace spikeloom::emulator {
 
