@@ -83,4 +83,9 @@ double CsvTable::number(std::size_t row, std::size_t column) const {
   return error == std::errc() && end == cell.data() + cell.size() ? value : 0.0;
 }
 
+std::uint64_t whole_number(double value) {
+  constexpr double kMost = 9007199254740992.0;
+  return value > 0.0 ? static_cast<std::uint64_t>(std::min(value, kMost)) : 0;
+}
+
 }  // namespace spikeloom::cli

@@ -1,6 +1,7 @@
 #pragma once
 /// A CSV file with a header, as run folders have them: columns are found by name.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "base/result.hpp"
 
 namespace spikeloom::cli {
+
+/// The number as a count: 0 for less and for what is none, at most 2^53.
+std::uint64_t whole_number(double value);
 
 class CsvTable {
  public:

@@ -81,7 +81,7 @@ void add_map_flags(CLI::App& command, MapFlags& flags) {
   command.add_option("--faults", flags.faults, "TOML: dead chips, cores and links");
   command.add_option("--rates", flags.rates, "folder or run.json of a run: how often neurons fire");
   command.add_option("--from-run", flags.from_run,
-                     "folder of a run on the emulator: its rates, late cores and busy links");
+                     "folder of a run on the emulator: its rates, overfull cores and busy links");
   command
       .add_option("--rate", flags.rate, "events a neuron sends a tick, where no run says (0.05)")
       ->check(not_negative);

@@ -237,7 +237,7 @@ void add_mapped_flags(CLI::App& command, MappedFlags& flags) {
       ->group(kGroup);
   command
       .add_option("--tick", flags.tick_seconds, "s that a tick lasts (the target's tick.seconds)")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1e-9, 1e3))
       ->group(kGroup);
   command
       .add_option("--timing", flags.timing,

@@ -127,7 +127,9 @@ Result<StackRun> run_stack(const TextCommand& command, const MappedFlags& flags,
 Value stack_value(const TextCommand& command, const Program& program, const StackRun& run) {
   const double tokens = static_cast<double>(run.tokens);
   Value value = Value::map();
-  value.set("model", command.model).set("backend", "emulator").set("arithmetic", "integer");
+  value.set("model", command.model)
+      .set("backend", "emulator")
+      .set("arithmetic", command.run.arithmetic);
   value.set("target", run.plan.target.name).set("cores", run.plan.cores.size());
   value.set("tokens", run.tokens).set("window", run.window).set("steps", run.tokens);
   value.set("timing", to_string(run.timing));

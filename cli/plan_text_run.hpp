@@ -11,7 +11,7 @@ namespace spikeloom::cli {
 /// Feeds the text to the stack, token by token, a tick each (rounds: a layer after the other;
 /// --link-delay is of links out of neurons, and leaves these as they are), and says what a token
 /// and a window took; embedding and decoder, which are not on the chip, apart. `out` is a folder
-/// for the same tick by tick, or empty. kUnsupported: --prompt, another arithmetic than integer.
+/// for the same tick by tick, or empty. kUnsupported: --prompt, ring16 or double.
 Result<int> run_text_on_plan(TextCommand command, MappedFlags flags, const std::string& out,
                              Console& console);
 

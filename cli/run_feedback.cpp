@@ -51,25 +51,19 @@ Status read_cores(const std::string& folder, RunFeedback& feedback) {
     number[{plan.cores[c].chip, plan.cores[c].core}] = c;
   }
   feedback.wanted.assign(plan.cores.size(), 0.0);
-  feedback.late.assign(plan.cores.size(), 0);
-  feedback.overruns.assign(plan.cores.size(), 0);
   std::vector<double> sent(plan.cores.size(), 0.0);
   std::map<std::string, std::size_t> at;
-  for (const char* name : {"x", "y", "core", "sent", "late", "overruns", "most_wanted"}) {
+  for (const char* name : {"x", "y", "core", "sent", "most_wanted"}) {
     SPIKELOOM_TRY(at[name], table.column(name));
   }
   for (std::size_t row = 0; row < table.rows(); ++row) {
-    const auto whole = [&](const char* name) {
-      return static_cast<std::uint64_t>(std::max(0.0, table.number(row, at[name])));
-    };
+    const auto whole = [&](const char* name) { return whole_number(table.number(row, at[name])); };
     const auto width = static_cast<std::uint64_t>(plan.target.width);
     const auto found = number.find({static_cast<std::uint32_t>(whole("y") * width + whole("x")),
                                     static_cast<std::uint32_t>(whole("core"))});
     if (found == number.end()) return no_feedback(folder, "cores.csv has cores of another Plan");
     const std::uint32_t c = found->second;
     feedback.wanted[c] = std::max(feedback.wanted[c], table.number(row, at["most_wanted"]));
-    feedback.late[c] += whole("late");
-    feedback.overruns[c] += whole("overruns");
     sent[c] += table.number(row, at["sent"]);
   }
   for (const mapping::PlanSlice& slice : plan.slices) {

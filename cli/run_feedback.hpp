@@ -20,7 +20,6 @@ struct RunFeedback {
   std::vector<double> rates;          ///< events a neuron and tick, by population of the Plan
   std::vector<double> slice_packets;  ///< a tick, by slice
   std::vector<double> wanted;         ///< most cycles that a tick asked for, by core
-  std::vector<std::uint64_t> late, overruns;  ///< by core
 };
 
 /// From the folder of `run --backend emulator --out`. kFormat: another folder, or a damaged one.

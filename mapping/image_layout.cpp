@@ -136,9 +136,11 @@ Result<std::vector<ImageSynapse>> read_sparse(const BlockLayout& layout,
     }
     std::vector<ImageSynapse> all;
     for (std::uint64_t p = 0; p + 1 < pointers; ++p) {
+      const std::uint64_t begin = in.number(p * wide, wide);
       const std::uint64_t end = in.number((p + 1) * wide, wide);
-      if (end > count) return not_a_block("pointers");
-      for (std::uint64_t i = in.number(p * wide, wide); i < end; ++i) {
+      // Pointers that fall would give synapses twice, up to rows times their number.
+      if (begin > end || end > count || (p == 0 && begin != 0)) return not_a_block("pointers");
+      for (std::uint64_t i = begin; i < end; ++i) {
         all.push_back({static_cast<std::uint32_t>(p / layout.gates),
                        static_cast<std::uint32_t>(p % layout.gates),
                        static_cast<std::uint32_t>(in.number(targets + i * index, index)),

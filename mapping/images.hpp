@@ -9,15 +9,12 @@
 ///     dense       for each row: gates x targets weights, gate by gate; align
 ///     sparse      pointers of each row and gate, and the end for each gate (uint16, uint32 beyond
 ///                 65,535 synapses), align; targets (layout.index bytes), align; weights, align
-///     rows        for each row: layout.row bytes of header (uint32: plastic words 0, then
-///     synapses,
-///                 then plastic synapses 0), then words up to the longest row, 0 where it is
-///                 shorter: weight (int16) << 16 | delay (4 bits, ticks - 1) << 12 | gate << 8 |
-///                 target
-///     kernel      layout.kernel bytes of int16: first channel, row, column; channels, rows,
-///     columns
-///                 of the slice's box; then of rows and of columns stride, padding before, extent;
-///                 groups; taps; bytes of a weight. Then the channels' kernels, align
+///     rows        for each row: layout.row bytes of header (uint32: plastic words 0, synapses,
+///                 plastic synapses 0), then words up to the longest row, 0 where it is shorter:
+///                 weight (int16) << 16 | delay (4 bits, ticks - 1) << 12 | gate << 8 | target
+///     kernel      layout.kernel bytes of int16: first channel, row, column; channels, rows and
+///                 columns of the slice's box; then of rows and of columns stride, padding before,
+///                 extent; groups; taps; bytes of a weight. Then the channels' kernels, align
 ///     one-to-one  weights of the targets, align (nothing where they are connections alone)
 ///
 /// The word of `rows` is that of sPyNNaker without its type of synapse (weights have a sign here).

@@ -59,7 +59,7 @@ struct DeviceSequence : Sequence {
   }
 };
 
-/// What is used of cuBLAS, found when a device is opened: a program with CUDA starts without it.
+/// What is used of cuBLAS, found when it is first asked for: a program with CUDA starts without it.
 class Blas {
  public:
   ~Blas() {

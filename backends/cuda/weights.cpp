@@ -115,17 +115,20 @@ Status make(const op::Convolution& conv, const IntegerNode* integer, Machine& ma
   image.channels = static_cast<std::uint32_t>(channels);
   image.band = static_cast<std::uint32_t>(std::min(rows, kSumBytes / bytes(channels)));
   const auto span = [](std::int64_t kernel, std::int64_t dilation, std::int64_t stride) {
-    return static_cast<std::int32_t>(((kernel - 1) * dilation + stride) / stride);
+    return ((kernel - 1) * dilation + stride) / stride;
   };
-  image.row_span = span(conv.kernel.rows, conv.dilation.rows, conv.stride.rows);
-  image.column_span = span(conv.kernel.columns, conv.dilation.columns, conv.stride.columns);
-  if (image.row_span > 255 || image.column_span > 255) {
+  const std::int64_t row_span = span(conv.kernel.rows, conv.dilation.rows, conv.stride.rows);
+  const std::int64_t column_span =
+      span(conv.kernel.columns, conv.dilation.columns, conv.stride.columns);
+  if (row_span > 255 || column_span > 255) {
     return Error{.code = ErrorCode::kUnsupported,
                  .what = "a convolution's kernel is too large for cuda",
                  .expected = "an input that reaches up to 255 outputs along each axis",
-                 .got = fmt::format("{} x {}", image.row_span, image.column_span)};
+                 .got = fmt::format("{} x {}", row_span, column_span)};
   }
-  const std::int64_t classes = std::int64_t{image.row_span} * image.column_span;
+  image.row_span = static_cast<std::int32_t>(row_span);
+  image.column_span = static_cast<std::int32_t>(column_span);
+  const std::int64_t classes = row_span * column_span;
   image.threads_per_channel = static_cast<std::uint32_t>(
       std::clamp<std::int64_t>(classes, (kLeastThreads + channels - 1) / channels,
                                std::max<std::int64_t>(kMostThreads / channels, 1)));

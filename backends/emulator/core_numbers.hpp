@@ -52,7 +52,6 @@ class CoreNumbers {
   /// Program has to stay.
   static Result<CoreNumbers> of(const Program& program, Arithmetic arithmetic);
 
-  Arithmetic arithmetic() const { return arithmetic_; }
   bool is_ring() const { return arithmetic_ == Arithmetic::kRing16; }
   WordFormat format() const { return {arithmetic_ == Arithmetic::kFloat32}; }
 

@@ -125,6 +125,8 @@ bool PacketNetwork::take_next(Chip& chip, std::uint32_t number) {
     chip.held = chip.inputs[from].front();
     chip.inputs[from].pop();
     chip.turn = (from + 1) % (kOwn + 1);
+    // Before a waiting link is let in: that asks when the router is free.
+    chip.free_at = now_ + router_;
     if (from != kOwn) {
       // Room for what the link behind this input may hold: the neighbour's link towards here.
       const std::uint32_t other = routes_.behind(number * kLinkDirections + from);
@@ -149,7 +151,6 @@ void PacketNetwork::route(std::uint32_t number) {
       arrivals_.push_back({copies_[copy].packet, way.delivered[i], now_ + latency_});
     }
   }
-  chip.free_at = now_ + router_;
   if (place(number, copy)) {
     close(copy);
     const auto waits = [](const auto& input) { return !input.empty(); };

@@ -36,7 +36,7 @@ using Picoseconds = std::int64_t;
 /// Whole ones; what is longer than ten days is ten days.
 Picoseconds picoseconds(double seconds);
 
-/// A queue that takes no memory while it is empty, and little else: a large machine has many.
+/// A queue that takes no memory until it is used, and little then: a large machine has many.
 template <typename T>
 class Fifo {
  public:

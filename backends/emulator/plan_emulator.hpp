@@ -31,8 +31,7 @@
 /// How packets get into each other's way is one of two models (PlanOptions::timing):
 ///
 /// * `analytic` adds up: packets are there when they are sent, and a core is done when it has
-/// worked
-///   off all of them.
+///   worked off all of them.
 /// * `events` sends each through routers and links, one event after the other
 ///   (packet_network_private.hpp): a core begins with a packet when it has arrived and those before
 ///   it are done. Full outputs stop what is behind them, packets that wait too long are dropped,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -89,6 +90,19 @@ Status PlanEmulator::State::find_words() {
 /// Adds up the events of each input neuron.
 Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
   for (const PlacedEvent& event : input) {
+    const bool is_carried = words_are.is_real
+                                ? std::abs(event.value) <= double{std::numeric_limits<float>::max()}
+                                : event.value == std::trunc(event.value) &&
+                                      std::abs(event.value) <= double{kEventLimit};
+    if (!is_carried) {
+      return Error{
+          .code = ErrorCode::kShape,
+          .what = "an event's value is no number that a packet carries",
+          .where = fmt::format("tick {}, node {}, element {}", tick, event.node, event.index),
+          .expected = words_are.is_real ? "a finite float32"
+                                        : fmt::format("an integer within +-{}", kEventLimit),
+          .got = fmt::format("{}", event.value)};
+    }
     const auto is_word = [&](const WordInput& w) { return w.source == event.node; };
     if (event.node < program.nodes.size() && event.index < program.nodes[event.node].out_size &&
         std::any_of(words.begin(), words.end(), is_word)) {
@@ -101,15 +115,6 @@ Status PlanEmulator::State::take_input(std::span<const PlacedEvent> input) {
           .code = ErrorCode::kShape,
           .what = "an event lies outside the inputs",
           .where = fmt::format("tick {}, node {}, element {}", tick, event.node, event.index)};
-    }
-    if (!words_are.is_real &&
-        (event.value != std::trunc(event.value) || std::abs(event.value) > double{kEventLimit})) {
-      return Error{
-          .code = ErrorCode::kShape,
-          .what = "an event's value is no integer that a packet carries",
-          .where = fmt::format("tick {}, node {}, element {}", tick, event.node, event.index),
-          .expected = fmt::format("an integer within +-{}", kEventLimit),
-          .got = fmt::format("{}", event.value)};
     }
   }
   for (const PlacedEvent& event : input) {

@@ -51,11 +51,11 @@ Status check_slices(const Plan& plan, const mapping::PlanPopulation& population)
   }
   if (next != size) return wrong("slices that do not cover their population", where);
   if (population.order.empty()) return {};
+  const char* no_permutation = "an order that is no permutation of the neurons";
+  if (population.order.size() != size) return wrong(no_permutation, where);
   std::vector<char> met(size, 0);
   for (const std::uint32_t neuron : population.order) {
-    if (population.order.size() != size || neuron >= size || met[neuron] != 0) {
-      return wrong("an order that is no permutation of the neurons", where);
-    }
+    if (neuron >= size || met[neuron] != 0) return wrong(no_permutation, where);
     met[neuron] = 1;
   }
   return {};

@@ -88,7 +88,8 @@ class Placer {
       made.sums = static_cast<std::uint32_t>(pool->kernel.rows * pool->kernel.columns);
     }
     if (numbers_.is_ring()) {
-      find_slot_nodes(node, made.slot_nodes);
+      std::vector<char> seen(program_.nodes.size(), 0);
+      find_slot_nodes(node, seen, made.slot_nodes);
       made.words = 2 * static_cast<std::uint32_t>(made.slot_nodes.size() + 1);
     }
     made.slice.resize(size);
@@ -106,19 +107,20 @@ class Placer {
     return {};
   }
 
-  /// Weight nodes between a population and those that reach it.
-  void find_slot_nodes(std::uint32_t node, std::vector<std::uint32_t>& found) const {
+  /// Weight nodes between a population and those that reach it. A plan made for another network may
+  /// lack the population that closes a cycle, hence `seen`.
+  void find_slot_nodes(std::uint32_t node, std::vector<char>& seen,
+                       std::vector<std::uint32_t>& found) const {
     for (const Link& link : program_.nodes[node].inputs) {
       const std::uint32_t source = link.source;
       if (is_population_[source] != 0 &&
           !std::holds_alternative<op::Output>(program_.nodes[source].operation)) {
         continue;
       }
-      if (is_weight_operation(program_.nodes[source].operation) &&
-          std::find(found.begin(), found.end(), source) == found.end()) {
-        found.push_back(source);
-      }
-      find_slot_nodes(source, found);
+      if (seen[source] != 0) continue;
+      seen[source] = 1;
+      if (is_weight_operation(program_.nodes[source].operation)) found.push_back(source);
+      find_slot_nodes(source, seen, found);
     }
   }
 
@@ -192,6 +194,12 @@ class Placer {
         SPIKELOOM_CHECK(add_way(link.source));
         continue;
       }
+      if (hops_.size() > program_.nodes.size()) {
+        return Error{.code = ErrorCode::kShape,
+                     .what = "the plan lacks a population in a cycle of this network",
+                     .where = fmt::format("node \"{}\"", program_.nodes[at].name),
+                     .next = "map this network anew"};
+      }
       SPIKELOOM_CHECK(add_bias(link.source));
       hops_.push_back({link.source, nullptr});
       SPIKELOOM_CHECK(follow_inputs(link.source));
@@ -245,6 +253,9 @@ class Placer {
     nodes_.enter(hops_.front().node, terms);
     const PlacedPopulation& target = target_population();
     for (const Term& term : terms) {
+      if (!format_.holds(term.weight)) {
+        return unsupported_node(program_.nodes[node], "a bias beyond 32 bits");
+      }
       const auto [core_number, sum] = place_of(target, term.index);
       PlacedCore& core = made_.cores[core_number];
       const Word value = format_.of(term.weight);

@@ -136,6 +136,13 @@ Result<std::shared_ptr<Ranks>> join_ranks() {
   // The engine's threads call MPI, one at a time.
   SPIKELOOM_CHECK(
       checked(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "starting MPI"));
+  if (provided < MPI_THREAD_SERIALIZED) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "this MPI takes calls of one thread only",
+                 .expected = "MPI_THREAD_SERIALIZED",
+                 .got = "level " + std::to_string(provided),
+                 .next = "use an MPI built with threads, as Debian's Open MPI is"};
+  }
   return std::shared_ptr<Ranks>(std::make_shared<MpiRanks>());
 }
 

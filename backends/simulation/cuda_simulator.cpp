@@ -45,10 +45,15 @@ Result<Slice> whole_slice(const Network& network) {
       return unsupported("cuda has no Poisson stimuli", "one");
     }
   }
+  if (neuron_count(network) > static_cast<std::int64_t>(kSegment)) {
+    return unsupported(fmt::format("cuda simulates 1 to {} neurons", kSegment),
+                       std::to_string(neuron_count(network)));
+  }
   std::vector<Slice> slices = make_slices(network, 0, 1, 1, true);
   if (slices.size() == 1 && network.populations.size() < 256) return std::move(slices[0]);
   return unsupported(
-      fmt::format("cuda simulates 1 to {} neurons of up to 255 populations", kSegment),
+      fmt::format("cuda simulates 1 to {} neurons of up to 255 populations, each rounded up to {}",
+                  kSegment, kBlock),
       fmt::format("{} of {}", neuron_count(network), network.populations.size()));
 }
 
@@ -136,6 +141,8 @@ Status DeviceSimulator::build_neurons() {
     populations_.push_back({made.decay, made.gain, 0.0F, made.current_decay, made.threshold,
                             made.reset, made.refractory_steps});
     shortest_refractory = std::min(shortest_refractory, made.refractory_steps);
+    // In float the two may have become one number: then a neuron fires again at once.
+    if (made.reset >= made.threshold) shortest_refractory = 0;
     std::ranges::copy(made.initial,
                       membrane.begin() + static_cast<std::ptrdiff_t>(part.accumulator));
     std::fill_n(countdown.begin() + static_cast<std::ptrdiff_t>(part.accumulator), part.size, 0);

@@ -216,21 +216,29 @@ Result<int> fit_network(const MapCommand& command, Console& console) {
 void add_map_network(CLI::App& map, Chosen& chosen) {
   const auto command = std::make_shared<MapCommand>();
   add_map_flags(map, command->flags);
-  map.add_option("-o,--out", command->out, "write the Plan (.json: JSON, else HDF5)");
-  map.add_option("--images", command->images,
-                 "write the synapses of every core as they lie in its memory into this folder");
+  auto* out = map.add_option("-o,--out", command->out, "write the Plan (.json: JSON, else HDF5)");
+  auto* images =
+      map.add_option("--images", command->images,
+                     "write the synapses of every core as they lie in its memory into this folder");
   map.add_option("--from", command->from,
                  "mend this Plan of an earlier network or machine: keys and places stay");
   map.add_option("--diff", command->diff, "say what two Plans differ in, instead")->expected(2);
-  map.add_option("--sweep", command->sweep,
-                 "map with each of these neurons a core, and compare: 64,128,256")
-      ->delimiter(',');
-  map.add_option("--fault-sweep", command->fault_sweep,
-                 "map onto machines with these shares of dead cores and links: 0.01,0.05,0.1")
-      ->delimiter(',')
-      ->check(CLI::Range(0.0, 1.0));
+  auto* sweep = map.add_option("--sweep", command->sweep,
+                               "map with each of these neurons a core, and compare: 64,128,256")
+                    ->delimiter(',')
+                    ->excludes(out)
+                    ->excludes(images);
+  auto* fault_sweep =
+      map.add_option("--fault-sweep", command->fault_sweep,
+                     "map onto machines with these shares of dead cores and links: 0.01,0.05,0.1")
+          ->delimiter(',')
+          ->check(CLI::Range(0.0, 1.0))
+          ->excludes(sweep)
+          ->excludes(out)
+          ->excludes(images);
   map.add_option("--trials", command->trials, "machines that --fault-sweep draws a share (20)")
-      ->check(CLI::Range(1, 100000));
+      ->check(CLI::Range(1, 100000))
+      ->needs(fault_sweep);
   add_common_flags(map, command->common);
   map.callback([command, &map, &chosen] {
     if (!map.get_subcommands().empty()) return;

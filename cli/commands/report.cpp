@@ -37,8 +37,11 @@ Result<int> write_page(const ReportCommand& command, const std::string& page,
 }
 
 Result<int> report(const ReportCommand& command, Console& console) {
-  if (is_machine_run(command.run)) {
-    SPIKELOOM_TRY(const MachineRun run, read_machine_run(command.run, command.number));
+  const std::filesystem::path path(command.run);
+  const std::string folder =
+      path.extension() == ".json" ? path.parent_path().string() : command.run;
+  if (is_machine_run(folder)) {
+    SPIKELOOM_TRY(const MachineRun run, read_machine_run(folder, command.number));
     return write_page(command, machine_page(run), "", console);
   }
   PageInput input;

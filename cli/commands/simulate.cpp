@@ -149,6 +149,12 @@ Status check_flags(const SimulateNetworkCommand& command) {
   if (command.record_first > 0 && command.record.empty()) {
     return Error{.what = "--record-first without a population", .next = "name it with --record"};
   }
+  if (!command.layers.empty() &&
+      !(command.record.empty() && command.out.empty() && command.save.empty() &&
+        command.load.empty() && !command.raster)) {
+    return Error{.what = "--layers writes the network and simulates nothing",
+                 .next = "leave out --record, --raster, --out, --save and --load"};
+  }
   if (command.backend == "cpu") return {};
   for (const auto& [given, flag] :
        {std::pair(command.procedural, "--procedural"), std::pair(command.in_double, "--double"),

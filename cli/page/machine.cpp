@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/build_info.hpp"
+#include "cli/csv_table.hpp"
 #include "cli/page/page.hpp"
 #include "cli/table.hpp"
 #include "energy/comparison.hpp"
@@ -33,7 +34,7 @@ std::string text_of(const Value& run, const char* key) {
   return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
 }
 
-std::string whole(double value) { return with_commas(static_cast<std::uint64_t>(value)); }
+std::string whole(double value) { return with_commas(whole_number(value)); }
 
 /// A count of the machine that programs find by its name.
 std::string count(const Value& run, const char* key) {

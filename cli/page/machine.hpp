@@ -15,8 +15,8 @@ namespace spikeloom::cli {
 
 /// A core of the run.
 struct MachineCore {
-  std::uint64_t packets = 0, synaptic_events = 0, sent = 0, overruns = 0, late = 0;
-  double cycles = 0.0, most_cycles = 0.0;
+  std::uint64_t packets = 0, synaptic_events = 0, overruns = 0, late = 0;
+  double most_cycles = 0.0;
 };
 
 /// A directed link that packets crossed.
@@ -39,6 +39,7 @@ struct MachineRun {
   Value run;
   mapping::Plan plan;
   std::vector<MachineTick> ticks;
+  double seconds = 0.0;                  ///< that the recording took on the machine
   std::vector<std::vector<float>> load;  ///< cycles, by tick and core
   std::vector<MachineCore> cores;
   std::vector<MachineLink> links;

@@ -168,10 +168,6 @@ std::string links_part(const MachineRun& run) {
   constexpr std::array<Point, 6> kStep = {{{1, 0}, {1, 1}, {0, 1}, {-1, 0}, {-1, -1}, {0, -1}}};
   const double lean = run.plan.target.topology == mapping::Topology::kHex ? kPitch / 2 : 0.0;
   std::uint64_t most = 1;
-  double total_seconds = 0.0;
-  if (const Value* machine = run.run.find("machine")) {
-    if (const Value* seconds = machine->find("sim_time_s")) total_seconds = seconds->number();
-  }
   for (const MachineLink& link : run.links) most = std::max(most, link.packets);
   std::string made = fmt::format(
       "<p>Each half line is a link, seen from the chip that sends; the stronger, the more packets. "
@@ -187,7 +183,8 @@ std::string links_part(const MachineRun& run) {
   });
   const auto width = static_cast<std::uint32_t>(run.plan.target.width);
   const auto name = [&](const MachineLink& link) {
-    return fmt::format("chip ({}, {}) {}", link.chip % width, link.chip / width, link.direction);
+    return fmt::format("chip ({}, {}) {}", link.chip % width, link.chip / width,
+                       escaped(link.direction));
   };
   for (const MachineLink* link : by_load) {
     const auto d = static_cast<std::size_t>(
@@ -214,8 +211,8 @@ std::string links_part(const MachineRun& run) {
   for (auto link = by_load.rbegin(); link != by_load.rend() && rows.size() < 10; ++link) {
     const MachineLink& one = **link;
     rows.push_back({name(one), with_commas(one.packets), with_commas(one.most_in_a_tick),
-                    one.busy_seconds > 0.0 && total_seconds > 0.0
-                        ? fmt::format("{:.3g} %", 100.0 * one.busy_seconds / total_seconds)
+                    one.busy_seconds > 0.0 && run.seconds > 0.0
+                        ? fmt::format("{:.3g} %", 100.0 * one.busy_seconds / run.seconds)
                         : "–",
                     with_commas(one.timed_out)});
   }

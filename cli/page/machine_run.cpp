@@ -36,7 +36,7 @@ class Rows {
     return table_.number(rows_[i], at_.at(column));
   }
   std::uint64_t whole(std::size_t i, const char* column) const {
-    return static_cast<std::uint64_t>(std::max(0.0, number(i, column)));
+    return whole_number(number(i, column));
   }
   std::string text(std::size_t i, const char* column) const {
     return table_.text(rows_[i], at_.at(column));
@@ -52,9 +52,11 @@ class Rows {
 };
 
 Status read_ticks(const std::string& folder, MachineRun& run) {
-  SPIKELOOM_TRY(const Rows ticks, Rows::read(folder + "/ticks.csv", run.recording,
-                                             {"packets", "dropped", "late", "overruns"}));
+  SPIKELOOM_TRY(const Rows ticks,
+                Rows::read(folder + "/ticks.csv", run.recording,
+                           {"packets", "dropped", "late", "overruns", "seconds"}));
   for (std::size_t i = 0; i < ticks.size(); ++i) {
+    run.seconds += ticks.number(i, "seconds");
     run.ticks.push_back({ticks.number(i, "packets"),
                          ticks.number(i, "dropped") + ticks.number(i, "late"),
                          ticks.number(i, "overruns")});
@@ -77,15 +79,20 @@ Status read_ticks(const std::string& folder, MachineRun& run) {
 }
 
 Status read_parts(const std::string& folder, MachineRun& run) {
-  SPIKELOOM_TRY(const Rows cores, Rows::read(folder + "/cores.csv", run.recording,
-                                             {"packets", "synaptic_events", "sent", "overruns",
-                                              "late", "cycles", "most_cycles"}));
-  run.cores.resize(run.plan.cores.size());
-  for (std::size_t c = 0; c < std::min(cores.size(), run.cores.size()); ++c) {
-    run.cores[c] = {cores.whole(c, "packets"),     cores.whole(c, "synaptic_events"),
-                    cores.whole(c, "sent"),        cores.whole(c, "overruns"),
-                    cores.whole(c, "late"),        cores.number(c, "cycles"),
-                    cores.number(c, "most_cycles")};
+  SPIKELOOM_TRY(const Rows cores,
+                Rows::read(folder + "/cores.csv", run.recording,
+                           {"packets", "synaptic_events", "overruns", "late", "most_cycles"}));
+  if (cores.size() != run.plan.cores.size()) {
+    return Error{.code = ErrorCode::kFormat,
+                 .what = "cores.csv has other cores than the Plan",
+                 .where = folder,
+                 .expected = fmt::format("{}", run.plan.cores.size()),
+                 .got = fmt::format("{}", cores.size())};
+  }
+  for (std::size_t c = 0; c < cores.size(); ++c) {
+    run.cores.push_back({cores.whole(c, "packets"), cores.whole(c, "synaptic_events"),
+                         cores.whole(c, "overruns"), cores.whole(c, "late"),
+                         cores.number(c, "most_cycles")});
   }
   SPIKELOOM_TRY(const Rows links, Rows::read(folder + "/links.csv", run.recording,
                                              {"x", "y", "direction", "packets", "most_in_a_tick",
@@ -147,6 +154,11 @@ Result<MachineRun> read_machine_run(const std::string& folder, std::size_t numbe
   SPIKELOOM_TRY(const std::string text, io::read_text_file(folder + "/run.json"));
   SPIKELOOM_TRY(run.run, io::parse_json(text, folder + "/run.json"));
   SPIKELOOM_TRY(run.plan, mapping::read_plan(folder + "/plan.h5"));
+  if (run.plan.cores.empty() || run.plan.populations.empty() || run.plan.target.width < 1) {
+    return Error{.code = ErrorCode::kFormat,
+                 .what = "the Plan has no machine, no core or no population",
+                 .where = folder + "/plan.h5"};
+  }
   const Value* model = run.run.find("model");
   if (model == nullptr || model->as_string() == nullptr || run.run.find("machine") == nullptr) {
     return Error{.code = ErrorCode::kFormat,

@@ -10,6 +10,7 @@
 
 #include "snn/simulation/connectivity.hpp"
 #include "snn/simulation/draws.hpp"
+#include "snn/simulation/neuron_equations.hpp"
 
 namespace spikeloom {
 namespace {
@@ -65,6 +66,11 @@ Result<Neurons> neurons_of(const sim::Network& network, std::uint32_t p) {
                          "one tau_syn, at most a tenth of tau_m");
     }
     made.per_weight = excitatory / capacity;
+  } else {
+    SPIKELOOM_TRY(const double lowest, shared(network, p, "V_min"));
+    if (lowest != sim::kUnbounded) {
+      return unsupported("the membrane is bounded from below", population.name, "no V_min");
+    }
   }
   if (reset != made.rest) {
     return unsupported("the reset is not at rest", population.name, "V_reset = E_L");
@@ -184,7 +190,7 @@ Result<Network> layers_of(const sim::Network& network) {
     SPIKELOOM_TRY(const double delay, mean_delay(projection));
     std::string& node = delays[{projection.source, delay}];
     if (node.empty()) {
-      node = fmt::format("{} {:g} ms", source, delay);
+      node = fmt::format("{} {} ms", source, delay);
       // The link that leaves the neurons takes the other step.
       builder.add(node, node::Delay{one(std::max(delay - network.dt, 0.0))});
       builder.connect(source, node);

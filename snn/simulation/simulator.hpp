@@ -20,7 +20,8 @@
 namespace spikeloom::simulation {
 
 /// Called after each step with the neurons that fired in it, numbers of the network, ascending;
-/// also when there are none. Returning false ends advance() after this step.
+/// also when there are none. Returning false ends advance() after this step. Called by any thread
+/// of the simulator, one at a time; must not throw.
 using SpikeSink = std::function<bool(std::int64_t step, std::span<const std::uint32_t> neurons)>;
 
 /// Since the simulator was made or loaded.

@@ -14,8 +14,7 @@ namespace {
 
 namespace sim = simulation;
 
-/// 40 excitatory neurons under a current and 10 inhibitory ones that they drive; no refractory
-/// time.
+/// 40 excitatory neurons under a current and 10 inhibitory ones that they drive.
 sim::Network small_network() {
   sim::Network network;
   const std::map<std::string, sim::Distribution> common = {
@@ -76,8 +75,10 @@ TEST(SimulationLayers, WhatHasNoLayersIsNamed) {
   varied.populations[0].parameters["tau_m"] = sim::Normal{10.0, 1.0, 5.0};
   sim::Network uniform = small_network();
   uniform.projections[1].delay = sim::Uniform{0.1, 3.0};
+  sim::Network bounded = small_network();
+  bounded.populations[0].parameters["V_min"] = sim::Constant{-90.0};
   const std::vector<std::pair<sim::Network, std::string>> cases = {
-      {delta, "I"}, {driven, "stimuli"}, {varied, "E"}, {uniform, "E to I"}};
+      {bounded, "E"}, {delta, "I"}, {driven, "stimuli"}, {varied, "E"}, {uniform, "E to I"}};
   for (const auto& [network, where] : cases) {
     const auto layers = layers_of(network);
     ASSERT_FALSE(layers.ok()) << where;

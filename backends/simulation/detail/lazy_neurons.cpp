@@ -13,7 +13,6 @@ namespace {
 /// digit of anything it is added to.
 constexpr double kForgotten = 40.0;
 constexpr double kMostSteps = 1 << 16;
-constexpr double kMostRefractory = 65535.0;
 /// Steps beyond which a checkpoint does not tell how long ago a neuron moved.
 constexpr std::uint32_t kLongAgo = 1U << 29;
 

@@ -264,7 +264,9 @@ bool has_whole_currents(const Network& network, std::uint32_t population, bool i
   for (const auto& info : IafPscExp::kParameters) {
     if (!info.initial && !is_uniform(network, population, info.name)) return false;
   }
-  double tau = 0.0;
+  double tau = 0.0, t_ref = 0.0;
+  parameter_values(network, population, "t_ref", 0, std::span(&t_ref, 1));
+  if (detail::refractory_steps(t_ref, network.dt) > kMostRefractory) return false;
   parameter_values(network, population, "tau_syn_ex", 0, std::span(&tau, 1));
   return std::exp(-network.dt / tau) <= kSlowestWholeDecay;
 }

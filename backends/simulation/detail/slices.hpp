@@ -17,6 +17,8 @@ inline constexpr int kTargetBits = 17;
 inline constexpr std::size_t kSegment = std::size_t{1} << kTargetBits;
 /// Neurons of a part are padded to whole blocks.
 inline constexpr std::size_t kBlock = 64;
+/// Steps of refractory time that neurons with whole numbers count; longer ones are kept as reals.
+inline constexpr double kMostRefractory = 65535.0;
 
 /// The neurons of one population in a slice.
 struct Part {
