@@ -176,16 +176,20 @@ Result<int> write_layers(const SimulateNetworkCommand& command, const simulation
   options.run_settings = Value::map();
   options.run_settings.set("discretisation", to_value(layers_discretisation(network)));
   SPIKELOOM_CHECK(write_model_file(layers, command.layers, options));
+  Value written = Value::map();
+  written.set("layers", command.layers);
+  std::string text = command.layers + "\n";
   const std::vector<float> noise = layers_noise(network);
   if (!noise.empty()) {
     const std::string path = command.layers + ".noise.npy";
     const auto count = static_cast<std::int64_t>(noise.size());
     SPIKELOOM_CHECK(io::write_npy(path, Tensor::of<float>({count}, noise)));
-    console.note(fmt::format("written: {}, for --input with --coding rate", path));
+    console.note(fmt::format("{} is for --input with --coding rate", path));
+    written.set("noise", path);
+    text += path + "\n";
   }
-  console.note(fmt::format(
-      "written: {}; every synapse has its projection's mean delay and gives its charge at once",
-      command.layers));
+  console.note("every synapse has its projection's mean delay and gives its charge at once");
+  SPIKELOOM_CHECK(printed(command.common.json ? console.print_json(written) : console.print(text)));
   return kExitOk;
 }
 
