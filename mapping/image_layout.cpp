@@ -77,6 +77,21 @@ std::vector<std::byte> sparse(const BlockLayout& layout, std::span<const ImageSy
   return out.take();
 }
 
+Status check_inside(const BlockLayout& layout, std::span<const ImageSynapse> synapses) {
+  for (const ImageSynapse& s : synapses) {
+    if (s.row < layout.rows && s.gate < layout.gates && s.target < layout.targets && s.delay > 0) {
+      continue;
+    }
+    return Error{.code = ErrorCode::kShape,
+                 .what = "a synapse outside its block",
+                 .expected = fmt::format("below row {}, gate {}, target {}; a delay of at least 1",
+                                         layout.rows, layout.gates, layout.targets),
+                 .got = fmt::format("row {}, gate {}, target {}, delay {}", s.row, s.gate, s.target,
+                                    s.delay)};
+  }
+  return {};
+}
+
 Result<std::vector<std::byte>> rows(const BlockLayout& layout,
                                     std::span<const ImageSynapse> synapses) {
   const std::vector<ImageSynapse> all = sorted(synapses);
@@ -91,8 +106,9 @@ Result<std::vector<std::byte>> rows(const BlockLayout& layout,
           .got = fmt::format("weight {}, target {}, {} ticks", s.weight, s.target, s.delay),
           .next = "spikeloom quantize makes weights integers"};
     }
-    ++length[s.row];
   }
+  SPIKELOOM_CHECK(check_inside(layout, all));
+  for (const ImageSynapse& s : all) ++length[s.row];
   const std::uint32_t word = constant(layout.constants.word_bytes);
   const std::uint32_t header = constant(layout.constants.row_bytes);
   if (word != 4 || header < 12) {
@@ -181,6 +197,8 @@ Result<std::vector<ImageSynapse>> read_rows(const BlockLayout& layout,
 
 Result<std::vector<std::byte>> encode(const BlockLayout& layout,
                                       std::span<const ImageSynapse> synapses) {
+  // rows() first names what no word holds.
+  if (layout.kind != BlockKind::kRows) SPIKELOOM_CHECK(check_inside(layout, synapses));
   switch (layout.kind) {
     case BlockKind::kDense:
       return dense(layout, synapses);

@@ -50,8 +50,8 @@ struct BlockLayout {
   TargetConstants constants = {};
 };
 
-/// kUnsupported, naming what: weights that no int16 holds in `rows`, a slice of more than 256
-/// targets or a delay beyond 16 ticks there.
+/// kShape: a synapse outside the layout. kUnsupported, naming what: weights that no int16 holds in
+/// `rows`, a slice of more than 256 targets or a delay beyond 16 ticks there.
 Result<std::vector<std::byte>> encode(const BlockLayout& layout,
                                       std::span<const ImageSynapse> synapses);
 /// What encode() was given, ordered by row, gate and target; of dense rows without zero weights.

@@ -75,11 +75,18 @@ void PacketNetwork::run(Picoseconds end) {
   while (!events_.empty() && events_.top().time < end) {
     const Event event = events_.top();
     events_.pop();
+    // Of a wait that is over: it must not move the time, from which later packets start.
+    if (event.kind == Kind::kTimeout && !waits(event)) continue;
     now_ = event.time;
     handle(event);
   }
   // Full buffers in a ring, and no time-out: nothing will ever move again.
   if (events_.empty() && open_ > 0) lose_what_is_stuck();
+}
+
+bool PacketNetwork::waits(const Event& timeout) const {
+  const Chip& chip = chips_[timeout.where];
+  return chip.holds && chip.wait == timeout.detail;
 }
 
 void PacketNetwork::handle(const Event& event) {
@@ -100,9 +107,7 @@ void PacketNetwork::handle(const Event& event) {
       deposit(event.where);
       break;
     case Kind::kTimeout:
-      if (chips_[event.where].holds && chips_[event.where].wait == event.detail) {
-        drop_held(event.where);
-      }
+      drop_held(event.where);
       break;
     case Kind::kReinject:
       reinject(event.where);

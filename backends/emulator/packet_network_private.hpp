@@ -129,6 +129,8 @@ class PacketNetwork {
   void push(Picoseconds time, Kind kind, std::uint32_t where, std::uint32_t detail = 0);
   std::uint32_t make_copy(std::uint32_t packet, std::uint32_t step);
   void close(std::uint32_t copy);
+  /// Whether a packet still waits for what this time-out is of.
+  bool waits(const Event& timeout) const;
   void handle(const Event& event);
   void route(std::uint32_t chip);
   bool take_next(Chip& chip, std::uint32_t number);

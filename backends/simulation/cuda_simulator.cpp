@@ -141,8 +141,6 @@ Status DeviceSimulator::build_neurons() {
     populations_.push_back({made.decay, made.gain, 0.0F, made.current_decay, made.threshold,
                             made.reset, made.refractory_steps});
     shortest_refractory = std::min(shortest_refractory, made.refractory_steps);
-    // In float the two may have become one number: then a neuron fires again at once.
-    if (made.reset >= made.threshold) shortest_refractory = 0;
     std::ranges::copy(made.initial,
                       membrane.begin() + static_cast<std::ptrdiff_t>(part.accumulator));
     std::fill_n(countdown.begin() + static_cast<std::ptrdiff_t>(part.accumulator), part.size, 0);

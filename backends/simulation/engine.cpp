@@ -430,11 +430,17 @@ Result<std::unique_ptr<Engine>> Engine::make(Network network, const EngineOption
   const int sharing = options.ranks == nullptr ? 1 : options.ranks->on_this_machine();
   const double limit =
       options.memory_limit > 0.0 ? options.memory_limit : available_memory() / sharing;
-  std::uint64_t refusals = limit > 0.0 && estimate.total() > limit ? 1 : 0;
+  const bool refuses = limit > 0.0 && estimate.total() > limit;
+  std::uint64_t refusals = refuses ? 1 : 0;
   if (options.ranks != nullptr) {
     SPIKELOOM_CHECK(options.ranks->add_up(std::span(&refusals, 1)));
   }
-  if (refusals > 0) {
+  if (refusals > 0 && !refuses) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "another rank has no room for its part of the network",
+                 .next = "simulate a smaller network, on more machines, or procedurally"};
+  }
+  if (refuses) {
     return Error{.code = ErrorCode::kResource,
                  .what = "the network does not fit into memory",
                  .expected = fmt::format("at most {:.0f} MB", limit / 1e6),

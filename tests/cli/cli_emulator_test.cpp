@@ -198,22 +198,7 @@ TEST_F(CliPlanRun, TheFolderNamesWhatWasSentAndHowLinksWereUsed) {
 
 /// `count` inputs, and as many neurons that each hear all of them and fire for more than one.
 Network all_to_all(std::int64_t count) {
-  NetworkBuilder builder;
-  builder.add("in", node::Input{shape_tensor({count})});
-  node::Linear weights;
-  weights.weight = Tensor::full({count, count}, 1.0F);
-  builder.add("weights", weights);
-  node::If neurons;
-  neurons.r = Tensor::full({count}, 1.0F);
-  neurons.v_threshold = Tensor::full({count}, 1.0F);
-  builder.add("neurons", neurons);
-  builder.add("out", node::Output{shape_tensor({count})});
-  builder.connect("in", "weights");
-  builder.connect("weights", "neurons");
-  builder.connect("neurons", "out");
-  auto network = std::move(builder).build();
-  EXPECT_TRUE(network.ok());
-  return *std::move(network);
+  return if_network(Tensor::full({count, count}, 1.0F), 1.0F);
 }
 
 /// A chip so slow that ticks overrun, one neuron a core or all on one.

@@ -18,21 +18,19 @@ inline Tensor floats(const Shape& shape, const std::vector<float>& values) {
   return Tensor::of<float>(shape, values);
 }
 
-/// in (2) -> weights [[1, 0], [0, 2]] -> IF(r 1, threshold 1.5) -> out (2).
-///
-/// Strictly above the threshold, then back to 0: with a 1 in every step, neuron 0 fires at every
-/// second step (1, 2 > 1.5) and neuron 1 at every step (2 > 1.5).
-inline Network two_if_network() {
+/// in -> weights (targets x sources) -> IF(r 1, one threshold for all) -> out.
+inline Network if_network(const Tensor& weights, float threshold) {
+  const std::int64_t targets = weights.shape()[0];
   NetworkBuilder builder;
-  builder.add("in", node::Input{shape_tensor({2})});
-  node::Linear weights;
-  weights.weight = floats({2, 2}, {1, 0, 0, 2});
-  builder.add("weights", weights);
+  builder.add("in", node::Input{shape_tensor({weights.shape()[1]})});
+  node::Linear linear;
+  linear.weight = weights;
+  builder.add("weights", linear);
   node::If neurons;
-  neurons.r = floats({2}, {1, 1});
-  neurons.v_threshold = floats({2}, {1.5, 1.5});
+  neurons.r = Tensor::full({targets}, 1.0F);
+  neurons.v_threshold = Tensor::full({targets}, threshold);
   builder.add("neurons", neurons);
-  builder.add("out", node::Output{shape_tensor({2})});
+  builder.add("out", node::Output{shape_tensor({targets})});
   builder.connect("in", "weights");
   builder.connect("weights", "neurons");
   builder.connect("neurons", "out");
@@ -40,6 +38,12 @@ inline Network two_if_network() {
   EXPECT_TRUE(network.ok());
   return *std::move(network);
 }
+
+/// in (2) -> weights [[1, 0], [0, 2]] -> IF(r 1, threshold 1.5) -> out (2).
+///
+/// Strictly above the threshold, then back to 0: with a 1 in every step, neuron 0 fires at every
+/// second step (1, 2 > 1.5) and neuron 1 at every step (2 > 1.5).
+inline Network two_if_network() { return if_network(floats({2, 2}, {1, 0, 0, 2}), 1.5F); }
 
 /// in (1) -> LIF(tau 10 ms, r 1, threshold 0.5): needs a time step, which the file does not hold.
 inline Network lif_network() {

@@ -1,6 +1,8 @@
 /// Simulated networks on cuda (on the processor everywhere, and on a device where one is) beside
 /// the engine: the same spikes, states and counts.
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "backends/cuda/machine.hpp"
@@ -90,6 +92,28 @@ TEST(CudaSimulation, SpikesOfTheMicrocircuitAreTheEngines) {
   const auto network = make_microcircuit({.scale = 0.1});
   ASSERT_TRUE(network.ok()) << test::error_of(network);
   expect_same(*network, 600, 30);
+}
+
+/// A V_reset that a float does not tell from V_th is below it all the same: no neuron fires in its
+/// refractory time.
+TEST(CudaSimulation, AResetNextToTheThresholdKeepsTheRefractoryTime) {
+  Network network = driven();
+  network.populations[0].parameters["V_th"] = Constant{-50.0};
+  network.populations[0].parameters["V_reset"] = Constant{-50.000000001};
+  network.populations[0].parameters["t_ref"] = Constant{2.0};
+  network.populations[0].parameters["I_e"] = Constant{3000.0};  // fires again and again
+  expect_same(network, 200, 500);
+  const auto engine = Engine::make(network, {.threads = 1});
+  ASSERT_TRUE(engine.ok()) << test::error_of(engine);
+  std::map<std::uint32_t, std::int64_t> last;
+  for (const auto& [step, neuron] : run(**engine, 300)) {
+    if (neuron >= 300) continue;
+    const auto before = last.find(neuron);
+    if (before != last.end()) {
+      EXPECT_GT(step - before->second, 20) << neuron;
+    }
+    last[neuron] = step;
+  }
 }
 
 /// In the middle of a recorded sequence.

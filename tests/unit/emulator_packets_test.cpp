@@ -1,5 +1,6 @@
 /// Packets between chips, event by event: every time by hand.
 
+#include <algorithm>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -141,6 +142,34 @@ TEST(EmulatorPackets, AFullInputHoldsTheLink) {
   const auto turns = both.arrivals();
   // Both are there at 10: chip 1 takes one, and the other 100 later.
   EXPECT_EQ(turns.at({0, 7}) + turns.at({1, 7}), 10 + 110);
+}
+
+TEST(EmulatorPackets, ARouterTakesItsTimeAlsoWhenLinksWait) {
+  // Three from each side: both links are full when chip 1 takes its first.
+  mapping::Plan plan = machine(100, 0, 10);
+  plan.target.constants.link_input = 1;
+  Hand hand(plan);
+  const PacketRoute east = way(0, {kEast}, 7), west = way(2, {3}, 7);
+  for (int i = 0; i < 3; ++i) {
+    hand.send(east);
+    hand.send(west);
+  }
+  std::vector<double> times;
+  for (const auto& [packet, time] : hand.arrivals()) times.push_back(time);
+  std::sort(times.begin(), times.end());
+  EXPECT_EQ(times, (std::vector<double>{10, 110, 210, 310, 410, 510}));
+}
+
+TEST(EmulatorPackets, AWaitThatIsOverDoesNotDelayWhatIsSentLater) {
+  mapping::Plan plan = machine(1, 0, 10);
+  plan.target.constants.link_output = 1;
+  plan.target.constants.router_timeout = 500 * kMicro;
+  Hand hand(plan);
+  const PacketRoute east = way(0, {kEast}, 7);
+  for (int i = 0; i < 3; ++i) hand.send(east);
+  EXPECT_EQ(hand.arrivals().at({2, 7}), 30);  // it waited from 2 to 10, its time-out is at 502
+  hand.send(east, 100);
+  EXPECT_EQ(hand.arrivals().at({3, 7}), 110);
 }
 
 TEST(EmulatorPackets, WhatWaitsTooLongIsDroppedAndSentAgain) {

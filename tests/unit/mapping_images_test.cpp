@@ -56,6 +56,28 @@ TEST(Images, OfSparseRowsArePointersIndicesAndWeights) {
   auto wrong = *bytes;
   wrong[2] = std::byte{9};  // a pointer beyond the last synapse
   EXPECT_FALSE(decode(layout, wrong).ok());
+  // Pointers that do not begin at 0, or fall, name synapses twice or not at all.
+  for (const auto& [at, value] : {std::pair{0, 1}, std::pair{2, 4}}) {
+    auto falling = *bytes;
+    falling[static_cast<std::size_t>(at)] = static_cast<std::byte>(value);
+    EXPECT_FALSE(decode(layout, falling).ok()) << at;
+  }
+}
+
+TEST(Images, RefuseSynapsesOutsideTheirBlock) {
+  TargetConstants constants = packed();
+  constants.row_bytes = 12;
+  constants.word_bytes = 4;
+  for (const BlockKind kind : {BlockKind::kDense, BlockKind::kSparse, BlockKind::kRows}) {
+    const BlockLayout layout{.kind = kind, .rows = 2, .targets = 5, .constants = constants};
+    for (const ImageSynapse& outside :
+         {ImageSynapse{2, 0, 0, 1.0}, ImageSynapse{0, 1, 0, 1.0}, ImageSynapse{0, 0, 5, 1.0},
+          ImageSynapse{0, 0, 0, 1.0, 0}}) {
+      const auto bytes = encode(layout, std::span(&outside, 1));
+      ASSERT_FALSE(bytes.ok());
+      EXPECT_EQ(bytes.error().code, ErrorCode::kShape);
+    }
+  }
 }
 
 TEST(Images, OfRowsAreWordsPaddedToTheLongest) {

@@ -507,6 +507,7 @@ TEST(SimulationEngine, PredictsAndRefusesMemory) {
     const auto made = Engine::make(network, {.memory_limit = limit, .ranks = rank});
     ASSERT_FALSE(made.ok());
     EXPECT_EQ(made.error().code, ErrorCode::kResource);
+    EXPECT_EQ(made.error().what.starts_with("another rank"), rank->rank() == 1);
   });
 }
 

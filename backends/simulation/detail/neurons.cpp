@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "backends/simulation/detail/neuron_kernels.hpp"
 #include "event/aligned_buffer.hpp"
@@ -285,6 +286,10 @@ WholeCurrentParameters whole_current_parameters(const Network& network, const Pa
                               .standing_current = p.I_e,
                               .rest = p.E_L,
                               .refractory_steps = static_cast<std::int32_t>(c.refractory_steps)};
+  // The network has V_reset < V_th; floats may take both for one number, and neurons that have just
+  // fired would fire on.
+  made.reset =
+      std::min(made.reset, std::nextafter(made.threshold, -std::numeric_limits<float>::infinity()));
   for (std::size_t i = 0; i < static_cast<std::size_t>(part.size); ++i) {
     made.initial.push_back(static_cast<float>(IafPscExp::initial(parameters.of(i)).membrane));
   }
