@@ -108,12 +108,26 @@ class Activity:
     """Per layer: target fraction of units with an event, and strength of the pull towards it.
 
     The pull starts at the fraction `begin` of the run: from the first update on it silences units
-    before they carry anything.
+    before they carry anything. threshold_rate, from the same moment on, moves all thresholds of a
+    layer together: by rate * (fraction - target) an update, never below zero. So the smallest
+    events go first and the weights learn to do without them; 0 leaves thresholds as drawn.
     """
 
     target: tuple[float, ...] = ()
     strength: tuple[float, ...] = ()
+    threshold_rate: tuple[float, ...] = ()
     begin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Distillation: the target of a word is (1 - weight) of the word in the text and weight of
+    what another run's model expects there. That model reads the same windows without dropout,
+    its state carried, and does not change.
+    """
+
+    run: str = ""
+    weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -158,6 +172,7 @@ class Run:
     dropout_sparse: Dropout = field(default_factory=Dropout)
     prune: Prune = field(default_factory=Prune)
     activity: Activity = field(default_factory=Activity)
+    teacher: Teacher = field(default_factory=Teacher)
     quantise: Quantise = field(default_factory=Quantise)
     save: Save = field(default_factory=Save)
 
@@ -210,13 +225,22 @@ def _check(run: Run, where: str) -> None:
     need(run.prune.scope in ("global", "matrix"), "prune.scope: global or matrix")
     need(0 <= run.prune.sparsity < 1, "prune.sparsity is outside [0, 1)")
     need(run.save.compact_bits in (8, 12), "save.compact_bits: 8 or 12")
+    need(0 <= run.teacher.weight <= 1, "teacher.weight is outside [0, 1]")
+    need(
+        bool(run.teacher.run) == (run.teacher.weight > 0),
+        "teacher: give run and weight, or neither",
+    )
     need(0 <= run.train.h_reset <= 1, "train.h_reset is outside [0, 1]")
     for place in ("stack", "embedding"):
         kind = getattr(run.quantise, place)
         need(kind in ("none", "int8", "ternary"), f"quantise.{place}: {kind!r} is unknown")
-    for key in ("target", "strength"):
+    for key in ("target", "strength", "threshold_rate"):
         values = getattr(run.activity, key)
         need(len(values) in (0, layers), f"activity.{key}: expected 0 or {layers} numbers")
+    need(
+        bool(run.activity.target) or not any(run.activity.threshold_rate),
+        "activity.threshold_rate needs activity.target",
+    )
 
 
 def from_table(table: dict[str, Any], where: str = "run") -> Run:

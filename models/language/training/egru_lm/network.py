@@ -316,3 +316,18 @@ def activity_pulls(
             active.unbind(), activity.target, activity.strength, strict=True
         )
     ]
+
+
+def follow_targets(
+    theta: list[Tensor], active: Tensor, activity: Activity, switch: Tensor
+) -> None:
+    """Moves the thresholds of each layer by threshold_rate * (active fraction - target), in place.
+
+    Call it after backward(), which wants the thresholds of the forward pass.
+    """
+    rates = activity.threshold_rate or (0.0,) * len(theta)
+    for layer, share, target, rate in zip(
+        theta, active.unbind(), activity.target or rates, rates, strict=True
+    ):
+        if rate:
+            layer.add_((share - target) * rate * switch).clamp_(min=0)

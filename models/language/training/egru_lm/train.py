@@ -57,10 +57,14 @@ class Session:
             share = torch.from_numpy((counts + 1.0) / (counts + 1.0).sum())
             self.state.logical("decoder.bias").copy_(share.log())
         self.stop = False
-        inherited = self._start_from(out / run.init) if run.init else None
+        inherited = self._weights_of(out / run.init, self.state) if run.init else None
+        teacher = None
+        if run.teacher.run:
+            teacher = new_state(run, len(self.corpus.words), device)
+            self._weights_of(out / run.teacher.run, teacher)
         tokens = self._tokens("train")
         torch.manual_seed(run.seed)
-        self.trainer = Trainer(run, self.state, tokens, self.kernels)
+        self.trainer = Trainer(run, self.state, tokens, self.kernels, teacher)
         if inherited is not None:
             self.trainer.take_moments(*inherited)
         self.tested_at: set[float] = set()
@@ -69,25 +73,25 @@ class Session:
     def _tokens(self, part: str) -> Tensor:
         return torch.from_numpy(self.corpus.parts[part]).to(self.device)
 
-    def _start_from(self, folder: Path) -> tuple[Tensor, int]:
-        """Takes the weights of another run's last checkpoint; returns its moments and their age.
+    def _weights_of(self, folder: Path, state: State) -> tuple[Tensor, int]:
+        """Fills state from another run's last checkpoint; returns its moments and their age.
 
         Where only the weights file that ships is there, the moments start anew.
         """
         full, small = (checkpoint.newest(folder / kind) for kind in ("checkpoints", "compact"))
         weights = folder / f"{folder.name}.safetensors"
-        second = torch.zeros_like(self.state.flat)
+        second = torch.zeros_like(state.flat)
         if full is not None:
             tensors, meta = checkpoint.read(full)
-            self.state.flat.copy_(tensors["flat"])
+            state.flat.copy_(tensors["flat"])
             second.copy_(tensors["second"])
-            for i, theta in enumerate(self.state.theta, 1):
+            for i, theta in enumerate(state.theta, 1):
                 theta.copy_(tensors[f"theta{i}"])
         elif small is not None:
             tensors, meta = checkpoint.read(small)
-            compact.unpack(tensors, self.state, second)
+            compact.unpack(tensors, state, second)
         elif weights.is_file():
-            export.read_safetensors(weights, self.state)
+            export.read_safetensors(weights, state)
             return second, 0
         else:
             raise FileNotFoundError(

@@ -18,8 +18,9 @@ from .batching import Stream
 from .config import Run
 from .dense_torch import AdamConstants
 from .kernels import Kernels
+from .layer import Layer
 from .masks import interpolate
-from .network import Network, Rounding, State, activity_pulls
+from .network import Network, Rounding, State, activity_pulls, follow_targets
 
 OPERANDS = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -30,9 +31,19 @@ def wide_type(name: str) -> torch.dtype:
 
 
 class Trainer:
-    """Trains `state` in place on `tokens` (one dimension, on the same device)."""
+    """Trains `state` in place on `tokens` (one dimension, on the same device).
 
-    def __init__(self, run: Run, state: State, tokens: Tensor, kernels: Kernels) -> None:
+    teacher: the model that run.teacher names; it is read only.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        state: State,
+        tokens: Tensor,
+        kernels: Kernels,
+        teacher: State | None = None,
+    ) -> None:
         self.run, self.state, self.kernels = run, state, kernels
         train, layout, flat = run.train, state.layout, state.flat
         self.stream = Stream(tokens, train.batch, train.window, run.seed, train.shift)
@@ -41,6 +52,13 @@ class Trainer:
             dropout=run.dropout,
             dropout_sparse=run.dropout_sparse if run.prune.ease_dropout else run.dropout,
         )  # fmt: skip
+        self.teacher: Network | None = None
+        if teacher is not None:
+            self.teacher = Network(
+                teacher, train.window, train.batch, OPERANDS[train.dtype], kernels
+            )
+            self.teacher.tokens, self.teacher.targets = self.network.tokens, self.network.targets
+            self.teacher_weights = self.teacher.compute_weights(Rounding())
         assert self.network.masks is not None
         self.masks = self.network.masks
         self.constants = AdamConstants(
@@ -91,9 +109,12 @@ class Trainer:
         network.forward(weights, join=False)
         positions = train.window * train.batch
         loss = network.score(weights, 1.0 / positions)
+        if self.teacher is not None:
+            self._learn_from(self.teacher, 1.0 / positions)
         active = network.active_fraction()
         pulls = activity_pulls(active, self.run.activity, positions, self.pull_switch)
         network.backward(weights, pulls, train.freeze_embedding)
+        follow_targets(self.state.theta, active, self.run.activity, self.pull_switch)
         gradient = network.gradient
         begin, end = layout.prunable_begin, layout.prunable_end
         if self.pruned:
@@ -123,6 +144,17 @@ class Trainer:
         else:
             network.carry(reset=train.h_reset == 1)
 
+    def _learn_from(self, teacher: Network, scale: float) -> None:
+        """Moves part of the target from the word of the text to what the teacher expects.
+
+        Both gradients are scale (p - target), p of the one and of the other, so that their
+        difference is scale (p - (1 - weight) target - weight p_teacher).
+        """
+        teacher.forward(self.teacher_weights, join=False)
+        teacher.score(self.teacher_weights, scale)
+        self.network.logits.sub_(teacher.logits, alpha=self.run.teacher.weight)
+        teacher.carry()
+
     @torch.no_grad()
     def step(self) -> None:
         """One update on the next window."""
@@ -131,6 +163,8 @@ class Trainer:
         inputs, targets, first = self.stream.next()
         if first:
             self.network.restart()
+            if self.teacher is not None:
+                self.teacher.restart()
         self.network.tokens.copy_(inputs)
         self.network.targets.copy_(targets)
         t = self.updates + 1
@@ -164,10 +198,14 @@ class Trainer:
             fraction = self.sparsity / run.prune.sparsity
             self.masks.set(interpolate(run.dropout, run.dropout_sparse, fraction))
 
+    def _layers(self) -> list[Layer]:
+        return self.network.layers + (self.teacher.layers if self.teacher is not None else [])
+
     def _mutable(self) -> list[Tensor]:
         tensors = [self.state.flat, self.second, self.loss_sum, self.norm_sum, self.active_sum]
-        tensors += [layer.state for layer in self.network.layers]
-        tensors += [layer.y for layer in self.network.layers]
+        for layer in self._layers():
+            tensors += [layer.state, layer.y]
+        tensors += self.state.theta
         return tensors + ([self.first] if self.first is not None else [])
 
     @torch.no_grad()
@@ -214,11 +252,10 @@ class Trainer:
         result = {"flat": self.state.flat, "second": self.second, "mask": self.mask}
         if self.first is not None:
             result["first"] = self.first
-        for i, (layer, theta) in enumerate(
-            zip(self.network.layers, self.state.theta, strict=True), 1
-        ):
+        for i, layer in enumerate(self._layers(), 1):
             result[f"carried{i}.state"] = layer.state[0]
             result[f"carried{i}.y"] = layer.y[0]
+        for i, theta in enumerate(self.state.theta, 1):
             result[f"theta{i}"] = theta
         for name in ("loss_sum", "norm_sum", "active_sum"):
             result[name] = getattr(self, name)

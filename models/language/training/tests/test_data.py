@@ -21,6 +21,8 @@ def test_shipped_run_files_are_valid(path: Path) -> None:
     assert run.name == path.stem
     if run.init:
         assert (RUNS / f"{run.init}.toml").is_file()
+    if run.teacher.run:
+        assert (RUNS / f"{run.teacher.run}.toml").is_file()
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,9 @@ def test_shipped_run_files_are_valid(path: Path) -> None:
         ({"prune": {"scope": "row"}}, "global or matrix"),
         ({"quantise": {"stack": "int4"}}, "unknown"),
         ({"activity": {"target": [0.1]}}, "0 or 3"),
+        ({"teacher": {"run": "one"}}, "run and weight"),
+        ({"teacher": {"run": "one", "weight": 1.5}}, "teacher.weight"),
+        ({"activity": {"threshold_rate": [0.1, 0.1, 0.1]}}, "needs activity.target"),
     ],
 )
 def test_bad_run_files_are_refused(tables: dict, message: str) -> None:

@@ -25,7 +25,12 @@ TABLES = {
     "dropout": support.DROPOUT,
     "dropout_sparse": {"forward": 0.05, "recurrent": 0.1},
     "prune": {"sparsity": 0.6, "begin": 0.1, "end": 0.7, "every": 4, "ease_dropout": True},
-    "activity": {"target": [0.1, 0.1, 0.1], "strength": [0.5, 0.5, 0.5], "begin": 0.3},
+    "activity": {
+        "target": [0.1, 0.1, 0.1],
+        "strength": [0.5, 0.5, 0.5],
+        "threshold_rate": [0.01, 0.0, 0.02],
+        "begin": 0.3,
+    },
     "quantise": {"stack": "ternary", "embedding": "int8", "begin": 0.5},
 }
 
