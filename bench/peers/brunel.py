@@ -29,8 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WARM_UP_MS, RUN_MS = 100.0, 1000.0
 OURS = "spikeloom"
 BITMASK, SPARSE = "spikeloom, no source twice, bitmask", "spikeloom, no source twice, rows"
-# How much faster than which, and how far the mean rates may lie apart.
-BARS = [(OURS, "NEST", 60.0), (OURS, "Brian2", 15.0), (BITMASK, SPARSE, 2.0)]
+# How much faster than which, at which numbers of neurons, and how far the mean rates may lie apart.
+BARS = [(OURS, "NEST", 25.0, (4000,)), (OURS, "NEST", 60.0, (12500, 20000)),
+        (OURS, "Brian2", 15.0, (12500,)), (BITMASK, SPARSE, 2.0, (12500,))]
 RATE_BAR = 0.02
 
 
@@ -174,8 +175,9 @@ def table(results):
 
 def bars(results):
     found = []
-    for fast, slow, least in BARS:
-        if fast in results and slow in results:
+    neurons = results[OURS][0]["neurons"]
+    for fast, slow, least, at in BARS:
+        if fast in results and slow in results and neurons in at:
             middle = ratios(results[slow], results[fast])[0]
             found.append((f"{fast}: {middle:.1f} times faster than {slow}, bar {least:g}",
                           middle >= least))
