@@ -21,6 +21,28 @@
 
 namespace spikeloom {
 
+/// y(|x|) from the 1025 entries of a table, wherever they lie.
+constexpr std::int32_t table_value(const std::int32_t* entries, int shift, std::int32_t x) {
+  const std::int64_t magnitude = x < 0 ? -std::int64_t{x} : x;
+  const std::int64_t limit = (std::int64_t{1024} << shift) - 1;
+  const auto a = static_cast<std::int32_t>(magnitude < limit ? magnitude : limit);
+  const std::int32_t* const here = entries + (a >> shift);
+  const std::int32_t rest = a & ((1 << shift) - 1);
+  return here[0] + (((here[1] - here[0]) * rest + (1 << (shift - 1))) >> shift);
+}
+
+inline constexpr int kSigmoidShift = 6, kTanhShift = 5;
+
+/// sigmoid(x 2^-12) and tanh(x 2^-12) in units of 2^-15.
+constexpr std::int32_t sigmoid_value(const std::int32_t* entries, std::int32_t x) {
+  const std::int32_t y = table_value(entries, kSigmoidShift, x);
+  return x < 0 ? 32768 - y : y;
+}
+constexpr std::int32_t tanh_value(const std::int32_t* entries, std::int32_t x) {
+  const std::int32_t y = table_value(entries, kTanhShift, x);
+  return x < 0 ? -y : y;
+}
+
 /// 1025 entries of a function that rises from x = 0 on.
 class IntegerTable {
  public:
@@ -32,14 +54,7 @@ class IntegerTable {
   }
 
   /// y(|x|).
-  std::int32_t at(std::int32_t x) const {
-    const std::int64_t magnitude = x < 0 ? -std::int64_t{x} : x;
-    const std::int64_t limit = (std::int64_t{1024} << shift_) - 1;
-    const auto a = static_cast<std::int32_t>(magnitude < limit ? magnitude : limit);
-    const auto k = static_cast<std::size_t>(a >> shift_);
-    const std::int32_t rest = a & ((1 << shift_) - 1);
-    return table_[k] + (((table_[k + 1] - table_[k]) * rest + (1 << (shift_ - 1))) >> shift_);
-  }
+  std::int32_t at(std::int32_t x) const { return table_value(table_.data(), shift_, x); }
   const std::array<std::int32_t, 1025>& entries() const { return table_; }
 
  private:
@@ -48,27 +63,23 @@ class IntegerTable {
 };
 
 inline const IntegerTable& sigmoid_table() {
-  static const IntegerTable table(
-      6, [](std::size_t k) { return 1.0 / (1.0 + std::exp(-static_cast<double>(k) / 64.0)); });
+  static const IntegerTable table(kSigmoidShift, [](std::size_t k) {
+    return 1.0 / (1.0 + std::exp(-static_cast<double>(k) / 64.0));
+  });
   return table;
 }
 
 inline const IntegerTable& tanh_table() {
   static const IntegerTable table(
-      5, [](std::size_t k) { return std::tanh(static_cast<double>(k) / 128.0); });
+      kTanhShift, [](std::size_t k) { return std::tanh(static_cast<double>(k) / 128.0); });
   return table;
 }
 
-/// sigmoid(x 2^-12) in units of 2^-15.
 inline std::int32_t integer_sigmoid(std::int32_t x) {
-  const std::int32_t y = sigmoid_table().at(x);
-  return x < 0 ? 32768 - y : y;
+  return sigmoid_value(sigmoid_table().entries().data(), x);
 }
-
-/// tanh(x 2^-12) in units of 2^-15.
 inline std::int32_t integer_tanh(std::int32_t x) {
-  const std::int32_t y = tanh_table().at(x);
-  return x < 0 ? -y : y;
+  return tanh_value(tanh_table().entries().data(), x);
 }
 
 }  // namespace spikeloom

@@ -131,15 +131,27 @@ SPIKELOOM_STEP std::int32_t score(std::int32_t sum, std::int32_t multiplier, std
   return within(scaled(sum, multiplier, shift) + bias, kStateLimit);
 }
 
-SPIKELOOM_STEP Unit<std::int32_t> egru(const GateSums<std::int32_t>& a, std::int32_t h,
-                                       std::int32_t theta) {
-  const std::int32_t z = integer_sigmoid(a.wz + a.rz);
-  const std::int32_t r = integer_sigmoid(a.wr + a.rr);
+/// The entries of sigmoid_table() and tanh_table(), wherever a backend keeps them.
+struct GateTables {
+  const std::int32_t* sigmoid = nullptr;
+  const std::int32_t* tanh = nullptr;
+};
+
+SPIKELOOM_STEP Unit<std::int32_t> egru(const GateTables& tables, const GateSums<std::int32_t>& a,
+                                       std::int32_t h, std::int32_t theta) {
+  const std::int32_t z = sigmoid_value(tables.sigmoid, a.wz + a.rz);
+  const std::int32_t r = sigmoid_value(tables.sigmoid, a.wr + a.rr);
   const std::int32_t gated = (r * within(a.rg, kGatedLimit) + (1 << 14)) >> 15;
-  const std::int32_t g = integer_tanh(a.wg + gated);
+  const std::int32_t g = tanh_value(tables.tanh, a.wg + gated);
   const std::int32_t c = within((z * h + (32768 - z) * g + (1 << 14)) >> 15, 32767);
   const bool fires = c > theta;
   return {fires ? c - theta : c, fires ? c : 0};
+}
+
+inline Unit<std::int32_t> egru(const GateSums<std::int32_t>& a, std::int32_t h,
+                               std::int32_t theta) {
+  const GateTables tables{sigmoid_table().entries().data(), tanh_table().entries().data()};
+  return egru(tables, a, h, theta);
 }
 
 }  // namespace spikeloom::equations

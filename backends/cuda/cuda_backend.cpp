@@ -8,21 +8,6 @@
 namespace spikeloom {
 namespace {
 
-/// What the kernels do not do yet.
-void refuse_nodes(const Program& program, std::string_view backend, Support& support) {
-  for (const ProgramNode& node : program.nodes) {
-    const bool language = std::holds_alternative<op::Recurrent>(node.operation) ||
-                          std::holds_alternative<op::Embedding>(node.operation) ||
-                          std::holds_alternative<op::Decoder>(node.operation) ||
-                          std::holds_alternative<op::Relu>(node.operation);
-    if (!language) continue;
-    support.reasons.push_back(
-        fmt::format("node \"{}\" ({}): {} has no language layers; give "
-                    "--backend cpu",
-                    node.name, node.kind, backend));
-  }
-}
-
 class CudaBackend : public Backend {
  public:
   explicit CudaBackend(bool host) : host_(host) {
@@ -42,7 +27,6 @@ class CudaBackend : public Backend {
 
   Support supports(const Program& program, const RunOptions& options) const override {
     Support support = check_run(program, options);
-    refuse_nodes(program, info_.name, support);
     if (options.arithmetic == Arithmetic::kInteger) {
       if (const auto integer = to_integer(program); !integer.ok()) {
         support.reasons.push_back(integer.error().message());

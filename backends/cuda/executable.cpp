@@ -76,8 +76,8 @@ Status make_neurons(const ProgramNode& node, const Discretisation& d, const Inte
 }
 
 template <typename V>
-Status make_image(const Program& program, std::size_t n, const IntegerNode* integer,
-                  Machine& machine, NodeImage<V>& image) {
+Status make_image(const Program& program, const RunOptions& options, std::size_t n,
+                  const IntegerNode* integer, Machine& machine, NodeImage<V>& image) {
   const ProgramNode& node = program.nodes[n];
   if (integer != nullptr) image.unit = std::ldexp(1.0, -integer->exponent);
   if (is_weight_operation(node.operation)) {
@@ -87,6 +87,12 @@ Status make_image(const Program& program, std::size_t n, const IntegerNode* inte
   } else if (const auto* threshold = std::get_if<op::Threshold>(&node.operation)) {
     const auto values = integer != nullptr ? widened(integer->threshold) : threshold->threshold;
     SPIKELOOM_TRY(image.parameter, of_doubles<V>(machine, values));
+  } else if (const auto* embedding = std::get_if<op::Embedding>(&node.operation)) {
+    SPIKELOOM_TRY(image.embedding, make_embedding<V>(*embedding, integer, machine));
+  } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
+    SPIKELOOM_TRY(image.recurrent, make_recurrent<V>(*layer, integer, options.sharpen, machine));
+  } else if (const auto* decoder = std::get_if<op::Decoder>(&node.operation)) {
+    SPIKELOOM_TRY(image.weights, make_decoder<V>(*decoder, integer, machine));
   } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
     SPIKELOOM_TRY(image.delay, Buffer<std::uint32_t>::of(machine, delay->steps));
     for (const std::uint32_t steps : delay->steps) {
@@ -121,7 +127,7 @@ Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
   std::vector<NodeImage<V>> images(program.nodes.size());
   for (std::size_t n = 0; n < images.size(); ++n) {
     const IntegerNode* const whole = std::is_integral_v<V> ? &integer.nodes[n] : nullptr;
-    SPIKELOOM_CHECK(make_image(program, n, whole, *machine, images[n]));
+    SPIKELOOM_CHECK(make_image(program, options, n, whole, *machine, images[n]));
   }
   SPIKELOOM_CHECK(machine->wait());  // sessions have queues of their own
   return std::shared_ptr<const Executable>(std::make_shared<const CudaExecutable<V>>(

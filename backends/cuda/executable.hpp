@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/backend.hpp"
+#include "backends/cuda/language.hpp"
 #include "backends/cuda/machine.hpp"
 #include "snn/integer.hpp"
 
@@ -26,6 +27,7 @@ struct WeightImage {
   Buffer<std::uint64_t> block_start;           ///< in integers
   Buffer<std::uint32_t> pivot, synapse, fan_out;
   std::uint32_t block_targets = 1;
+  std::int32_t shift = 0;  ///< Decoder in integers: sum x scale / 2^shift + bias; else 0
 };
 
 template <typename V>
@@ -38,6 +40,8 @@ struct NodeImage {
   Buffer<V> coefficient[8], initial;
   Buffer<std::int32_t> refractory;
   NeuronRef<V> neurons;
+  EmbeddingImage<V> embedding;
+  RecurrentImage<V> recurrent;
   double unit = 1.0;  ///< real value of 1 in the output
 };
 
@@ -74,6 +78,11 @@ class CudaExecutable : public Executable {
 /// Weights of an operation for the kernels; `integer` is null in float32.
 template <typename V>
 Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* integer,
+                                    Machine& machine);
+
+/// Rows by source; 8 bits where they fit.
+template <typename V>
+Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const IntegerNode* integer,
                                     Machine& machine);
 
 /// Compiles for float32 (V = float) or integer (V = int32) on a machine.

@@ -10,6 +10,8 @@
 #include "backends/cuda/kernels/convolution.hpp"
 #include "backends/cuda/kernels/dense.hpp"
 #include "backends/cuda/kernels/elementwise.hpp"
+#include "backends/cuda/kernels/embedding.hpp"
+#include "backends/cuda/kernels/gates.hpp"
 #include "backends/cuda/kernels/neurons.hpp"
 #include "backends/cuda/kernels/product.hpp"
 #include "backends/cuda/kernels/sparse.hpp"
@@ -23,11 +25,15 @@ using Kernel = std::variant<
     LogKernel<float>, LogKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>,
     NeuronKernel<float>, NeuronKernel<std::int32_t>, PublishKernel<float>,
     PublishKernel<std::int32_t>, DenseKernel<float, float, 1>, DenseKernel<float, float, 4>,
+    DenseKernel<float, std::int8_t, 1>, DenseKernel<float, std::int8_t, 4>,
     DenseKernel<std::int32_t, std::int8_t, 1>, DenseKernel<std::int32_t, std::int8_t, 4>,
     DenseKernel<std::int32_t, std::int16_t, 1>, DenseKernel<std::int32_t, std::int16_t, 4>,
     ConvolutionKernel<float, float>, ConvolutionKernel<std::int32_t, std::int8_t>,
     ConvolutionKernel<std::int32_t, std::int16_t>, SparseGatherKernel<float>, EmptyListsKernel,
-    CompactKernel<std::int32_t>, RowsKernel<2, 4>, CircuitKernel>;
+    CompactKernel<std::int32_t>, RowsKernel<2, 4>, CircuitKernel, EmbeddingKernel<float, float>,
+    EmbeddingKernel<float, std::int8_t>, EmbeddingKernel<std::int32_t, std::int8_t>,
+    GateKernel<float, float>, GateKernel<float, std::int8_t>,
+    GateKernel<std::int32_t, std::int8_t>>;
 
 struct KernelCall {
   Kernel kernel;

@@ -357,6 +357,10 @@ RunStats CudaSession<V>::stats() const {
       made.executed_mac += multiplied * static_cast<std::uint64_t>(node.dense_macs);
       made.steps_dense += multiplied;
       made.steps_rows += steps - multiplied;
+    } else if (std::holds_alternative<op::Embedding>(node.operation) ||
+               std::holds_alternative<op::Recurrent>(node.operation) ||
+               std::holds_alternative<op::Decoder>(node.operation)) {
+      count_language(static_cast<std::uint32_t>(n), steps, out, tallies[2 * n + 1], made);
     } else if (std::holds_alternative<op::Neuron>(node.operation)) {
       const std::uint64_t updates = steps * static_cast<std::uint64_t>(node.out_size);
       made.neuron_updates += updates;

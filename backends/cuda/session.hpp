@@ -43,6 +43,8 @@ struct NodeDevice {
   /// What is recorded, until the host takes it: steps x batch x size.
   Buffer<V> output_log, membrane_log, current_log;
   Buffer<std::uint32_t> list_count, list_index;
+  // Recurrent layers (kernels/gates.hpp); their state is `membrane`.
+  Buffer<V> gate_input, gate_update, gate_gated;
   // Dense layers in float32 whose rows can be multiplied as a whole.
   bool has_product = false, multiplies = false;
   std::uint64_t multiplied_steps = 0;
@@ -102,6 +104,19 @@ class CudaSession : public Session {
   void add_neurons(std::uint32_t node, const Rows& rows, bool cyclic,
                    std::vector<KernelCall>& calls) const;
   void add_weights(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
+  /// Dense rows of the active sources.
+  void add_rows(const op::Dense& shape, std::uint32_t node, const Rows& rows,
+                std::vector<KernelCall>& calls) const;
+
+  // session_language.cpp
+  Status make_language(std::uint32_t node);
+  /// Whether it is one of the language layers.
+  bool add_language(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
+  void add_recurrent(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
+  /// Operations of `steps` steps of a language layer; pairs were counted in two tallies.
+  void count_language(std::uint32_t node, std::uint64_t steps, const Tally<V>& own,
+                      const Tally<V>& apart, NodeStats& made) const;
+
   Status run_chunk(std::uint32_t count);
   /// Rows or a product, by what was active lately.
   Status choose_ways();

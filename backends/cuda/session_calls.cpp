@@ -23,6 +23,7 @@ void add_dense(const op::Dense& dense, const Rows& rows, const NodeDevice<V>& de
     kernel.inputs = static_cast<std::uint32_t>(dense.inputs);
     kernel.outputs = static_cast<std::uint32_t>(dense.outputs);
     kernel.repeats = static_cast<std::uint32_t>(dense.repeats);
+    kernel.shift = image.shift;
     calls.push_back(call(kernel));
   };
   if (dense.outputs > kDenseThreads) {
@@ -194,8 +195,9 @@ void CudaSession<V>::add_node(std::uint32_t n, const Rows& rows, bool cyclic,
     if (!cyclic || !node.early) add_early(n, rows, calls);
   } else if (is_weight_operation(operation)) {
     add_weights(n, rows, calls);
-  } else {
-    const Elementwise work = std::holds_alternative<op::Scale>(operation) ? Elementwise::kScale
+  } else if (!add_language(n, rows, calls)) {
+    const Elementwise work = std::holds_alternative<op::Relu>(operation)    ? Elementwise::kRelu
+                             : std::holds_alternative<op::Scale>(operation) ? Elementwise::kScale
                              : std::holds_alternative<op::Threshold>(operation)
                                  ? Elementwise::kThreshold
                                  : Elementwise::kCopy;
@@ -229,6 +231,18 @@ void CudaSession<V>::add_neurons(std::uint32_t n, const Rows& rows, bool cyclic,
 }
 
 template <typename V>
+void CudaSession<V>::add_rows(const op::Dense& shape, std::uint32_t n, const Rows& rows,
+                              std::vector<KernelCall>& calls) const {
+  const WeightImage<V>& image = images_[n].weights;
+  const auto add = [&](const auto* w) { add_dense(shape, rows, nodes_[n], image, w, calls); };
+  if (std::is_same_v<V, float> && !image.narrow.empty()) {
+    add(static_cast<const std::int8_t*>(image.narrow.data()));
+  } else {
+    with_weights(image, add);
+  }
+}
+
+template <typename V>
 void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
                                  std::vector<KernelCall>& calls) const {
   const NodeDevice<V>& device = nodes_[n];
@@ -249,7 +263,7 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
         return;
       }
     }
-    with_weights(image, [&](const auto* w) { add_dense(*dense, rows, device, image, w, calls); });
+    add_rows(*dense, n, rows, calls);
   } else if (const auto* conv = std::get_if<op::Convolution>(&operation)) {
     with_weights(image,
                  [&](const auto* w) { add_convolution(*conv, rows, device, image, w, calls); });
@@ -269,9 +283,11 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
   }
 }
 
-#define SPIKELOOM_INSTANTIATE(V)                                                    \
-  template std::vector<KernelCall> CudaSession<V>::make_calls(std::uint32_t) const; \
-  template void CudaSession<V>::add_node(std::uint32_t, const Rows&, bool,          \
+#define SPIKELOOM_INSTANTIATE(V)                                                       \
+  template std::vector<KernelCall> CudaSession<V>::make_calls(std::uint32_t) const;    \
+  template void CudaSession<V>::add_rows(const op::Dense&, std::uint32_t, const Rows&, \
+                                         std::vector<KernelCall>&) const;              \
+  template void CudaSession<V>::add_node(std::uint32_t, const Rows&, bool,             \
                                          std::vector<KernelCall>&) const;
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)

@@ -55,6 +55,10 @@ Result<Checkpoint> CudaSession<V>::save() const {
       if (!device.current.empty()) {
         SPIKELOOM_TRY(node.current, fetch(machine_, device.current, e * size, size));
       }
+      if (std::holds_alternative<op::Recurrent>(program.operation)) {
+        const std::size_t place = device.out.ref.place(step_ - 1, e);
+        SPIKELOOM_TRY(node.current, fetch(machine_, device.out.value, place * size, size));
+      }
       if (!device.countdown.empty()) {
         SPIKELOOM_TRY(const auto waiting, fetch(machine_, device.countdown, e * size, size));
         node.waiting.assign(waiting.begin(), waiting.end());
@@ -122,6 +126,10 @@ Status CudaSession<V>::load(std::span<const std::byte> checkpoint) {
       const auto in_size = static_cast<std::size_t>(program_.nodes[n].in_size);
       SPIKELOOM_CHECK(put(machine_, device.membrane, e * size, node.membrane));
       SPIKELOOM_CHECK(put(machine_, device.current, e * size, node.current));
+      if (std::holds_alternative<op::Recurrent>(program_.nodes[n].operation)) {
+        const std::size_t place = device.out.ref.place(step_ - 1, e);
+        SPIKELOOM_CHECK(put(machine_, device.out.value, place * size, node.current));
+      }
       SPIKELOOM_CHECK(put(machine_, device.countdown, e * size,
                           std::vector<double>(node.waiting.begin(), node.waiting.end())));
       for (std::size_t age = 0; age < node.delay.size(); ++age) {

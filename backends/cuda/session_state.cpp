@@ -18,7 +18,10 @@ constexpr std::uint64_t kLongest = std::uint64_t{1} << 24;
 
 bool reads_one_signal(const Operation& operation) {
   return is_weight_operation(operation) || std::holds_alternative<op::Pool>(operation) ||
-         std::holds_alternative<op::Delay>(operation);
+         std::holds_alternative<op::Delay>(operation) ||
+         std::holds_alternative<op::Embedding>(operation) ||
+         std::holds_alternative<op::Recurrent>(operation) ||
+         std::holds_alternative<op::Decoder>(operation);
 }
 
 }  // namespace
@@ -153,13 +156,14 @@ Status CudaSession<V>::make_node(std::uint32_t n) {
       if (link.source == n) reach = std::max<std::uint64_t>(reach, link.delay);
     }
   }
-  const bool weights = is_weight_operation(node.operation);
+  const bool weights =
+      is_weight_operation(node.operation) || std::holds_alternative<op::Decoder>(node.operation);
   SPIKELOOM_TRY(device.out, make_signal(size, reach, !weights));
   device.out.ref.tally = tallies_.data() + std::size_t{2} * n * kTallyCopies;
   device.in_tally = device.out.ref.tally + kTallyCopies;
   const auto* neuron = std::get_if<op::Neuron>(&node.operation);
   device.out.ref.unit = std::holds_alternative<op::Threshold>(node.operation);
-  if (neuron == nullptr) return {};
+  if (neuron == nullptr) return make_language(n);
   const NeuronCoefficients& c = neuron->coefficients;
   const Discretisation& d = program_.discretisation;
   device.out.ref.unit = c.spiking && !c.sigma_delta && d.spike_amplitude() == 1.0 &&
@@ -192,10 +196,11 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
   }
   SPIKELOOM_TRY(device.links, Buffer<LinkRef<V>>::of(machine_, links));
   if (!reads_one_signal(node.operation)) return {};
-  const bool weights = is_weight_operation(node.operation);
+  const bool asks_mask = !std::holds_alternative<op::Pool>(node.operation) &&
+                         !std::holds_alternative<op::Recurrent>(node.operation);
   const bool direct = links.size() == 1 && links[0].delay == 0 &&
                       !std::holds_alternative<op::Delay>(node.operation) &&
-                      (!weights || links[0].source.mask != nullptr);
+                      (!asks_mask || links[0].source.mask != nullptr);
   device.gathers = !direct;
   if (direct) {
     device.in = links[0].source;
@@ -290,6 +295,7 @@ Status CudaSession<V>::seed_links() {
     std::vector<KernelCall> calls;
     const Operation& operation = program_.nodes[n].operation;
     if (std::holds_alternative<op::Neuron>(operation) ||
+        std::holds_alternative<op::Recurrent>(operation) ||
         std::holds_alternative<op::Delay>(operation) ||
         std::holds_alternative<op::Input>(operation)) {
       continue;

@@ -28,15 +28,21 @@ FIRST_GPU = int((os.environ.get("CUDA_VISIBLE_DEVICES") or "0").split(",")[0])
 
 
 class Meter:
-    """Watts of the first GPU, from samples by NVML."""
+    """Watts of the first GPU by NVML: from its counter of joules, or from samples of its power,
+    which is a mean over a second, where it does not count."""
 
     def __init__(self):
-        self.samples, self.stop = [], threading.Event()
+        self.samples, self.counter, self.stop = [], [], threading.Event()
         try:
             import pynvml
 
             pynvml.nvmlInit()
             self.handle, self.nvml = pynvml.nvmlDeviceGetHandleByIndex(FIRST_GPU), pynvml
+            try:
+                pynvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)
+                self.counts = True
+            except pynvml.NVMLError:
+                self.counts = False
             self.thread = threading.Thread(target=self.watch, daemon=True)
             self.thread.start()
         except Exception as error:  # no NVML is no reason to measure nothing
@@ -47,9 +53,16 @@ class Meter:
         while not self.stop.wait(0.05):
             milliwatts = self.nvml.nvmlDeviceGetPowerUsage(self.handle)
             self.samples.append((time.time(), milliwatts / 1e3))
+            if self.counts:
+                joules = self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) / 1e3
+                self.counter.append((time.time(), joules))
 
     def watts(self, began, ended):
         """Mean power over a stretch of time; None where it is too short to say."""
+        counted = [(at, j) for at, j in self.counter if began <= at <= ended]
+        if len(counted) >= 10:
+            (first, before), (last, after) = counted[0], counted[-1]
+            return (after - before) / (last - first)
         inside = [w for at, w in self.samples if began + 0.3 <= at <= ended]
         return statistics.mean(inside) if len(inside) >= 5 else None
 
@@ -144,6 +157,44 @@ def ours(report, meter, arguments, seconds):
         report.add(row)
     tail = text.strip().splitlines()[-1][:300] if text.strip() else ""
     return f"{len(rows)} rows" if code == 0 else f"exit {code}: {tail}"
+
+
+def language_models():
+    """Models that lie in the bundle, each with the words it is to read."""
+    return [(model, model.parent / "words.txt")
+            for model in sorted((BUNDLE / "language").glob("*/*.safetensors"))
+            if (model.parent / "words.txt").exists()]
+
+
+def language(report, meter, arguments, seconds):
+    said = []
+    for model, text in language_models():
+        code, printed = run([BIN / "spikeloom_gpu_language", *arguments, "--model", model,
+                             "--text", text], report.out / "language.log", seconds)
+        for row in json_rows(printed):
+            if "began" in row and meter.nvml:
+                row["watts"] = meter.watts(row["began"], row["ended"])
+            report.add(row)
+            if "language_check" in row:
+                said.append(f"{row['arithmetic']} reset {row['reset']}: first difference "
+                            f"{row['first_difference']}, perplexity {row['perplexity']} and "
+                            f"{row['perplexity_cpu']}")
+            else:
+                said.append(f"{row['arithmetic']} {row['batch']}x{row['window']}: "
+                            f"{row['token_us']:.2f} us")
+        if code != 0:
+            said.append(f"exit {code}: {printed.strip()[-300:]}")
+    return "; ".join(said) or "no models in the bundle's folder language"
+
+
+def torch_language(report, meter, batch, seconds):
+    import torch
+
+    import gpu_language
+
+    return "; ".join(gpu_language.measure(torch, meter, model, text, batch, 70, seconds, timed,
+                                          report.add)
+                     for model, text in language_models()[-1:]) or "no models"
 
 
 def rows_benchmark(report):
@@ -392,6 +443,26 @@ def markdown(rows, steps):
                 joules = (r["watts"] - idle) * r["wall_s"] / r["events"]
             lines.append(f"| {r['circuit']} | {r['rtf']} | {r['events_per_s']:.3g} | {r['spikes']} | "
                          f"{r['digest']} | {number(joules)} |")
+    lines += ["", "| language model | way | batch | tokens at once | us a token | tokens/s | "
+              "J a token | J a window of 70 |", "|---|---|---|---|---|---|---|---|"]
+    for r in rows:
+        if "language" in r and "passes" in r:
+            joules = window = None
+            if r.get("watts") and idle:
+                joules = (r["watts"] - idle) / r["tokens_per_s"]
+                window = 70 * joules
+            lines.append(f"| {r['language']} | {r['backend']}, {r['arithmetic']} | {r['batch']} | "
+                         f"{r['window']} | {r['token_us']:.2f} | {r['tokens_per_s']:.0f} | "
+                         f"{number(joules)} | {number(window)} |")
+    lines += ["", "| language model | arithmetic | reset | tokens | first difference from cpu | "
+              "largest, relative | perplexity | cpu's |", "|---|---|---|---|---|---|---|---|"]
+    for r in rows:
+        if "language_check" in r:
+            first = r["first_difference"]
+            lines.append(f"| {r['language_check']}, {r['backend']} | {r['arithmetic']} | "
+                         f"{r['reset']} | {r['tokens']} | {'none' if first < 0 else first} | "
+                         f"{r['worst_relative']} | {r['perplexity']:.4f} | "
+                         f"{r['perplexity_cpu']:.4f} |")
     lines += ["", "| network | first difference from cpu | after a checkpoint of cpu | counts |",
               "|---|---|---|---|"]
     for r in rows:
@@ -440,10 +511,13 @@ def main():
             step(suite, lambda suite=suite: tests(report, suite, backend))
         step("check gesture", lambda: ours(report, meter, ["check", "--backend", backend, "--only",
                                                            "gesture"], 600))
+        step("language check", lambda: language(report, meter, ["check", "--backend", backend,
+                                                                "--tokens", 70], 600))
         return 0
     for suite in SUITES:
         step(suite, lambda suite=suite: tests(report, suite, backend))
     step("check", lambda: ours(report, meter, ["check"], 300))
+    step("language check", lambda: language(report, meter, ["check", "--tokens", 500], 200))
     step("idle power", idle)
     step("rows", lambda: rows_benchmark(report))
     step("throughput", lambda: ours(report, meter, ["throughput", "--batch", arguments.batch], 200))
@@ -455,6 +529,8 @@ def main():
         step(f"PyTorch {name}", lambda: torch_throughput(report, meter, name, "cuda",
                                                         arguments.batch, wanted, 2.0))
         step(f"PyTorch latency {name}", lambda: torch_latency(report, name, "cuda"))
+    step("language", lambda: language(report, meter, ["time", "--batch", arguments.batch], 200))
+    step("PyTorch language", lambda: torch_language(report, meter, arguments.batch, 2.0))
     step("microcircuit", lambda: circuit(report, meter, "cuda", 300))
     step("microcircuit cpu", lambda: circuit(report, meter, "cpu", 300))
     step("linear", lambda: ours(report, meter, ["linear", "--batch", "16"], 300))

@@ -71,14 +71,17 @@ class Keeper : public Sink {
   Said& said_;
 };
 
-Result<Said> run(const Network& network, const std::string& backend, RunOptions options) {
+/// The first half of the words on `first`, or on the same backend, the rest from its checkpoint.
+Result<Said> run(const Network& network, const std::string& backend, RunOptions options,
+                 const std::string& first = "") {
   SPIKELOOM_TRY(const Discretisation d, make_preset("nir"));
   SPIKELOOM_TRY(const Program program, lower(network, d));
   for (std::uint32_t n = 0; n < program.nodes.size(); ++n) {
     options.record.push_back({n, Variable::kOutput});
   }
   SPIKELOOM_TRY(const auto executable, compile(backend, program, options));
-  SPIKELOOM_TRY(const auto session, executable->open());
+  SPIKELOOM_TRY(const auto before, compile(first.empty() ? backend : first, program, options));
+  SPIKELOOM_TRY(const auto session, before->open());
   SPIKELOOM_CHECK(push_coded(*session, 0, words()));
   // Saved and loaded half way: recurrent layers carry their state.
   SPIKELOOM_CHECK(session->advance(kSteps / 2 * session->step_time()));
@@ -179,6 +182,84 @@ TEST(LanguageParity, IntegersAreTheSameEverywhere) {
           expect_same(*expected, *got);
         });
       }
+    }
+  }
+}
+
+/// The kernels of cuda give cpu's bits, alone and from a checkpoint of cpu. More units than a tile
+/// has, more words than a list.
+TEST(LanguageParity, CudaGivesCpusBits) {
+  std::vector<Case> all = cases();
+  all.push_back({"wide",
+                 {random_egru(200, kVector, 1, 0.8), random_egru(150, 200, 20, 0.95),
+                  random_egru(kVector, 150, 10, 0.5)}});
+  for (const Case& c : all) {
+    const auto network = word_network(c.layers);
+    ASSERT_TRUE(network.ok()) << error_of(network);
+    const auto int8 = quantize_language(*network, RowRounding::kInt8);
+    const auto ternary = quantize_language(*network, RowRounding::kTernary);
+    ASSERT_TRUE(int8.ok() && ternary.ok()) << error_of(int8) << error_of(ternary);
+    for (const Network* const one : {&*network, &*int8, &*ternary}) {
+      for (const Arithmetic arithmetic : {Arithmetic::kFloat32, Arithmetic::kInteger}) {
+        if (arithmetic == Arithmetic::kInteger && (one == &*network || !c.whole)) continue;
+        RunOptions options;
+        options.arithmetic = arithmetic;
+        options.state_reset = 17;
+        options.sharpen = 0.01;
+        const auto expected = run(*one, "cpu", options);
+        ASSERT_TRUE(expected.ok()) << error_of(expected);
+        for (const std::string backend : {kCudaHost, "cuda"}) {
+          if (backend == "cuda" && !find_backend(backend).ok()) continue;
+          SCOPED_TRACE(c.name + " " + to_string(arithmetic) + " on " + backend);
+          for (const std::string& first : {backend, std::string("cpu")}) {
+            const auto got = run(*one, backend, options, first);
+            ASSERT_TRUE(got.ok()) << error_of(got);
+            expect_same(*expected, *got);
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Batch elements with words of their own, fewer and more steps than a chunk at a time.
+TEST(LanguageParity, CudaKeepsBatchElementsApart) {
+  const auto network = word_network(cases()[1].layers);
+  ASSERT_TRUE(network.ok());
+  const auto whole = quantize_language(*network, RowRounding::kInt8);
+  ASSERT_TRUE(whole.ok());
+  constexpr std::uint32_t kBatch = 5;
+  for (const Arithmetic arithmetic : {Arithmetic::kFloat32, Arithmetic::kInteger}) {
+    RunOptions options;
+    options.arithmetic = arithmetic;
+    const auto program = lower(*whole, *make_preset("nir"));
+    ASSERT_TRUE(program.ok());
+    std::vector<std::vector<float>> expected;
+    for (const std::string backend : {"cpu", kCudaHost, "cuda"}) {
+      if (backend == "cuda" && !find_backend(backend).ok()) continue;
+      SCOPED_TRACE(to_string(arithmetic) + std::string(" on ") + backend);
+      const auto executable = compile(backend, *program, options);
+      ASSERT_TRUE(executable.ok()) << error_of(executable);
+      const auto session = (*executable)->open(kBatch);
+      ASSERT_TRUE(session.ok()) << error_of(session);
+      const Time step = (*session)->step_time();
+      std::vector<std::vector<float>> got;
+      for (const std::int64_t until : {std::int64_t{1}, std::int64_t{6}, kSteps}) {
+        for (std::uint32_t e = 0; e < kBatch; ++e) {
+          for (std::int64_t s = (*session)->steps_done(); s < until; ++s) {
+            const Time now = s * step;
+            const auto word = static_cast<std::uint32_t>((7 * s + 11 * e * e) % kWords);
+            ASSERT_TRUE((*session)->push(e, 0, {{&now, 1}, {&word, 1}, {}}).ok());
+          }
+        }
+        ASSERT_TRUE((*session)->advance(until * step).ok());
+        for (std::uint32_t e = 0; e < kBatch; ++e) {
+          got.emplace_back(static_cast<std::size_t>(kWords));
+          ASSERT_TRUE((*session)->latest(e, *program->find("decoder"), got.back()).ok());
+        }
+      }
+      if (expected.empty()) expected = got;
+      EXPECT_EQ(expected, got);
     }
   }
 }

@@ -5,6 +5,7 @@
 /// addition and float32 sums are those of the other backends.
 
 #include "backends/cuda/kernels/active_list.hpp"
+#include "snn/recurrent_equations.hpp"
 
 namespace spikeloom::cuda {
 
@@ -29,6 +30,7 @@ struct DenseKernel {
   const V* scale = nullptr;   ///< one per output; may be null
   const V* bias = nullptr;    ///< one per output; may be null
   std::uint32_t inputs = 0, outputs = 0, repeats = 1;
+  std::int32_t shift = 0;  ///< above 0: a score of words in integers
 
   static constexpr std::uint32_t kTileOutputs = kDenseThreads * kOut;
   SPIKELOOM_KERNEL std::uint32_t all_rows() const { return rows.count() * repeats; }
@@ -106,6 +108,13 @@ struct DenseKernel {
       const std::uint32_t o = tile * kTileOutputs + j * kDenseThreads + place.thread;
       if (o >= outputs) return;
       V value = local.sum[j];
+      if constexpr (std::is_integral_v<V>) {
+        if (shift > 0) {
+          y[o] = equations::score(value, scale[o], bias[o], shift);
+          local.tally.count(y[o]);
+          continue;
+        }
+      }
       if (scale != nullptr) value *= scale[o];
       if (bias != nullptr) value += bias[o];
       y[o] = value;

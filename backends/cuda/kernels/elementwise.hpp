@@ -42,9 +42,9 @@ SPIKELOOM_KERNEL void finish_tile(const Place& place, std::uint32_t phase, bool 
   shared.out.publish(place, signal.tally);
 }
 
-enum class Elementwise : std::uint8_t { kCopy, kScale, kThreshold };
+enum class Elementwise : std::uint8_t { kCopy, kScale, kThreshold, kRelu };
 
-/// out <- x, factor x, or x > threshold, with x the sum of the links.
+/// out <- x, factor x, x > threshold, or x where it is above 0, with x the sum of the links.
 template <typename V>
 struct ElementwiseKernel {
   struct Local {
@@ -78,6 +78,7 @@ struct ElementwiseKernel {
     V y = x;
     if (work == Elementwise::kScale) y = parameter[i] * x;
     if (work == Elementwise::kThreshold) y = x > parameter[i] ? V{1} : V{0};
+    if (work == Elementwise::kRelu && !(x > V{0})) y = V{0};
     out.values(step, element)[i] = y;
     shared.filled[place.thread] = y != V{0};
     local.in.count(x);
