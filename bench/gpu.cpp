@@ -349,41 +349,42 @@ Status latency(const Work& work, const Options& options) {
   return {};
 }
 
-/// IF neurons that fire by themselves, in a share `activity` of all steps, feed Linear and LIF.
-Result<Program> linear_program(std::int64_t size, double activity) {
+/// IF neurons driven by one number a step; with `whole`, Linear and LIF behind them.
+Result<Program> linear_program(std::int64_t size, bool whole) {
   const auto n = static_cast<std::size_t>(size);
   std::uint64_t state = 1;
   const auto uniform = [&] {  // D. Knuth's linear congruence; good enough for weights
     state = state * 6364136223846793005U + 1442695040888963407U;
     return static_cast<double>(state >> 40) / 16777216.0;
   };
-  node::Affine drive;
-  std::vector<float> bias(n), weight(n * n);
-  for (float& b : bias) {
-    b = static_cast<float>(activity * (activity < 1.0 ? 0.5 + uniform() : 1.0));
-  }
+  node::Linear drive;
+  std::vector<float> factor(n), weight(whole ? n * n : 0);
+  for (float& f : factor) f = static_cast<float>(0.5 + uniform());
   for (float& w : weight) w = static_cast<float>((uniform() - 0.5) / 64.0);
-  drive.weight = Tensor::full({size, 1}, 0.0F);
-  drive.bias = Tensor::of<float>({size}, bias);
+  drive.weight = Tensor::of<float>({size, 1}, factor);
   node::If source;
   source.r = Tensor::full({size}, 1.0F);
   source.v_threshold = Tensor::full({size}, 1.0F);
-  node::Linear linear;
-  linear.weight = Tensor::of<float>({size, size}, weight);
-  node::Lif lif;
-  lif.tau = Tensor::full({size}, 2.0F);
-  lif.r = Tensor::full({size}, 1.0F);
-  lif.v_leak = Tensor::full({size}, 0.0F);
-  lif.v_threshold = Tensor::full({size}, 1.0F);
   NetworkBuilder builder;
   builder.add("in", node::Input{shape_tensor({1})});
   builder.add("drive", drive);
   builder.add("source", source);
-  builder.add("linear", linear);
-  builder.add("lif", lif);
+  std::vector<const char*> path = {"in", "drive", "source"};
+  if (whole) {
+    node::Linear linear;
+    linear.weight = Tensor::of<float>({size, size}, weight);
+    node::Lif lif;
+    lif.tau = Tensor::full({size}, 2.0F);
+    lif.r = Tensor::full({size}, 1.0F);
+    lif.v_leak = Tensor::full({size}, 0.0F);
+    lif.v_threshold = Tensor::full({size}, 1.0F);
+    builder.add("linear", linear);
+    builder.add("lif", lif);
+    path.insert(path.end(), {"linear", "lif"});
+  }
   builder.add("out", node::Output{shape_tensor({size})});
-  const char* const path[] = {"in", "drive", "source", "linear", "lif", "out"};
-  for (std::size_t i = 0; i + 1 < std::size(path); ++i) builder.connect(path[i], path[i + 1]);
+  path.push_back("out");
+  for (std::size_t i = 0; i + 1 < path.size(); ++i) builder.connect(path[i], path[i + 1]);
   SPIKELOOM_TRY(const Network network, std::move(builder).build());
   DiscretisationRequest request;
   request.options = {{"dt", "1"}, {"reset", "subtract"}, {"spike-rule", "ge"}};
@@ -391,31 +392,50 @@ Result<Program> linear_program(std::int64_t size, double activity) {
   return lower(network, resolved.discretisation);
 }
 
+/// Passes over all steps, with `activity` as the share of source neurons that fire.
+Result<Times> time_linear(Session& session, const Options& options, double activity) {
+  Times times;
+  const Time step = session.step_time();
+  std::vector<Time> time;
+  for (std::int64_t s = 0; s < options.steps; ++s) time.push_back(s * step);
+  const std::vector<std::uint32_t> index(time.size(), 0);
+  const std::vector<double> value(time.size(), activity < 1.0 ? activity : 2.0);
+  for (int pass = -1; pass < 3; ++pass) {
+    SPIKELOOM_CHECK(session.reset());
+    for (std::uint32_t e = 0; e < options.batch; ++e) {
+      SPIKELOOM_CHECK(session.push(e, 0, {time, index, value}));
+    }
+    const double start = now();
+    SPIKELOOM_CHECK(session.advance(options.steps * step));
+    if (pass >= 0) times.seconds.push_back(now() - start);
+  }
+  return times;
+}
+
+/// "source_s" is the time of the source neurons alone, which PyTorch's measurement does not have.
 Status linear(const Options& options) {
-  for (const double activity : options.activity) {
-    SPIKELOOM_TRY(const Program program, linear_program(options.size, activity));
-    RunOptions run;
-    run.record_outputs = false;
+  RunOptions run;
+  run.record_outputs = false;
+  std::unique_ptr<Session> sessions[2];
+  for (const bool whole : {false, true}) {
+    SPIKELOOM_TRY(const Program program, linear_program(options.size, whole));
     SPIKELOOM_TRY(const auto executable, compile(options.backend, program, run));
-    SPIKELOOM_TRY(const auto session, executable->open(options.batch));
-    Times times;
+    SPIKELOOM_TRY(sessions[whole], executable->open(options.batch));
+  }
+  for (const double activity : options.activity) {
+    SPIKELOOM_TRY(const Times source, time_linear(*sessions[0], options, activity));
+    SPIKELOOM_TRY(Times times, time_linear(*sessions[1], options, activity));
     double measured = 0.0;
-    for (int pass = -1; pass < 3; ++pass) {
-      SPIKELOOM_CHECK(session->reset());
-      const double start = now();
-      SPIKELOOM_CHECK(session->advance(options.steps * session->step_time()));
-      if (pass >= 0) times.seconds.push_back(now() - start);
-      for (const NodeStats& node : session->stats().nodes) {
-        if (node.name != "linear") continue;
-        measured = static_cast<double>(node.events_in) /
-                   static_cast<double>(options.size * options.steps * options.batch);
-      }
+    for (const NodeStats& node : sessions[1]->stats().nodes) {
+      if (node.name != "linear") continue;
+      measured = static_cast<double>(node.events_in) /
+                 static_cast<double>(options.size * options.steps * options.batch);
     }
     fmt::print(
         "{{\"linear\":{},\"backend\":\"{}\",\"batch\":{},\"steps\":{},\"asked\":{},"
-        "\"activity\":{:.5f},\"best_s\":{:.6f},\"median_s\":{:.6f}}}\n",
+        "\"activity\":{:.5f},\"best_s\":{:.6f},\"median_s\":{:.6f},\"source_s\":{:.6f}}}\n",
         options.size, options.backend, options.batch, options.steps, activity, measured,
-        times.best(), times.median());
+        times.best(), times.median(), source.best());
     std::fflush(stdout);
   }
   return {};

@@ -73,6 +73,8 @@ class Blas {
         reinterpret_cast<int (*)(void*, cudaStream_t)>(dlsym(library, "cublasSetStream_v2"));
     destroy_ = reinterpret_cast<int (*)(void*)>(dlsym(library, "cublasDestroy_v2"));
     multiply_ = reinterpret_cast<Multiply>(dlsym(library, "cublasSgemm_v2"));
+    multiply_any_ = reinterpret_cast<MultiplyAny>(dlsym(library, "cublasGemmEx"));
+    if (multiply_any_ == nullptr) return false;
     if (create == nullptr || set_stream == nullptr || destroy_ == nullptr || multiply_ == nullptr) {
       return false;
     }
@@ -90,8 +92,26 @@ class Blas {
                                p.weight, outputs, p.in, inputs, &zero, p.out, outputs);
     return code == 0 ? cudaSuccess : cudaErrorUnknown;
   }
+  cudaError_t multiply(const SpikeProduct& p) {
+    constexpr int kTransposed = 1, kPlain = 0, kSumsOfFloat = 68, kSumsOfInt = 70, kAnyWay = -1;
+    const float ones[] = {0.0F, 1.0F};
+    const std::int32_t whole_ones[] = {0, 1};
+    const auto scale = [&](bool one) -> const void* {
+      return p.whole ? static_cast<const void*>(whole_ones + one) : ones + one;
+    };
+    const auto inputs = static_cast<int>(p.inputs), outputs = static_cast<int>(p.outputs);
+    const cudaDataType_t factor = p.whole ? CUDA_R_8I : CUDA_R_16BF;
+    const int code = multiply_any_(handle_, kTransposed, kPlain, outputs, static_cast<int>(p.rows),
+                                   inputs, scale(true), p.weight, factor, inputs, p.in, factor,
+                                   inputs, scale(p.adds), p.out, p.whole ? CUDA_R_32I : CUDA_R_32F,
+                                   outputs, p.whole ? kSumsOfInt : kSumsOfFloat, kAnyWay);
+    return code == 0 ? cudaSuccess : cudaErrorUnknown;
+  }
 
  private:
+  using MultiplyAny = int (*)(void*, int, int, int, int, int, const void*, const void*,
+                              cudaDataType_t, int, const void*, cudaDataType_t, int, const void*,
+                              void*, cudaDataType_t, int, int, int);
   using Multiply = int (*)(void*, int, int, int, int, int, const float*, const float*, int,
                            const float*, int, const float*, float*, int);
   static void* open_library() {
@@ -103,6 +123,7 @@ class Blas {
   void* handle_ = nullptr;
   int (*destroy_)(void*) = nullptr;
   Multiply multiply_ = nullptr;
+  MultiplyAny multiply_any_ = nullptr;
 };
 
 /// Page-locked memory: what is copied from there goes its way while the processor works on.
@@ -245,12 +266,18 @@ class DeviceMachine : public Machine {
   cudaError_t prepare(const Product& product, const KernelCall& call) {
     return call.blocks == 0 ? cudaSuccess : blas_.multiply(product);
   }
+  cudaError_t prepare(const SpikeProduct& product, const KernelCall& call) {
+    return call.blocks == 0 ? cudaSuccess : blas_.multiply(product);
+  }
   template <typename K>
   cudaError_t launch(const K& kernel, const KernelCall& call) {
     run_kernel<K><<<call.blocks, call.threads, call.shared, stream_>>>(kernel);
     return cudaGetLastError();
   }
   cudaError_t launch(const Product& product, const KernelCall&) { return blas_.multiply(product); }
+  cudaError_t launch(const SpikeProduct& product, const KernelCall&) {
+    return blas_.multiply(product);
+  }
 
   cudaStream_t stream_ = nullptr;
   Blas blas_;

@@ -82,6 +82,7 @@ Status make_image(const Program& program, const RunOptions& options, std::size_t
   if (integer != nullptr) image.unit = std::ldexp(1.0, -integer->exponent);
   if (is_weight_operation(node.operation)) {
     SPIKELOOM_TRY(image.weights, make_weights<V>(node, integer, machine));
+    SPIKELOOM_CHECK(make_factors<V>(program, n, options, integer, machine, image.weights));
   } else if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
     SPIKELOOM_TRY(image.parameter, of_doubles<V>(machine, scale->factor));
   } else if (const auto* threshold = std::get_if<op::Threshold>(&node.operation)) {

@@ -26,6 +26,9 @@ struct WeightImage {
   Buffer<std::uint32_t> source;                ///< the same
   Buffer<std::uint64_t> block_start;           ///< in integers
   Buffer<std::uint32_t> pivot, synapse, fan_out;
+  /// Dense behind spikes: (outputs, inputs) for SpikeProduct, three parts whose sum is the weight,
+  /// or the weight in integers; empty where there is no such product.
+  Buffer<SpikeFactor<V>> factor[3];
   std::uint32_t block_targets = 1;
   std::int32_t shift = 0;  ///< Decoder in integers: sum x scale / 2^shift + bias; else 0
 };
@@ -79,6 +82,15 @@ class CudaExecutable : public Executable {
 template <typename V>
 Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* integer,
                                     Machine& machine);
+
+/// Whether what a node sends is 0 or 1.
+bool sends_units(const ProgramNode& node, const Discretisation& d);
+/// Layers smaller than this are not worth sums in another order.
+inline constexpr std::int64_t kWorthProduct = 1 << 20;
+/// Fills `image.factor` where the node is worth a product of spikes.
+template <typename V>
+Status make_factors(const Program& program, std::size_t node, const RunOptions& options,
+                    const IntegerNode* integer, Machine& machine, WeightImage<V>& image);
 
 /// Rows by source; 8 bits where they fit.
 template <typename V>

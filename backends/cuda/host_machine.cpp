@@ -42,6 +42,36 @@ void run_blocks(const Product& product, const KernelCall&, std::vector<std::byte
   }
 }
 
+float of_bfloat16(std::uint16_t bits) {
+  const std::uint32_t wide = std::uint32_t{bits} << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+void run_blocks(const SpikeProduct& product, const KernelCall&, std::vector<std::byte>&) {
+  const auto multiply = [&](auto* out, const auto* in, const auto* weight, auto value_of) {
+    for (std::size_t r = 0; r < product.rows; ++r) {
+      for (std::size_t o = 0; o < product.outputs; ++o) {
+        auto sum = product.adds ? out[r * product.outputs + o] : 0;
+        for (std::size_t i = 0; i < product.inputs; ++i) {
+          if (in[r * product.inputs + i] == 0) continue;
+          sum += value_of(in[r * product.inputs + i]) * value_of(weight[o * product.inputs + i]);
+        }
+        out[r * product.outputs + o] = sum;
+      }
+    }
+  };
+  if (product.whole) {
+    multiply(static_cast<std::int32_t*>(product.out), static_cast<const std::int8_t*>(product.in),
+             static_cast<const std::int8_t*>(product.weight),
+             [](std::int8_t value) { return std::int32_t{value}; });
+  } else {
+    multiply(static_cast<float*>(product.out), static_cast<const std::uint16_t*>(product.in),
+             static_cast<const std::uint16_t*>(product.weight), of_bfloat16);
+  }
+}
+
 class HostMachine : public Machine {
  public:
   Result<void*> allocate(std::size_t bytes) override {

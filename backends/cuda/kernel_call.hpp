@@ -19,21 +19,22 @@
 namespace spikeloom::cuda {
 
 using Kernel = std::variant<
-    Product, FinishProductKernel, ElementwiseKernel<float>, ElementwiseKernel<std::int32_t>,
-    PoolKernel<float>, PoolKernel<std::int32_t>, DelayKernel<float>, DelayKernel<std::int32_t>,
-    ClearKernel<float>, ClearKernel<std::int32_t>, MarkKernel<float>, MarkKernel<std::int32_t>,
-    LogKernel<float>, LogKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>,
-    NeuronKernel<float>, NeuronKernel<std::int32_t>, PublishKernel<float>,
-    PublishKernel<std::int32_t>, DenseKernel<float, float, 1>, DenseKernel<float, float, 4>,
-    DenseKernel<float, std::int8_t, 1>, DenseKernel<float, std::int8_t, 4>,
-    DenseKernel<std::int32_t, std::int8_t, 1>, DenseKernel<std::int32_t, std::int8_t, 4>,
-    DenseKernel<std::int32_t, std::int16_t, 1>, DenseKernel<std::int32_t, std::int16_t, 4>,
-    ConvolutionKernel<float, float>, ConvolutionKernel<std::int32_t, std::int8_t>,
-    ConvolutionKernel<std::int32_t, std::int16_t>, SparseGatherKernel<float>, EmptyListsKernel,
-    CompactKernel<std::int32_t>, RowsKernel<2, 4>, CircuitKernel, EmbeddingKernel<float, float>,
-    EmbeddingKernel<float, std::int8_t>, EmbeddingKernel<std::int32_t, std::int8_t>,
-    GateKernel<float, float>, GateKernel<float, std::int8_t>,
-    GateKernel<std::int32_t, std::int8_t>>;
+    Product, SpikeProduct, FinishProductKernel<float>, FinishProductKernel<std::int32_t>,
+    SpreadKernel<float>, SpreadKernel<std::int32_t>, ElementwiseKernel<float>,
+    ElementwiseKernel<std::int32_t>, PoolKernel<float>, PoolKernel<std::int32_t>,
+    DelayKernel<float>, DelayKernel<std::int32_t>, ClearKernel<float>, ClearKernel<std::int32_t>,
+    MarkKernel<float>, MarkKernel<std::int32_t>, LogKernel<float>, LogKernel<std::int32_t>,
+    InputKernel<float>, InputKernel<std::int32_t>, NeuronKernel<float>, NeuronKernel<std::int32_t>,
+    PublishKernel<float>, PublishKernel<std::int32_t>, DenseKernel<float, float, 1>,
+    DenseKernel<float, float, 4>, DenseKernel<float, std::int8_t, 1>,
+    DenseKernel<float, std::int8_t, 4>, DenseKernel<std::int32_t, std::int8_t, 1>,
+    DenseKernel<std::int32_t, std::int8_t, 4>, DenseKernel<std::int32_t, std::int16_t, 1>,
+    DenseKernel<std::int32_t, std::int16_t, 4>, ConvolutionKernel<float, float>,
+    ConvolutionKernel<std::int32_t, std::int8_t>, ConvolutionKernel<std::int32_t, std::int16_t>,
+    SparseGatherKernel<float>, EmptyListsKernel, CompactKernel<std::int32_t>, RowsKernel<2, 4>,
+    CircuitKernel, EmbeddingKernel<float, float>, EmbeddingKernel<float, std::int8_t>,
+    EmbeddingKernel<std::int32_t, std::int8_t>, GateKernel<float, float>,
+    GateKernel<float, std::int8_t>, GateKernel<std::int32_t, std::int8_t>>;
 
 struct KernelCall {
   Kernel kernel;
@@ -43,6 +44,10 @@ struct KernelCall {
 
 /// A product; `blocks` only says that there is something to do.
 inline KernelCall call(const Product& product) {
+  return {product, product.rows * product.outputs == 0 ? 0U : 1U, 1, 0};
+}
+
+inline KernelCall call(const SpikeProduct& product) {
   return {product, product.rows * product.outputs == 0 ? 0U : 1U, 1, 0};
 }
 

@@ -146,9 +146,7 @@ Result<std::vector<Tally<V>>> CudaSession<V>::read_tallies() const {
 
 template <typename V>
 Status CudaSession<V>::choose_ways() {
-  // Shares of active inputs from which on a product, and rows again, are taken. 16,384 x 16,384 in
-  // float32 on an H200: rows take as long as the product at 1.3 % (docs/cuda.md).
-  constexpr double kMultiply = 0.015, kRowsAgain = 0.012;
+  constexpr double kRowsAgain = 0.8;  // of the share from which on a product is taken
   constexpr std::uint64_t kOften = 16 * kChunk;
   const bool early = measured_steps_ == 0 && steps_here_ >= 2 * kChunk;
   if (executable_->options().schedule != Schedule::kAuto) return {};
@@ -160,12 +158,13 @@ Status CudaSession<V>::choose_ways() {
   SPIKELOOM_TRY(const std::vector<Tally<V>> tallies, read_tallies());
   const auto rows = static_cast<double>((steps_here_ - measured_steps_) * batch_);
   bool changed = false;
-  for (NodeDevice<V>& device : nodes_) {
+  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
+    NodeDevice<V>& device = nodes_[n];
     if (!device.has_product || device.in.size == 0) continue;
     const auto tally = static_cast<std::size_t>(device.in.tally - tallies_.data()) / kTallyCopies;
     const auto events = static_cast<double>(tallies[tally].events - measured_events_[tally]);
     const double active = events / rows / device.in.size;
-    const bool multiplies = active > (device.multiplies ? kRowsAgain : kMultiply);
+    const bool multiplies = active > product_share(n) * (device.multiplies ? kRowsAgain : 1.0);
     changed |= multiplies != device.multiplies;
     device.multiplies = multiplies;
   }
@@ -335,14 +334,21 @@ RunStats CudaSession<V>::stats() const {
                                             : 2 * n + 1;
     made.events_in += tallies[read].events;
     made.value_sum += static_cast<double>(tallies[read].sum);
-    made.events_out += out.events;
+    const std::uint64_t sent = device.counted_by ? tallies[*device.counted_by].events : out.events;
+    made.events_out += sent;
     made.dense_macs += static_cast<std::uint64_t>(node.dense_macs) * steps;
-    made.bytes.events += out.events * (sizeof(std::uint32_t) + sizeof(V));
+    made.bytes.events += sent * (sizeof(std::uint32_t) + sizeof(V));
     if (is_weight_operation(node.operation)) {
       const bool cheap = weight_class(node.operation) != WeightClass::kGeneral;
       // Pairs of the steps that products did are counted apart.
       const Tally<V>& apart = tallies[2 * n + 1];
-      const std::uint64_t unit = out.unit + apart.unit, graded = out.graded + apart.graded;
+      std::uint64_t unit = out.unit + apart.unit;
+      const std::uint64_t graded = out.graded + apart.graded;
+      // Of spikes nothing but their number has to be known.
+      const auto* dense = std::get_if<op::Dense>(&node.operation);
+      if (dense != nullptr && device.in.unit) {
+        unit = tallies[read].events * static_cast<std::uint64_t>(dense->outputs);
+      }
       const std::uint64_t ac = unit + (cheap ? graded : 0);
       const std::uint64_t mac = cheap ? 0 : graded;
       const WeightImage<V>& image = images_[n].weights;

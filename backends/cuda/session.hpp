@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backends/backend.hpp"
@@ -45,9 +46,13 @@ struct NodeDevice {
   Buffer<std::uint32_t> list_count, list_index;
   // Recurrent layers (kernels/gates.hpp); their state is `membrane`.
   Buffer<V> gate_input, gate_update, gate_gated;
-  // Dense layers in float32 whose rows can be multiplied as a whole.
+  // Dense layers whose rows can be multiplied as a whole.
   bool has_product = false, multiplies = false;
   std::uint64_t multiplied_steps = 0;
+  /// Products of spikes: their factors, in the ring of `in`.
+  Buffer<SpikeFactor<V>> factors;
+  /// The tally that counts what this node sends, where its only reader counts it anyway.
+  std::optional<std::size_t> counted_by;
   Tally<V>* in_tally = nullptr;  ///< of the summed input, where that is counted on its own
 };
 
@@ -89,6 +94,8 @@ class CudaSession : public Session {
   Status make_node(std::uint32_t node);
   Status make_links(std::uint32_t node);
   Status make_logs();
+  /// Whether a dense layer has a product, and what that needs.
+  Status make_product(std::uint32_t node);
   Result<SignalBuffer<V>> make_signal(std::size_t size, std::uint64_t reach, bool masked) const;
   Status clear();
   Status seed_links();
@@ -104,6 +111,9 @@ class CudaSession : public Session {
   void add_neurons(std::uint32_t node, const Rows& rows, bool cyclic,
                    std::vector<KernelCall>& calls) const;
   void add_weights(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
+  /// A dense layer's product for a whole chunk.
+  void add_product(const op::Dense& dense, std::uint32_t node, const Rows& rows,
+                   std::vector<KernelCall>& calls) const;
   /// Dense rows of the active sources.
   void add_rows(const op::Dense& shape, std::uint32_t node, const Rows& rows,
                 std::vector<KernelCall>& calls) const;
@@ -118,6 +128,8 @@ class CudaSession : public Session {
                       const Tally<V>& apart, NodeStats& made) const;
 
   Status run_chunk(std::uint32_t count);
+  /// The share of active inputs from which on a product takes less time than rows.
+  double product_share(std::uint32_t node) const;
   /// Rows or a product, by what was active lately.
   Status choose_ways();
 

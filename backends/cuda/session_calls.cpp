@@ -249,21 +249,11 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
   const WeightImage<V>& image = images_[n].weights;
   const Operation& operation = program_.nodes[n].operation;
   if (const auto* dense = std::get_if<op::Dense>(&operation)) {
-    if constexpr (std::is_same_v<V, float>) {
-      if (device.multiplies && rows.steps == kChunk) {
-        const Signal<V>& out = device.out.ref;
-        const auto repeats = static_cast<std::uint32_t>(dense->repeats);
-        const auto outputs = static_cast<std::uint32_t>(dense->outputs);
-        calls.push_back(call(Product{device.in.value, image.real.data(), out.value,
-                                     out.slots * batch_ * repeats,
-                                     static_cast<std::uint32_t>(dense->inputs), outputs}));
-        calls.push_back(
-            call(FinishProductKernel{rows, device.in, out, device.in_tally, or_null(image.scale),
-                                     or_null(image.bias), outputs}));
-        return;
-      }
+    if (device.multiplies && rows.steps == kChunk) {
+      add_product(*dense, n, rows, calls);
+    } else {
+      add_rows(*dense, n, rows, calls);
     }
-    add_rows(*dense, n, rows, calls);
   } else if (const auto* conv = std::get_if<op::Convolution>(&operation)) {
     with_weights(image,
                  [&](const auto* w) { add_convolution(*conv, rows, device, image, w, calls); });

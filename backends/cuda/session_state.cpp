@@ -162,12 +162,9 @@ Status CudaSession<V>::make_node(std::uint32_t n) {
   device.out.ref.tally = tallies_.data() + std::size_t{2} * n * kTallyCopies;
   device.in_tally = device.out.ref.tally + kTallyCopies;
   const auto* neuron = std::get_if<op::Neuron>(&node.operation);
-  device.out.ref.unit = std::holds_alternative<op::Threshold>(node.operation);
+  device.out.ref.unit = sends_units(node, program_.discretisation);
   if (neuron == nullptr) return make_language(n);
   const NeuronCoefficients& c = neuron->coefficients;
-  const Discretisation& d = program_.discretisation;
-  device.out.ref.unit = c.spiking && !c.sigma_delta && d.spike_amplitude() == 1.0 &&
-                        d.spike_rule != SpikeRule::kMultiple && d.spike_time == SpikeTime::kGrid;
   SPIKELOOM_TRY(device.membrane, Buffer<V>::make(machine_, batch_ * size));
   if (c.has_current || c.sigma_delta) {
     SPIKELOOM_TRY(device.current, Buffer<V>::make(machine_, batch_ * size));
@@ -212,14 +209,7 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
         links.size() == 1 && links[0].source.unit && !node.inputs[0].bias_at_start;
     device.in = device.gathered.ref;
   }
-  if (const auto* dense = std::get_if<op::Dense>(&node.operation); dense != nullptr) {
-    // Small layers are not worth sums in another order. Longer rings hold steps that are finished.
-    constexpr std::int64_t kWorthProduct = 1 << 20;
-    const bool wanted = executable_->options().schedule == Schedule::kDense ||
-                        dense->inputs * dense->outputs >= kWorthProduct;
-    device.has_product = std::is_same_v<V, float> && wanted && machine_.has_products() &&
-                         device.in.slots == kChunk && device.out.ref.slots == kChunk;
-  }
+  SPIKELOOM_CHECK(make_product(n));
   if (!images_[n].weights.pivot.empty()) {
     const std::size_t rows = std::size_t{kChunk} * batch_;
     const auto in_size = static_cast<std::size_t>(node.in_size);

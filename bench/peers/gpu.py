@@ -424,11 +424,13 @@ def markdown(rows, steps):
         if "latency" in r:
             lines.append(f"| {r['latency']} | {r['backend']} | {r['step_median_us']:.1f} | "
                          f"{r['step_p99_us']:.1f} | {r['recording_ms']:.3f} |")
-    lines += ["", "| Linear + LIF | way | activity | best ms |", "|---|---|---|---|"]
+    lines += ["", "| Linear + LIF | way | activity | best ms | of it the source |",
+              "|---|---|---|---|---|"]
     for r in rows:
         if "linear" in r:
             lines.append(f"| n {r['linear']}, T {r['steps']}, batch {r['batch']} | {r['backend']} | "
-                         f"{number(r['activity'])} | {1e3 * r['best_s']:.2f} |")
+                         f"{number(r['activity'])} | {1e3 * r['best_s']:.2f} | "
+                         f"{number(1e3 * r['source_s'] if 'source_s' in r else None)} |")
     lines += ["", "| rows: block, threads, lanes | events/s | share of copy bandwidth | right |",
               "|---|---|---|---|"]
     for r in sorted((r for r in rows if "events_per_s" in r), key=lambda r: -r["events_per_s"]):

@@ -124,6 +124,71 @@ TEST(CudaProducts, EqualCpu) {
   }
 }
 
+/// Spikes times weights on tensor cores: whole numbers are exact there, with and without biases, in
+/// whole chunks and a rest.
+TEST(CudaProducts, OfSpikesEqualCpu) {
+  constexpr std::int64_t kIn = 96, kOut = 160;
+  const auto weight = whole(kOut * kIn, 7);
+  const Network networks[] = {
+      chain({kIn}, {relay(1.0F, kIn), linear(kOut, kIn, weight), relay(3.0F, kOut)}, {kOut}),
+      chain({kIn}, {relay(1.0F, kIn), affine(kOut, kIn, weight, whole(kOut, 8)), relay(3.0F, kOut)},
+            {kOut})};
+  for (const Network& network : networks) {
+    for (const Arithmetic arithmetic : {Arithmetic::kFloat32, Arithmetic::kInteger}) {
+      const CodedInput input = busy_input(kIn, 40, 8);
+      RunRequest request{.preset = "nir", .options = {{"dt", "1"}}};
+      request.arithmetic = arithmetic;
+      request.record = {{"layer1", Variable::kOutput}, {"layer2", Variable::kMembrane}};
+      request.backend = "cpu";
+      const auto expected = run_network(network, input, request);
+      ASSERT_TRUE(expected.ok()) << error_of(expected);
+      request.schedule = Schedule::kDense;
+      for (const char* const backend : {kCudaHost, "cuda"}) {
+        if (std::string(backend) == "cuda" && !find_backend(backend).ok()) continue;
+        request.backend = backend;
+        const auto run = run_network(network, input, request);
+        ASSERT_TRUE(run.ok()) << error_of(run);
+        EXPECT_TRUE(run->events == expected->events) << backend;
+        EXPECT_TRUE(run->state == expected->state) << backend;
+        EXPECT_EQ(difference(expected->stats, run->stats), "") << backend;
+        EXPECT_GT(run->stats.total(&NodeStats::steps_dense), 0U) << backend;
+      }
+    }
+  }
+}
+
+/// A float weight is three parts of eight bits: the products are exact, the sums float's.
+TEST(CudaProducts, OfSpikesKeepFloatWeights) {
+  constexpr std::int64_t kIn = 128, kOut = 64;
+  const RandomStream random{12, 1};
+  std::vector<float> weight;
+  for (std::uint64_t i = 0; i < kIn * kOut; ++i) {
+    weight.push_back(static_cast<float>(random.normal(i)));
+  }
+  const Network network =
+      chain({kIn}, {relay(1.0F, kIn), linear(kOut, kIn, weight), integrator(kOut)}, {kOut});
+  const CodedInput input = busy_input(kIn, 16, 9);
+  RunRequest request{.preset = "nir", .options = {{"dt", "1"}}};
+  request.record = {{"layer2", Variable::kMembrane}};
+  request.backend = "reference";
+  request.arithmetic = Arithmetic::kDouble;
+  const auto exact = run_network(network, input, request);
+  ASSERT_TRUE(exact.ok()) << error_of(exact);
+  request.arithmetic = Arithmetic::kFloat32;
+  request.schedule = Schedule::kDense;
+  for (const char* const backend : {kCudaHost, "cuda"}) {
+    if (std::string(backend) == "cuda" && !find_backend(backend).ok()) continue;
+    request.backend = backend;
+    const auto run = run_network(network, input, request);
+    ASSERT_TRUE(run.ok()) << error_of(run);
+    const auto& a = exact->state.at("layer2:v").back();
+    const auto& b = run->state.at("layer2:v").back();
+    ASSERT_EQ(a.size(), b.size());
+    // 600 additions around 30: two bfloat16 parts would err by 1e-3.
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-4) << backend;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Arithmetics, CudaSizes,
                          testing::Values(Arithmetic::kFloat32, Arithmetic::kInteger),
                          [](const auto& info) { return to_string(info.param); });
