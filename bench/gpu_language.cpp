@@ -33,7 +33,7 @@ struct Options {
   std::uint32_t batch = 256;
   std::int64_t window = 70;
   double seconds = 2.0;
-  bool tabulate = false;
+  bool tabulate = false, rows = false;
 };
 
 double now() {
@@ -155,6 +155,7 @@ Status measure(const Work& work, const Options& options, Arithmetic arithmetic, 
   run.arithmetic = arithmetic;
   run.record_outputs = false;
   run.tabulate = options.tabulate;
+  run.schedule = options.rows ? Schedule::kRows : Schedule::kAuto;
   if (!supports("cpu", work.program, run).yes) return {};
   SPIKELOOM_TRY(const auto executable, compile(options.backend, work.program, run));
   SPIKELOOM_TRY(const auto session, executable->open(batch));
@@ -187,11 +188,13 @@ Status measure(const Work& work, const Options& options, Arithmetic arithmetic, 
   }
   fmt::print(
       "{{\"language\":\"{}\",\"backend\":\"{}\",\"arithmetic\":\"{}\",\"batch\":{},\"window\":{},"
+      "\"rows\":{},"
       "\"median_s\":{:.8f},\"best_s\":{:.8f},\"passes\":{},\"tokens_per_s\":{:.1f},"
       "\"token_us\":{:.4f},\"active\":[{}],\"stack_operations\":{:.1f},\"operations\":{:.1f},"
       "\"device_bytes\":{},\"began\":{:.3f},\"ended\":{:.3f}}}\n",
-      work.name, options.backend, to_string(arithmetic), batch, window, seconds[seconds.size() / 2],
-      seconds[0], seconds.size(), tokens * static_cast<double>(seconds.size()) / (ended - began),
+      work.name, options.backend, to_string(arithmetic), batch, window, options.rows,
+      seconds[seconds.size() / 2], seconds[0], seconds.size(),
+      tokens * static_cast<double>(seconds.size()) / (ended - began),
       1e6 * seconds[seconds.size() / 2] / tokens, active, operations,
       static_cast<double>(stats.synaptic_operations()) / steps, stats.peak_memory_bytes, began,
       ended);
@@ -226,6 +229,7 @@ int main(int argc, char** argv) {
   app.add_option("--window", options.window, "tokens at once, and between resets of `check`");
   app.add_option("--seconds", options.seconds, "repeat each way for so long");
   app.add_flag("--tabulate", options.tabulate, "keep layer 1's input sums of every word");
+  app.add_flag("--rows", options.rows, "the decoder's active rows alone, no products");
   CLI11_PARSE(app, argc, argv);
   const Status status = run(options);
   if (status.ok()) return 0;

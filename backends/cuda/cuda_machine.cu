@@ -92,7 +92,7 @@ class Blas {
                                p.weight, outputs, p.in, inputs, &zero, p.out, outputs);
     return code == 0 ? cudaSuccess : cudaErrorUnknown;
   }
-  cudaError_t multiply(const SpikeProduct& p) {
+  cudaError_t multiply(const NarrowProduct& p) {
     constexpr int kTransposed = 1, kPlain = 0, kSumsOfFloat = 68, kSumsOfInt = 70, kAnyWay = -1;
     const float ones[] = {0.0F, 1.0F};
     const std::int32_t whole_ones[] = {0, 1};
@@ -266,7 +266,7 @@ class DeviceMachine : public Machine {
   cudaError_t prepare(const Product& product, const KernelCall& call) {
     return call.blocks == 0 ? cudaSuccess : blas_.multiply(product);
   }
-  cudaError_t prepare(const SpikeProduct& product, const KernelCall& call) {
+  cudaError_t prepare(const NarrowProduct& product, const KernelCall& call) {
     return call.blocks == 0 ? cudaSuccess : blas_.multiply(product);
   }
   template <typename K>
@@ -275,7 +275,7 @@ class DeviceMachine : public Machine {
     return cudaGetLastError();
   }
   cudaError_t launch(const Product& product, const KernelCall&) { return blas_.multiply(product); }
-  cudaError_t launch(const SpikeProduct& product, const KernelCall&) {
+  cudaError_t launch(const NarrowProduct& product, const KernelCall&) {
     return blas_.multiply(product);
   }
 

@@ -93,7 +93,7 @@ Status make_image(const Program& program, const RunOptions& options, std::size_t
   } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
     SPIKELOOM_TRY(image.recurrent, make_recurrent<V>(*layer, integer, options.sharpen, machine));
   } else if (const auto* decoder = std::get_if<op::Decoder>(&node.operation)) {
-    SPIKELOOM_TRY(image.weights, make_decoder<V>(*decoder, integer, machine));
+    SPIKELOOM_TRY(image.weights, make_decoder<V>(*decoder, options, integer, machine));
   } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
     SPIKELOOM_TRY(image.delay, Buffer<std::uint32_t>::of(machine, delay->steps));
     for (const std::uint32_t steps : delay->steps) {

@@ -26,9 +26,12 @@ struct WeightImage {
   Buffer<std::uint32_t> source;                ///< the same
   Buffer<std::uint64_t> block_start;           ///< in integers
   Buffer<std::uint32_t> pivot, synapse, fan_out;
-  /// Dense behind spikes: (outputs, inputs) for SpikeProduct, three parts whose sum is the weight,
-  /// or the weight in integers; empty where there is no such product.
-  Buffer<SpikeFactor<V>> factor[3];
+  /// For NarrowProduct, (factor_outputs, factor_inputs); empty where there is no such product.
+  /// Dense behind spikes: three parts whose sum is the weight, or the weight in integers. Decoder:
+  /// weights of 8 bits, and in integers their sums.
+  Buffer<Factor<V>> factor[3];
+  Buffer<std::int32_t> factor_sums;
+  std::uint32_t factor_inputs = 0, factor_outputs = 0;
   std::uint32_t block_targets = 1;
   std::int32_t shift = 0;  ///< Decoder in integers: sum x scale / 2^shift + bias; else 0
 };
@@ -92,10 +95,15 @@ template <typename V>
 Status make_factors(const Program& program, std::size_t node, const RunOptions& options,
                     const IntegerNode* integer, Machine& machine, WeightImage<V>& image);
 
+/// The same for a Decoder; `weight` is (words, size).
+template <typename V>
+Status make_factors(const op::Decoder& decoder, const std::vector<float>& weight, Machine& machine,
+                    WeightImage<V>& image);
+
 /// Rows by source; 8 bits where they fit.
 template <typename V>
-Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const IntegerNode* integer,
-                                    Machine& machine);
+Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const RunOptions& options,
+                                    const IntegerNode* integer, Machine& machine);
 
 /// Compiles for float32 (V = float) or integer (V = int32) on a machine.
 template <typename V>

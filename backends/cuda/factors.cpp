@@ -1,24 +1,11 @@
 /// Weights as factors of products of spikes (kernels/product.hpp).
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "backends/cuda/executable.hpp"
 
 namespace spikeloom::cuda {
-namespace {
-
-constexpr std::int64_t kAligned = 16;  ///< what cuBLAS wants of int8's rows
-
-/// To nearest, ties to even.
-std::uint16_t to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
-}  // namespace
-
 bool sends_units(const ProgramNode& node, const Discretisation& d) {
   if (std::holds_alternative<op::Threshold>(node.operation)) return true;
   const auto* neuron = std::get_if<op::Neuron>(&node.operation);
@@ -41,15 +28,17 @@ Status make_factors(const Program& program, std::size_t n, const RunOptions& opt
   const bool wanted =
       options.schedule == Schedule::kDense || dense->inputs * dense->outputs >= kWorthProduct;
   const bool fits = integer == nullptr || integer->fits_int8;
-  if (!wanted || !fits || dense->inputs % kAligned != 0 || dense->outputs % kAligned != 0 ||
+  if (!wanted || !fits || dense->inputs % kFactorPad != 0 || dense->outputs % kFactorPad != 0 ||
       !machine.has_products()) {
     return {};
   }
   const std::size_t size = dense->weight.size();
-  std::vector<SpikeFactor<V>> factor(size);
+  image.factor_inputs = static_cast<std::uint32_t>(dense->inputs);
+  image.factor_outputs = static_cast<std::uint32_t>(dense->outputs);
+  std::vector<Factor<V>> factor(size);
   if constexpr (std::is_integral_v<V>) {
     for (std::size_t k = 0; k < size; ++k) factor[k] = static_cast<std::int8_t>(integer->weight[k]);
-    SPIKELOOM_TRY(image.factor[0], Buffer<SpikeFactor<V>>::of(machine, factor));
+    SPIKELOOM_TRY(image.factor[0], Buffer<Factor<V>>::of(machine, factor));
   } else {
     std::vector<float> rest(dense->weight.begin(), dense->weight.end());
     constexpr float kMost = 3e38F;  // beyond, the first part rounds to infinity
@@ -59,14 +48,49 @@ Status make_factors(const Program& program, std::size_t n, const RunOptions& opt
     for (auto& part : image.factor) {
       for (std::size_t k = 0; k < size; ++k) {
         factor[k] = to_bfloat16(rest[k]);
-        rest[k] -= std::bit_cast<float>(std::uint32_t{factor[k]} << 16);
+        rest[k] -= of_bfloat16(factor[k]);
       }
-      SPIKELOOM_TRY(part, Buffer<SpikeFactor<V>>::of(machine, factor));
+      SPIKELOOM_TRY(part, Buffer<Factor<V>>::of(machine, factor));
     }
   }
   return {};
 }
 
+template <typename V>
+Status make_factors(const op::Decoder& decoder, const std::vector<float>& weight, Machine& machine,
+                    WeightImage<V>& image) {
+  constexpr bool kWhole = std::is_integral_v<V>;
+  if (image.narrow.empty() || !machine.has_products()) return {};
+  const auto words = static_cast<std::size_t>(decoder.words);
+  const auto size = static_cast<std::size_t>(decoder.size);
+  const std::size_t stride = tiles(static_cast<std::uint32_t>(size), kFactorPad) * kFactorPad;
+  const std::size_t rows =
+      kWhole ? std::size_t{tiles(static_cast<std::uint32_t>(words), kFactorPad)} * kFactorPad
+             : words;
+  std::vector<Factor<V>> factor(rows * stride, 0);
+  std::vector<std::int32_t> sums(kWhole ? words : 0, 0);
+  for (std::size_t word = 0; word < words; ++word) {
+    for (std::size_t i = 0; i < size; ++i) {
+      const float w = weight[word * size + i];
+      if constexpr (kWhole) {
+        factor[word * stride + i] = static_cast<std::int8_t>(w);
+        sums[word] += static_cast<std::int32_t>(w);
+      } else {
+        factor[word * stride + i] = to_bfloat16(w);
+      }
+    }
+  }
+  SPIKELOOM_TRY(image.factor[0], Buffer<Factor<V>>::of(machine, factor));
+  SPIKELOOM_TRY(image.factor_sums, Buffer<std::int32_t>::of(machine, sums));
+  image.factor_inputs = static_cast<std::uint32_t>(stride);
+  image.factor_outputs = static_cast<std::uint32_t>(rows);
+  return {};
+}
+
+template Status make_factors(const op::Decoder&, const std::vector<float>&, Machine&,
+                             WeightImage<float>&);
+template Status make_factors(const op::Decoder&, const std::vector<float>&, Machine&,
+                             WeightImage<std::int32_t>&);
 template Status make_factors(const Program&, std::size_t, const RunOptions&, const IntegerNode*,
                              Machine&, WeightImage<float>&);
 template Status make_factors(const Program&, std::size_t, const RunOptions&, const IntegerNode*,

@@ -42,14 +42,7 @@ void run_blocks(const Product& product, const KernelCall&, std::vector<std::byte
   }
 }
 
-float of_bfloat16(std::uint16_t bits) {
-  const std::uint32_t wide = std::uint32_t{bits} << 16;
-  float value;
-  std::memcpy(&value, &wide, sizeof value);
-  return value;
-}
-
-void run_blocks(const SpikeProduct& product, const KernelCall&, std::vector<std::byte>&) {
+void run_blocks(const NarrowProduct& product, const KernelCall&, std::vector<std::byte>&) {
   const auto multiply = [&](auto* out, const auto* in, const auto* weight, auto value_of) {
     for (std::size_t r = 0; r < product.rows; ++r) {
       for (std::size_t o = 0; o < product.outputs; ++o) {

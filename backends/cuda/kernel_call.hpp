@@ -19,14 +19,14 @@
 namespace spikeloom::cuda {
 
 using Kernel = std::variant<
-    Product, SpikeProduct, FinishProductKernel<float>, FinishProductKernel<std::int32_t>,
-    SpreadKernel<float>, SpreadKernel<std::int32_t>, ElementwiseKernel<float>,
-    ElementwiseKernel<std::int32_t>, PoolKernel<float>, PoolKernel<std::int32_t>,
-    DelayKernel<float>, DelayKernel<std::int32_t>, ClearKernel<float>, ClearKernel<std::int32_t>,
-    MarkKernel<float>, MarkKernel<std::int32_t>, LogKernel<float>, LogKernel<std::int32_t>,
-    InputKernel<float>, InputKernel<std::int32_t>, NeuronKernel<float>, NeuronKernel<std::int32_t>,
-    PublishKernel<float>, PublishKernel<std::int32_t>, DenseKernel<float, float, 1>,
-    DenseKernel<float, float, 4>, DenseKernel<float, std::int8_t, 1>,
+    Product, NarrowProduct, FinishProductKernel<float>, FinishProductKernel<std::int32_t>,
+    SplitKernel<float>, SplitKernel<std::int32_t>, SpreadKernel<float>, SpreadKernel<std::int32_t>,
+    ElementwiseKernel<float>, ElementwiseKernel<std::int32_t>, PoolKernel<float>,
+    PoolKernel<std::int32_t>, DelayKernel<float>, DelayKernel<std::int32_t>, ClearKernel<float>,
+    ClearKernel<std::int32_t>, MarkKernel<float>, MarkKernel<std::int32_t>, LogKernel<float>,
+    LogKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>, NeuronKernel<float>,
+    NeuronKernel<std::int32_t>, PublishKernel<float>, PublishKernel<std::int32_t>,
+    DenseKernel<float, float, 1>, DenseKernel<float, float, 4>, DenseKernel<float, std::int8_t, 1>,
     DenseKernel<float, std::int8_t, 4>, DenseKernel<std::int32_t, std::int8_t, 1>,
     DenseKernel<std::int32_t, std::int8_t, 4>, DenseKernel<std::int32_t, std::int16_t, 1>,
     DenseKernel<std::int32_t, std::int16_t, 4>, ConvolutionKernel<float, float>,
@@ -47,7 +47,7 @@ inline KernelCall call(const Product& product) {
   return {product, product.rows * product.outputs == 0 ? 0U : 1U, 1, 0};
 }
 
-inline KernelCall call(const SpikeProduct& product) {
+inline KernelCall call(const NarrowProduct& product) {
   return {product, product.rows * product.outputs == 0 ? 0U : 1U, 1, 0};
 }
 

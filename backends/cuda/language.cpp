@@ -227,8 +227,8 @@ Result<RecurrentImage<V>> make_recurrent(const op::Recurrent& layer, const Integ
 }
 
 template <typename V>
-Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const IntegerNode* integer,
-                                    Machine& machine) {
+Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const RunOptions& options,
+                                    const IntegerNode* integer, Machine& machine) {
   WeightImage<V> image;
   const auto words = static_cast<std::size_t>(decoder.words);
   const auto size = static_cast<std::size_t>(decoder.size);
@@ -238,6 +238,9 @@ Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const IntegerNod
     for (std::size_t i = 0; i < size; ++i) columns[i * words + word] = rows[word * size + i];
   }
   SPIKELOOM_CHECK(keep_weights<V>(columns, machine, image.narrow, image.real));
+  if (options.schedule != Schedule::kRows) {
+    SPIKELOOM_CHECK(make_factors<V>(decoder, rows, machine, image));
+  }
   if constexpr (std::is_integral_v<V>) {
     image.shift = integer->scale.shift;
     SPIKELOOM_CHECK(keep(integer->scale.multiplier, machine, image.scale));
@@ -250,11 +253,12 @@ Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const IntegerNod
   return image;
 }
 
-#define SPIKELOOM_INSTANTIATE(V)                                                                  \
-  template Result<WeightImage<V>> make_decoder(const op::Decoder&, const IntegerNode*, Machine&); \
-  template Result<EmbeddingImage<V>> make_embedding(const op::Embedding&, const IntegerNode*,     \
-                                                    Machine&);                                    \
-  template Result<RecurrentImage<V>> make_recurrent(const op::Recurrent&, const IntegerNode*,     \
+#define SPIKELOOM_INSTANTIATE(V)                                                              \
+  template Result<WeightImage<V>> make_decoder(const op::Decoder&, const RunOptions&,         \
+                                               const IntegerNode*, Machine&);                 \
+  template Result<EmbeddingImage<V>> make_embedding(const op::Embedding&, const IntegerNode*, \
+                                                    Machine&);                                \
+  template Result<RecurrentImage<V>> make_recurrent(const op::Recurrent&, const IntegerNode*, \
                                                     double, Machine&)
 SPIKELOOM_INSTANTIATE(float);
 SPIKELOOM_INSTANTIATE(std::int32_t);

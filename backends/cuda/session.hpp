@@ -49,8 +49,9 @@ struct NodeDevice {
   // Dense layers whose rows can be multiplied as a whole.
   bool has_product = false, multiplies = false;
   std::uint64_t multiplied_steps = 0;
-  /// Products of spikes: their factors, in the ring of `in`.
-  Buffer<SpikeFactor<V>> factors;
+  /// Narrow products: the factors of the ring of `in`; a Decoder's sums of either part.
+  Buffer<Factor<V>> factors;
+  Buffer<std::int32_t> low, high;
   /// The tally that counts what this node sends, where its only reader counts it anyway.
   std::optional<std::size_t> counted_by;
   Tally<V>* in_tally = nullptr;  ///< of the summed input, where that is counted on its own
@@ -111,9 +112,8 @@ class CudaSession : public Session {
   void add_neurons(std::uint32_t node, const Rows& rows, bool cyclic,
                    std::vector<KernelCall>& calls) const;
   void add_weights(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
-  /// A dense layer's product for a whole chunk.
-  void add_product(const op::Dense& dense, std::uint32_t node, const Rows& rows,
-                   std::vector<KernelCall>& calls) const;
+  /// A dense layer's or a Decoder's product for a whole chunk.
+  void add_product(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
   /// Dense rows of the active sources.
   void add_rows(const op::Dense& shape, std::uint32_t node, const Rows& rows,
                 std::vector<KernelCall>& calls) const;

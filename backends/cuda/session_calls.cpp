@@ -250,7 +250,7 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
   const Operation& operation = program_.nodes[n].operation;
   if (const auto* dense = std::get_if<op::Dense>(&operation)) {
     if (device.multiplies && rows.steps == kChunk) {
-      add_product(*dense, n, rows, calls);
+      add_product(n, rows, calls);
     } else {
       add_rows(*dense, n, rows, calls);
     }

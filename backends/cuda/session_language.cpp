@@ -69,7 +69,11 @@ bool CudaSession<V>::add_language(std::uint32_t n, const Rows& rows,
     op::Dense dense;
     dense.inputs = decoder->size;
     dense.outputs = decoder->words;
-    add_rows(dense, n, rows, calls);
+    if (device.multiplies && rows.steps == kChunk) {
+      add_product(n, rows, calls);
+    } else {
+      add_rows(dense, n, rows, calls);
+    }
   } else {
     return false;
   }
@@ -158,7 +162,11 @@ void CudaSession<V>::count_language(std::uint32_t n, std::uint64_t steps, const 
   const bool cheap = weight_class(node.operation) != WeightClass::kGeneral;
   made.ac += ac + (cheap ? mac : 0);
   made.mac += cheap ? 0 : mac;
-  made.executed_mac += ac + mac;
+  // A product multiplies everything.
+  const std::uint64_t multiplied = nodes_[n].multiplied_steps * batch_;
+  made.executed_mac += own.unit + own.graded;
+  made.executed_mac += multiplied * static_cast<std::uint64_t>(node.dense_macs);
+  made.steps_dense += multiplied;
   made.bytes.weights +=
       (ac + mac) * (images_[n].weights.real.empty() ? sizeof(std::int8_t) : sizeof(float));
 }
