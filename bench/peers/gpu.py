@@ -166,9 +166,9 @@ def language_models():
             if (model.parent / "words.txt").exists()]
 
 
-def language(report, meter, arguments, seconds):
+def language(report, meter, arguments, seconds, models=None):
     said = []
-    for model, text in language_models():
+    for model, text in models or language_models():
         code, printed = run([BIN / "spikeloom_gpu_language", *arguments, "--model", model,
                              "--text", text], report.out / "language.log", seconds)
         for row in json_rows(printed):
@@ -486,7 +486,7 @@ def main():
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--forms", default="triton,spikingjelly,compile,eager",
                         help="neurons of PyTorch's networks")
-    parser.add_argument("--only", default="", help="steps whose name contains this, or =NAME")
+    parser.add_argument("--only", default="", help="steps whose name contains this, or =NAME; several with commas")
     arguments = parser.parse_args()
     sys.path.insert(0, str(HERE))
     report = Report(arguments.out)
@@ -495,8 +495,8 @@ def main():
     meter = Meter() if device else type("NoMeter", (), {"nvml": None})()
 
     def step(name, work):
-        wanted = arguments.only
-        if wanted[1:] == name if wanted.startswith("=") else wanted in name:
+        if any(wanted[1:] == name if wanted.startswith("=") else wanted in name
+               for wanted in arguments.only.split(",")):
             report.step(name, work)
 
     def idle():
@@ -531,8 +531,10 @@ def main():
         step(f"PyTorch {name}", lambda: torch_throughput(report, meter, name, "cuda",
                                                         arguments.batch, wanted, 2.0))
         step(f"PyTorch latency {name}", lambda: torch_latency(report, name, "cuda"))
-    step("language", lambda: language(report, meter, ["time", "--batch", arguments.batch], 200))
-    step("PyTorch language", lambda: torch_language(report, meter, arguments.batch, 2.0))
+    step("language", lambda: language(report, meter, ["time", "--batch", arguments.batch,
+                                                       "--seconds", 1.5], 200,
+                                      language_models()[-1:]))
+    step("PyTorch language", lambda: torch_language(report, meter, arguments.batch, 1.5))
     step("microcircuit", lambda: circuit(report, meter, "cuda", 300))
     step("microcircuit cpu", lambda: circuit(report, meter, "cpu", 300))
     step("linear", lambda: ours(report, meter, ["linear", "--batch", "16"], 300))
