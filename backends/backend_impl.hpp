@@ -49,8 +49,9 @@ Status check_latest(const Program& program, std::size_t batch, std::uint32_t ele
 std::unique_ptr<Backend> make_cpu_backend();
 /// "cuda", or why this build or computer has none.
 std::unique_ptr<Backend> make_cuda_backend();
-/// "cuda-host": the kernels of cuda as loops on the processor.
-std::unique_ptr<Backend> make_cuda_host_backend();
+/// "cuda-host", the kernels of cuda as loops on the processor, or over several devices: "cuda:N",
+/// "cuda-host:N". Null for other names.
+std::unique_ptr<Backend> make_cuda_backend(std::string_view name);
 std::unique_ptr<Backend> make_reference_backend();
 
 }  // namespace spikeloom

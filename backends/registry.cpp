@@ -1,4 +1,5 @@
 #include <array>
+#include <map>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -49,19 +50,25 @@ const std::array<Entry, 5>& registry() {
   return all;
 }
 
-/// Runs cuda's kernels on the processor: for tests, and never chosen or listed.
-const Entry& cuda_host() {
-  static const Entry entry("cuda-host", make_cuda_host_backend);
-  return entry;
+/// cuda over several devices, and its kernels on the processor, for tests: never chosen or listed.
+/// Null for other names.
+const Backend* find_cuda(std::string_view name) {
+  static std::mutex mutex;
+  static std::map<std::string, std::unique_ptr<Backend>, std::less<>> made;
+  const std::lock_guard lock(mutex);
+  if (const auto found = made.find(name); found != made.end()) return found->second.get();
+  auto backend = make_cuda_backend(name);
+  if (backend == nullptr) return nullptr;
+  return made.emplace(name, std::move(backend)).first->second.get();
 }
 
 Result<const Backend*> find(std::string_view name) {
-  if (name == cuda_host().name()) return &cuda_host().backend();
   std::vector<std::string_view> names;
   for (const Entry& entry : registry()) {
     if (entry.name() == name) return &entry.backend();
     names.push_back(entry.name());
   }
+  if (const Backend* const cuda = find_cuda(name); cuda != nullptr) return cuda;
   return Error{.code = ErrorCode::kNotFound,
                .what = fmt::format("there is no backend '{}'", name),
                .expected = fmt::format("auto, {}", fmt::join(names, ", "))};

@@ -1,27 +1,97 @@
 /// The backends "cuda" and "cuda-host": one code, on a GPU or as loops on the processor.
 
+#include <charconv>
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "backends/backend_impl.hpp"
 #include "backends/cuda/executable.hpp"
+#include "backends/cuda/planned.hpp"
+#include "backends/cuda/team_session.hpp"
 
 namespace spikeloom {
 namespace {
 
+/// Where a program runs: on GPUs or on the processor, how many.
+struct Devices {
+  bool host = false;
+  std::uint32_t count = 1;
+  std::string name = {};
+};
+
+Result<std::shared_ptr<cuda::Machine>> make_machine(bool host, std::uint32_t device) {
+  if (host) return cuda::make_host_machine();
+  return cuda::make_device_machine(device);
+}
+
+template <typename V>
+Result<std::shared_ptr<const Executable>> compile_on(const Devices& devices, const Program& program,
+                                                     const RunOptions& options,
+                                                     const std::vector<cuda::Share>& shares) {
+  if (devices.count == 1) {
+    SPIKELOOM_TRY(auto machine, make_machine(devices.host, 0));
+    return cuda::compile_cuda<V>(program, options, devices.name, std::move(machine), shares);
+  }
+  std::vector<std::shared_ptr<cuda::Machine>> machines(devices.count);
+  for (std::uint32_t d = 0; d < devices.count; ++d) {
+    SPIKELOOM_TRY(machines[d], make_machine(devices.host, d));
+  }
+  const auto make_team = [devices]() -> Result<std::shared_ptr<cuda::Team>> {
+    if (devices.host) return cuda::make_host_team(devices.count);
+    return cuda::make_device_team(devices.count);
+  };
+  return cuda::compile_team<V>(program, options, devices.name, machines, shares, make_team);
+}
+
+Result<std::shared_ptr<const Executable>> compile_shares(const Devices& devices,
+                                                         const Program& program,
+                                                         const RunOptions& options,
+                                                         const std::vector<cuda::Share>& shares) {
+  return options.arithmetic == Arithmetic::kInteger
+             ? compile_on<std::int32_t>(devices, program, options, shares)
+             : compile_on<float>(devices, program, options, shares);
+}
+
+/// "cuda", "cuda-host", or either with ":N" for N devices; nothing for other names.
+std::optional<Devices> parse_devices(std::string_view name) {
+  constexpr std::string_view kHost = "cuda-host", kDevice = "cuda";
+  constexpr std::uint32_t kMostDevices = 64;
+  Devices devices{.host = name.starts_with(kHost), .count = 1, .name = std::string(name)};
+  if (!name.starts_with(kDevice)) return std::nullopt;
+  name.remove_prefix(devices.host ? kHost.size() : kDevice.size());
+  if (name.empty()) return devices;
+  if (name.size() < 2 || name[0] != ':') return std::nullopt;
+  const auto [end, error] =
+      std::from_chars(name.data() + 1, name.data() + name.size(), devices.count);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  if (devices.count == 0 || devices.count > kMostDevices) return std::nullopt;
+  return devices;
+}
+
 class CudaBackend : public Backend {
  public:
-  explicit CudaBackend(bool host) : host_(host) {
-    info_.name = host ? "cuda-host" : "cuda";
+  explicit CudaBackend(Devices devices) : devices_(std::move(devices)), host_(devices_.host) {
+    const bool host = host_;
+    info_.name = devices_.name;
     info_.description =
         host ? "the kernels of cuda as loops on the processor, for tests" : "events on a GPU";
     info_.arithmetics = {Arithmetic::kFloat32, Arithmetic::kInteger};
     info_.available = host;
+    if (devices_.count > 1) info_.description += fmt::format(", {} parts", devices_.count);
     if (host) return;
     const cuda::DeviceInfo device = cuda::find_device();
     info_.available = device.available;
     info_.reason = device.reason;
     if (device.available) info_.description += ": " + device.name;
-    if (!device.available) info_.arithmetics.clear();
+    if (devices_.count > 1 && info_.available) {
+      info_.reason = cuda::why_no_teams();
+      if (info_.reason.empty() && device.devices < devices_.count) {
+        info_.reason = fmt::format("{} GPUs answer", device.devices);
+      }
+      info_.available = info_.reason.empty();
+    }
+    if (!info_.available) info_.arithmetics.clear();
   }
   BackendInfo info() const override { return info_; }
 
@@ -43,19 +113,17 @@ class CudaBackend : public Backend {
 
   Result<std::shared_ptr<const Executable>> compile(const Program& program,
                                                     const RunOptions& options) const override {
-    std::shared_ptr<cuda::Machine> machine;
-    if (host_) {
-      machine = cuda::make_host_machine();
-    } else {
-      SPIKELOOM_TRY(machine, cuda::make_device_machine());
+    if (!info_.available) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .what = fmt::format("there are no {} GPUs to run on", devices_.count),
+                   .got = info_.reason,
+                   .next = "see `spikeloom doctor`, or give fewer --devices"};
     }
-    if (options.arithmetic == Arithmetic::kInteger) {
-      return cuda::compile_cuda<std::int32_t>(program, options, info_.name, std::move(machine));
-    }
-    return cuda::compile_cuda<float>(program, options, info_.name, std::move(machine));
+    return compile_shares(devices_, program, options, {});
   }
 
  private:
+  Devices devices_;
   bool host_;
   BackendInfo info_;
 };
@@ -67,9 +135,38 @@ std::unique_ptr<Backend> make_cuda_backend() {
   if (!device.available) {
     return std::make_unique<UnavailableBackend>("cuda", "events on an NVIDIA GPU", device.reason);
   }
-  return std::make_unique<CudaBackend>(false);
+  return std::make_unique<CudaBackend>(Devices{false, 1, "cuda"});
 }
 
-std::unique_ptr<Backend> make_cuda_host_backend() { return std::make_unique<CudaBackend>(true); }
+std::unique_ptr<Backend> make_cuda_backend(std::string_view name) {
+  const auto devices = parse_devices(name);
+  if (!devices) return nullptr;
+  if (devices->count == 1 && !devices->host) return make_cuda_backend();
+  return std::make_unique<CudaBackend>(*devices);
+}
+
+namespace cuda {
+
+Result<std::shared_ptr<const Executable>> compile_planned(const Program& program,
+                                                          const RunOptions& options,
+                                                          std::string_view backend,
+                                                          const mapping::Plan& plan) {
+  const auto devices = parse_devices(backend);
+  if (!devices) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "cuda alone runs Plans for gpu",
+                 .got = fmt::format("--backend {}", backend)};
+  }
+  const Support support = spikeloom::supports(backend, program, options);
+  if (!support.yes) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = fmt::format("{} cannot run this network", backend),
+                 .where = support.reasons.empty() ? "" : support.reasons.front()};
+  }
+  SPIKELOOM_TRY(const auto shares, shares_of(program, plan));
+  return compile_shares(*devices, program, options, shares);
+}
+
+}  // namespace cuda
 
 }  // namespace spikeloom

@@ -1,4 +1,4 @@
-/// The first CUDA device.
+/// A CUDA device.
 
 #include <cstring>
 #include <map>
@@ -7,16 +7,15 @@
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 
-#include "backends/cuda/machine.hpp"
+#include "backends/cuda/device_private.hpp"
 
 #define SPIKELOOM_TEXT_OF(x) #x
 #define SPIKELOOM_TEXT(x) SPIKELOOM_TEXT_OF(x)
 #define SPIKELOOM_CUDA_MAJOR SPIKELOOM_TEXT(__CUDACC_VER_MAJOR__)
 
 namespace spikeloom::cuda {
-namespace {
 
-Error failure(cudaError_t code, const char* doing) {
+Error cuda_failure(cudaError_t code, const char* doing) {
   const bool memory = code == cudaErrorMemoryAllocation;
   const bool absent = code == cudaErrorNoDevice || code == cudaErrorInsufficientDriver;
   Error error;
@@ -30,11 +29,13 @@ Error failure(cudaError_t code, const char* doing) {
   return error;
 }
 
+namespace {
+
 #define SPIKELOOM_CUDA(expression, doing)                             \
   do {                                                                \
     if (const cudaError_t code = (expression); code != cudaSuccess) { \
       cudaGetLastError();                                             \
-      return failure(code, doing);                                    \
+      return cuda_failure(code, doing);                                    \
     }                                                                 \
   } while (false)
 
@@ -133,9 +134,12 @@ struct Staging {
   cudaEvent_t sent = nullptr;
 
   /// Waits until the last copy from here is done.
-  Status take(std::size_t bytes) {
+  Status take(std::size_t bytes, Watch* watch) {
     if (sent == nullptr) {
       SPIKELOOM_CUDA(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming), "make an event");
+    }
+    while (watch != nullptr && is_busy(cudaEventQuery(sent))) {
+      SPIKELOOM_CHECK(watch->look());
     }
     SPIKELOOM_CUDA(cudaEventSynchronize(sent), "copy");
     if (bytes <= size) return {};
@@ -156,19 +160,27 @@ struct Staging {
 constexpr std::size_t kStagings = 4;
 constexpr std::size_t kMostStaged = std::size_t{32} << 20;
 
-class DeviceMachine : public Machine {
+class DeviceMachine : public Machine, public DeviceMember {
  public:
+  explicit DeviceMachine(std::uint32_t device) : device_(static_cast<int>(device)) {}
   Status start() {
-    SPIKELOOM_CUDA(cudaSetDevice(0), "choose a device");
+    SPIKELOOM_CHECK(enter());
     SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
     return {};
   }
   ~DeviceMachine() override {
     if (stream_ != nullptr) cudaStreamDestroy(stream_);
   }
+  Status enter() override {
+    SPIKELOOM_CUDA(cudaSetDevice(device_), "choose a device");
+    return {};
+  }
+  cudaStream_t stream() const override { return stream_; }
+  void set_watch(Watch* watch) override { watch_ = watch; }
 
   Result<void*> allocate(std::size_t bytes) override {
     void* memory = nullptr;
+    SPIKELOOM_CHECK(enter());
     SPIKELOOM_CUDA(cudaMalloc(&memory, bytes), "allocate memory");
     sizes_[memory] = bytes;
     memory_ += bytes;
@@ -181,10 +193,11 @@ class DeviceMachine : public Machine {
     cudaFree(memory);
   }
   Status upload(void* to, const void* from, std::size_t bytes) override {
+    SPIKELOOM_CHECK(enter());
     for (std::size_t done = 0; done < bytes; done += kMostStaged) {
       const std::size_t size = bytes - done < kMostStaged ? bytes - done : kMostStaged;
       Staging& staging = staging_[next_staging_++ % kStagings];
-      SPIKELOOM_CHECK(staging.take(size));
+      SPIKELOOM_CHECK(staging.take(size, watch_));
       std::memcpy(staging.memory, static_cast<const char*>(from) + done, size);
       SPIKELOOM_CUDA(cudaMemcpyAsync(static_cast<char*>(to) + done, staging.memory, size,
                                      cudaMemcpyHostToDevice, stream_),
@@ -194,62 +207,97 @@ class DeviceMachine : public Machine {
     return {};
   }
   Status download(void* to, const void* from, std::size_t bytes) override {
+    SPIKELOOM_CHECK(enter());
     SPIKELOOM_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy");
     return {};
   }
   Status clear(void* memory, std::size_t bytes) override {
+    SPIKELOOM_CHECK(enter());
     SPIKELOOM_CUDA(cudaMemsetAsync(memory, 0, bytes, stream_), "clear memory");
     return {};
   }
   Status copy(void* to, const void* from, std::size_t bytes) override {
+    SPIKELOOM_CHECK(enter());
     SPIKELOOM_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "copy");
     return {};
   }
 
   Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) override {
-    auto sequence = std::make_unique<DeviceSequence>();
-    // Code is loaded and workspaces are made when they are first used, which must not be recorded.
-    cudaError_t launched = cudaSuccess;
+    SPIKELOOM_CHECK(prepare(calls));
+    SPIKELOOM_CHECK(begin_recording());
+    Status launched = launch_all(calls);
+    auto sequence = end_recording();
+    SPIKELOOM_CHECK(std::move(launched));
+    return sequence;
+  }
+  /// Code is loaded and workspaces are made when they are first used, which must not be recorded.
+  Status prepare(const std::vector<KernelCall>& calls) override {
+    SPIKELOOM_CHECK(enter());
     for (const KernelCall& call : calls) {
-      launched = std::visit([&](const auto& kernel) { return prepare(kernel, call); }, call.kernel);
-      SPIKELOOM_CUDA(launched, "load a kernel");
+      const cudaError_t loaded =
+          std::visit([&](const auto& kernel) { return prepare(kernel, call); }, call.kernel);
+      SPIKELOOM_CUDA(loaded, "load a kernel");
     }
-    SPIKELOOM_CHECK(wait());
+    return wait();
+  }
+  Status begin_recording() override {
+    SPIKELOOM_CHECK(enter());
     SPIKELOOM_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed),
                    "record a sequence");
-    for (const KernelCall& call : calls) {
-      if (call.blocks == 0) continue;
-      launched = std::visit([&](const auto& kernel) { return launch(kernel, call); }, call.kernel);
-      if (launched != cudaSuccess) break;
-    }
-    const cudaError_t ended = cudaStreamEndCapture(stream_, &sequence->graph);
+    return {};
+  }
+  Status launch(const KernelCall& call) override {
+    if (call.blocks == 0) return {};
+    SPIKELOOM_CHECK(enter());
+    const cudaError_t launched =
+        std::visit([&](const auto& kernel) { return launch(kernel, call); }, call.kernel);
     SPIKELOOM_CUDA(launched, "launch a kernel");
-    SPIKELOOM_CUDA(ended, "record a sequence");
+    return {};
+  }
+  Result<std::unique_ptr<Sequence>> end_recording() override {
+    auto sequence = std::make_unique<DeviceSequence>();
+    SPIKELOOM_CHECK(enter());
+    SPIKELOOM_CUDA(cudaStreamEndCapture(stream_, &sequence->graph), "record a sequence");
     SPIKELOOM_CUDA(cudaGraphInstantiate(&sequence->executable, sequence->graph, 0), "make a graph");
     return std::unique_ptr<Sequence>(std::move(sequence));
   }
   Status run(Sequence& sequence) override {
+    SPIKELOOM_CHECK(enter());
     SPIKELOOM_CUDA(cudaGraphLaunch(static_cast<DeviceSequence&>(sequence).executable, stream_),
                    "run a graph");
     return {};
   }
   Status wait() override {
+    SPIKELOOM_CHECK(enter());
+    while (watch_ != nullptr && is_busy(cudaStreamQuery(stream_))) {
+      SPIKELOOM_CHECK(watch_->look());
+    }
     SPIKELOOM_CUDA(cudaStreamSynchronize(stream_), "finish a step");
     return {};
   }
   bool has_products() override {
+    if (!asked_for_blas_ && !enter().ok()) return false;
     if (!asked_for_blas_) has_blas_ = blas_.start(stream_);
     asked_for_blas_ = true;
     return has_blas_;
   }
   Result<std::shared_ptr<Machine>> fork() override {
-    auto machine = std::make_shared<DeviceMachine>();
+    auto machine = std::make_shared<DeviceMachine>(static_cast<std::uint32_t>(device_));
     SPIKELOOM_CHECK(machine->start());
     return std::shared_ptr<Machine>(std::move(machine));
   }
   std::uint64_t memory() const override { return memory_; }
+  std::uint64_t free_memory() override {
+    std::size_t free = 0, all = 0;
+    if (!enter().ok() || cudaMemGetInfo(&free, &all) != cudaSuccess) return ~std::uint64_t{0};
+    return free;
+  }
 
  private:
+  Status launch_all(const std::vector<KernelCall>& calls) {
+    for (const KernelCall& one : calls) SPIKELOOM_CHECK(launch(one));
+    return {};
+  }
   template <typename K>
   cudaError_t prepare(const K&, const KernelCall& call) {
     cudaFuncAttributes attributes{};
@@ -278,8 +326,13 @@ class DeviceMachine : public Machine {
   cudaError_t launch(const NarrowProduct& product, const KernelCall&) {
     return blas_.multiply(product);
   }
+  /// A team does these.
+  cudaError_t prepare(const Gather&, const KernelCall&) { return cudaSuccess; }
+  cudaError_t launch(const Gather&, const KernelCall&) { return cudaErrorNotSupported; }
 
+  int device_;
   cudaStream_t stream_ = nullptr;
+  Watch* watch_ = nullptr;
   Blas blas_;
   bool has_blas_ = false, asked_for_blas_ = false;
   Staging staging_[kStagings];
@@ -322,6 +375,7 @@ DeviceInfo ask_for_device() {
     return info;
   }
   info.available = true;
+  info.devices = static_cast<std::uint32_t>(count);
   info.name = std::string(properties.name) + ", compute " + std::to_string(properties.major) + "." +
               std::to_string(properties.minor) + ", " +
               std::to_string(properties.totalGlobalMem >> 30) + " GiB, driver for CUDA " +
@@ -336,15 +390,21 @@ DeviceInfo find_device() {
   return info;
 }
 
-Result<std::shared_ptr<Machine>> make_device_machine() {
+Result<DeviceParts> make_device_member(std::uint32_t device) {
   if (const DeviceInfo info = find_device(); !info.available) {
     return Error{.code = ErrorCode::kUnsupported,
                  .what = "there is no CUDA device to run on",
                  .got = info.reason};
   }
-  auto machine = std::make_shared<DeviceMachine>();
+  auto machine = std::make_shared<DeviceMachine>(device);
   SPIKELOOM_CHECK(machine->start());
-  return std::shared_ptr<Machine>(std::move(machine));
+  DeviceMember* const member = machine.get();
+  return DeviceParts{std::move(machine), member};
+}
+
+Result<std::shared_ptr<Machine>> make_device_machine(std::uint32_t device) {
+  SPIKELOOM_TRY(DeviceParts made, make_device_member(device));
+  return std::move(made.machine);
 }
 
 }  // namespace spikeloom::cuda

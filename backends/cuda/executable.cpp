@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/cuda/memory_check.hpp"
 #include "backends/cuda/session.hpp"
 #include "snn/step_options.hpp"
 
@@ -77,11 +78,12 @@ Status make_neurons(const ProgramNode& node, const Discretisation& d, const Inte
 
 template <typename V>
 Status make_image(const Program& program, const RunOptions& options, std::size_t n,
-                  const IntegerNode* integer, Machine& machine, NodeImage<V>& image) {
+                  const IntegerNode* integer, const Share& share, Machine& machine,
+                  NodeImage<V>& image) {
   const ProgramNode& node = program.nodes[n];
   if (integer != nullptr) image.unit = std::ldexp(1.0, -integer->exponent);
   if (is_weight_operation(node.operation)) {
-    SPIKELOOM_TRY(image.weights, make_weights<V>(node, integer, machine));
+    SPIKELOOM_TRY(image.weights, make_weights<V>(node, integer, share, machine));
     SPIKELOOM_CHECK(make_factors<V>(program, n, options, integer, machine, image.weights));
   } else if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
     SPIKELOOM_TRY(image.parameter, of_doubles<V>(machine, scale->factor));
@@ -117,32 +119,53 @@ Result<std::unique_ptr<Session>> CudaExecutable<V>::open(std::uint32_t batch) co
 }
 
 template <typename V>
+Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(const Part& part,
+                                                              const RunOptions& options,
+                                                              std::string backend,
+                                                              std::shared_ptr<Machine> machine,
+                                                              std::vector<Exchange> exchanges) {
+  const Program& program = part.program;
+  SPIKELOOM_CHECK(
+      check_memory(*machine, weight_bytes(part, std::is_integral_v<V>), "the network's weights",
+                   "see with nvidia-smi who else holds memory of this GPU, or share the "
+                   "network: --devices"));
+  std::vector<NodeImage<V>> images(program.nodes.size());
+  for (std::size_t n = 0; n < images.size(); ++n) {
+    const IntegerNode* const whole = std::is_integral_v<V> ? &part.integer.nodes[n] : nullptr;
+    const Share share = part.shares.empty() ? Share() : part.shares[n];
+    SPIKELOOM_CHECK(make_image(program, options, n, whole, share, *machine, images[n]));
+  }
+  SPIKELOOM_CHECK(machine->wait());  // sessions have queues of their own
+  return std::shared_ptr<const CudaExecutable<V>>(std::make_shared<const CudaExecutable<V>>(
+      program, options, std::move(backend), std::move(machine), std::move(images),
+      static_cast<double>(part.integer.input_limit), std::move(exchanges)));
+}
+
+template <typename V>
 Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
                                                        const RunOptions& options,
                                                        std::string backend,
-                                                       std::shared_ptr<Machine> machine) {
-  IntegerProgram integer;
+                                                       std::shared_ptr<Machine> machine,
+                                                       const std::vector<Share>& shares) {
+  Part all{program, {}, shares};
   if constexpr (std::is_integral_v<V>) {
-    SPIKELOOM_TRY(integer, to_integer(program));
+    SPIKELOOM_TRY(all.integer, to_integer(program));
   }
-  std::vector<NodeImage<V>> images(program.nodes.size());
-  for (std::size_t n = 0; n < images.size(); ++n) {
-    const IntegerNode* const whole = std::is_integral_v<V> ? &integer.nodes[n] : nullptr;
-    SPIKELOOM_CHECK(make_image(program, options, n, whole, *machine, images[n]));
-  }
-  SPIKELOOM_CHECK(machine->wait());  // sessions have queues of their own
-  return std::shared_ptr<const Executable>(std::make_shared<const CudaExecutable<V>>(
-      program, options, std::move(backend), std::move(machine), std::move(images),
-      static_cast<double>(integer.input_limit)));
+  SPIKELOOM_TRY(auto made,
+                compile_part<V>(all, options, std::move(backend), std::move(machine), {}));
+  return std::shared_ptr<const Executable>(std::move(made));
 }
 
-template class CudaExecutable<float>;
-template class CudaExecutable<std::int32_t>;
-template Result<std::shared_ptr<const Executable>> compile_cuda<float>(const Program&,
-                                                                       const RunOptions&,
-                                                                       std::string,
-                                                                       std::shared_ptr<Machine>);
-template Result<std::shared_ptr<const Executable>> compile_cuda<std::int32_t>(
-    const Program&, const RunOptions&, std::string, std::shared_ptr<Machine>);
+#define SPIKELOOM_INSTANTIATE(V)                                                \
+  template class CudaExecutable<V>;                                             \
+  template Result<std::shared_ptr<const CudaExecutable<V>>> compile_part<V>(    \
+      const Part&, const RunOptions&, std::string, std::shared_ptr<Machine>,    \
+      std::vector<Exchange>);                                                   \
+  template Result<std::shared_ptr<const Executable>> compile_cuda<V>(           \
+      const Program&, const RunOptions&, std::string, std::shared_ptr<Machine>, \
+      const std::vector<Share>&);
+SPIKELOOM_INSTANTIATE(float)
+SPIKELOOM_INSTANTIATE(std::int32_t)
+#undef SPIKELOOM_INSTANTIATE
 
 }  // namespace spikeloom::cuda

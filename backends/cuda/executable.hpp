@@ -7,6 +7,8 @@
 #include "backends/backend.hpp"
 #include "backends/cuda/language.hpp"
 #include "backends/cuda/machine.hpp"
+#include "backends/cuda/parts.hpp"
+#include "backends/cuda/share.hpp"
 #include "snn/integer.hpp"
 
 namespace spikeloom::cuda {
@@ -32,8 +34,15 @@ struct WeightImage {
   Buffer<Factor<V>> factor[3];
   Buffer<std::int32_t> factor_sums;
   std::uint32_t factor_inputs = 0, factor_outputs = 0;
-  std::uint32_t block_targets = 1;
-  std::int32_t shift = 0;  ///< Decoder in integers: sum x scale / 2^shift + bias; else 0
+  std::int32_t shift = 0;           ///< Decoder in integers: sum x scale / 2^shift + bias; else 0
+  std::uint32_t block_targets = 1;  ///< Sparse in integers; with a Plan, Dense: most of a block
+  // With a Plan: what each block owns (Convolution: rows).
+  Buffer<std::uint32_t> bound, order;
+  std::uint32_t parts = 0;
+
+  Parts blocks() const {
+    return {bound.empty() ? nullptr : bound.data(), order.empty() ? nullptr : order.data(), parts};
+  }
 };
 
 template <typename V>
@@ -56,13 +65,14 @@ class CudaExecutable : public Executable {
  public:
   CudaExecutable(Program program, RunOptions options, std::string backend,
                  std::shared_ptr<Machine> machine, std::vector<NodeImage<V>> images,
-                 double input_limit)
+                 double input_limit, std::vector<Exchange> exchanges)
       : program_(std::move(program)),
         options_(std::move(options)),
         backend_(std::move(backend)),
         machine_(std::move(machine)),
         images_(std::move(images)),
-        input_limit_(input_limit) {}
+        input_limit_(input_limit),
+        exchanges_(std::move(exchanges)) {}
   const Program& program() const override { return program_; }
   const RunOptions& options() const override { return options_; }
   Result<std::unique_ptr<Session>> open(std::uint32_t batch) const override;
@@ -71,6 +81,10 @@ class CudaExecutable : public Executable {
   Machine& machine() const { return *machine_; }
   const std::vector<NodeImage<V>>& images() const { return images_; }
   double input_limit() const { return input_limit_; }
+  /// Null for nodes that are none: all but those of a device's part.
+  const Exchange* exchange(std::uint32_t node) const {
+    return exchanges_.empty() || !exchanges_[node].here ? nullptr : &exchanges_[node];
+  }
 
  private:
   Program program_;
@@ -79,12 +93,14 @@ class CudaExecutable : public Executable {
   std::shared_ptr<Machine> machine_;  ///< outlives the images, and is not used but to free them
   std::vector<NodeImage<V>> images_;
   double input_limit_;
+  std::vector<Exchange> exchanges_;  ///< by node, or empty
 };
 
-/// Weights of an operation for the kernels; `integer` is null in float32.
+/// Weights of an operation for the kernels; `integer` is null in float32. Blocks own what `share`
+/// says.
 template <typename V>
 Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* integer,
-                                    Machine& machine);
+                                    const Share& share, Machine& machine);
 
 /// Whether what a node sends is 0 or 1.
 bool sends_units(const ProgramNode& node, const Discretisation& d);
@@ -105,11 +121,20 @@ template <typename V>
 Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const RunOptions& options,
                                     const IntegerNode* integer, Machine& machine);
 
-/// Compiles for float32 (V = float) or integer (V = int32) on a machine.
+/// What a device runs, for its machine. `exchanges` by node, or empty for a whole program.
+template <typename V>
+Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(const Part& part,
+                                                              const RunOptions& options,
+                                                              std::string backend,
+                                                              std::shared_ptr<Machine> machine,
+                                                              std::vector<Exchange> exchanges);
+
+/// Compiles for float32 (V = float) or integer (V = int32) on a machine; `shares` by node, or none.
 template <typename V>
 Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
                                                        const RunOptions& options,
                                                        std::string backend,
-                                                       std::shared_ptr<Machine> machine);
+                                                       std::shared_ptr<Machine> machine,
+                                                       const std::vector<Share>& shares = {});
 
 }  // namespace spikeloom::cuda

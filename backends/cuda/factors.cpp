@@ -21,10 +21,14 @@ Status make_factors(const Program& program, std::size_t n, const RunOptions& opt
   const ProgramNode& node = program.nodes[n];
   const auto* dense = std::get_if<op::Dense>(&node.operation);
   if (dense == nullptr || options.schedule == Schedule::kRows || node.inputs.size() != 1 ||
-      node.inputs[0].delay != 0 ||
-      !sends_units(program.nodes[node.inputs[0].source], program.discretisation)) {
+      node.inputs[0].delay != 0) {
     return {};
   }
+  const ProgramNode* source = &program.nodes[node.inputs[0].source];
+  const bool exchanged =
+      std::holds_alternative<op::Input>(source->operation) && !source->inputs.empty();
+  if (exchanged) source = &program.nodes[source->inputs[0].source];
+  if (!sends_units(*source, program.discretisation)) return {};
   const bool wanted =
       options.schedule == Schedule::kDense || dense->inputs * dense->outputs >= kWorthProduct;
   const bool fits = integer == nullptr || integer->fits_int8;

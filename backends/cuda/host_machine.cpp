@@ -5,6 +5,7 @@
 #include <new>
 
 #include "backends/cuda/machine.hpp"
+#include "backends/cuda/team.hpp"
 
 namespace spikeloom::cuda {
 namespace {
@@ -65,6 +66,13 @@ void run_blocks(const NarrowProduct& product, const KernelCall&, std::vector<std
   }
 }
 
+void run_blocks(const Gather&, const KernelCall&, std::vector<std::byte>&) {}
+
+void run_call(const KernelCall& call) {
+  std::vector<std::byte> shared(call.shared + alignof(std::max_align_t));
+  std::visit([&](const auto& kernel) { run_blocks(kernel, call, shared); }, call.kernel);
+}
+
 class HostMachine : public Machine {
  public:
   Result<void*> allocate(std::size_t bytes) override {
@@ -106,11 +114,7 @@ class HostMachine : public Machine {
     return std::unique_ptr<Sequence>(std::move(sequence));
   }
   Status run(Sequence& sequence) override {
-    std::vector<std::byte> shared;
-    for (const KernelCall& call : static_cast<HostSequence&>(sequence).calls) {
-      shared.resize(call.shared + alignof(std::max_align_t));
-      std::visit([&](const auto& kernel) { run_blocks(kernel, call, shared); }, call.kernel);
-    }
+    for (const KernelCall& call : static_cast<HostSequence&>(sequence).calls) run_call(call);
     return {};
   }
   Status wait() override { return {}; }
@@ -123,8 +127,59 @@ class HostMachine : public Machine {
   std::uint64_t memory_ = 0;
 };
 
+struct HostTeamSequence : Sequence {
+  std::vector<std::vector<KernelCall>> calls;
+};
+
+class HostTeam : public Team {
+ public:
+  explicit HostTeam(std::uint32_t devices) {
+    for (std::uint32_t d = 0; d < devices; ++d) machines_.push_back(make_host_machine());
+  }
+  const std::vector<std::shared_ptr<Machine>>& machines() const override { return machines_; }
+  Result<std::unique_ptr<Sequence>> record(std::vector<std::vector<KernelCall>> calls) override {
+    auto sequence = std::make_unique<HostTeamSequence>();
+    sequence->calls = std::move(calls);
+    return std::unique_ptr<Sequence>(std::move(sequence));
+  }
+  Status run(Sequence& sequence) override {
+    const auto& calls = static_cast<HostTeamSequence&>(sequence).calls;
+    std::vector<std::size_t> next(calls.size(), 0);
+    for (bool more = true; more;) {
+      more = false;
+      std::vector<Gather> gathers;
+      for (std::size_t d = 0; d < calls.size(); ++d) {
+        for (; next[d] < calls[d].size(); ++next[d]) {
+          const KernelCall& call = calls[d][next[d]];
+          if (const auto* gather = std::get_if<Gather>(&call.kernel)) {
+            gathers.push_back(*gather);
+            ++next[d];
+            more = true;
+            break;
+          }
+          run_call(call);
+        }
+      }
+      for (const Gather& to : gathers) {
+        for (std::size_t d = 0; d < gathers.size(); ++d) {
+          std::copy_n(gathers[d].from, to.words, to.to + d * to.words);
+        }
+      }
+    }
+    return {};
+  }
+  Status wait() override { return {}; }
+
+ private:
+  std::vector<std::shared_ptr<Machine>> machines_;
+};
+
 }  // namespace
 
 std::shared_ptr<Machine> make_host_machine() { return std::make_shared<HostMachine>(); }
+
+std::shared_ptr<Team> make_host_team(std::uint32_t devices) {
+  return std::make_shared<HostTeam>(devices);
+}
 
 }  // namespace spikeloom::cuda

@@ -11,6 +11,7 @@
 #include "backends/cuda/kernels/dense.hpp"
 #include "backends/cuda/kernels/elementwise.hpp"
 #include "backends/cuda/kernels/embedding.hpp"
+#include "backends/cuda/kernels/exchange.hpp"
 #include "backends/cuda/kernels/gates.hpp"
 #include "backends/cuda/kernels/neurons.hpp"
 #include "backends/cuda/kernels/product.hpp"
@@ -32,9 +33,11 @@ using Kernel = std::variant<
     DenseKernel<std::int32_t, std::int16_t, 4>, ConvolutionKernel<float, float>,
     ConvolutionKernel<std::int32_t, std::int8_t>, ConvolutionKernel<std::int32_t, std::int16_t>,
     SparseGatherKernel<float>, EmptyListsKernel, CompactKernel<std::int32_t>, RowsKernel<2, 4>,
-    CircuitKernel, EmbeddingKernel<float, float>, EmbeddingKernel<float, std::int8_t>,
-    EmbeddingKernel<std::int32_t, std::int8_t>, GateKernel<float, float>,
-    GateKernel<float, std::int8_t>, GateKernel<std::int32_t, std::int8_t>>;
+    Gather, PackKernel<float>, PackKernel<std::int32_t>, UnpackKernel<float>,
+    UnpackKernel<std::int32_t>, CircuitKernel, EmbeddingKernel<float, float>,
+    EmbeddingKernel<float, std::int8_t>, EmbeddingKernel<std::int32_t, std::int8_t>,
+    GateKernel<float, float>, GateKernel<float, std::int8_t>,
+    GateKernel<std::int32_t, std::int8_t>>;
 
 struct KernelCall {
   Kernel kernel;
@@ -50,6 +53,9 @@ inline KernelCall call(const Product& product) {
 inline KernelCall call(const NarrowProduct& product) {
   return {product, product.rows * product.outputs == 0 ? 0U : 1U, 1, 0};
 }
+
+/// An exchange among the devices of a team; alone, a device has nobody to tell anything.
+inline KernelCall call(const Gather& gather) { return {gather, gather.words == 0 ? 0U : 1U, 1, 0}; }
 
 /// Bytes of shared memory and threads that go with a kernel.
 template <typename K>

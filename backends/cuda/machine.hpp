@@ -43,6 +43,8 @@ class Machine {
   virtual Result<std::shared_ptr<Machine>> fork() = 0;
   /// Bytes allocated here and not released.
   virtual std::uint64_t memory() const = 0;
+  /// Bytes that could be allocated now; without an answer, more than there can be.
+  virtual std::uint64_t free_memory() { return ~std::uint64_t{0}; }
 };
 
 /// Memory of a machine, which has to outlive it. T is a plain type.
@@ -109,13 +111,14 @@ std::shared_ptr<Machine> make_host_machine();
 
 /// What this build and this computer have.
 struct DeviceInfo {
-  bool built = false;       ///< compiled with CUDA
-  bool available = false;   ///< a device answered
-  std::string name = {};    ///< "NVIDIA H200, compute 9.0, 139.8 GiB, driver 13.0"
-  std::string reason = {};  ///< why not
+  bool built = false;         ///< compiled with CUDA
+  bool available = false;     ///< a device answered
+  std::string name = {};      ///< "NVIDIA H200, compute 9.0, 139.8 GiB, driver 13.0"
+  std::string reason = {};    ///< why not
+  std::uint32_t devices = 0;  ///< that answer
 };
 DeviceInfo find_device();
-/// The first device. kUnsupported with find_device()'s reason.
-Result<std::shared_ptr<Machine>> make_device_machine();
+/// A device, counted from 0. kUnsupported with find_device()'s reason.
+Result<std::shared_ptr<Machine>> make_device_machine(std::uint32_t device = 0);
 
 }  // namespace spikeloom::cuda

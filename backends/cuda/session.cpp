@@ -105,9 +105,16 @@ Result<std::int64_t> CudaSession<V>::within_limits(std::int64_t last) {
 template <typename V>
 Status CudaSession<V>::run_chunk(std::uint32_t count) {
   Status status = choose_ways();
-  if (status.ok() && step_ + count - log_base_ > log_steps_) status = take_logs();
-  if (status.ok()) status = send_input(count);
+  if (status.ok() && logs_are_full(count)) status = take_logs();
   if (status.ok()) {
+    take_input(count);
+    status = send_input(count, taken_);
+  }
+  if (status.ok()) {
+    if (std::exchange(stale_, false)) {
+      one_step_ = nullptr;
+      chunk_ = nullptr;
+    }
     auto& sequence = count == 1 ? one_step_ : chunk_;
     if (sequence == nullptr) {
       auto made = machine_.record(make_calls(count == 1 ? 1 : kChunk));
@@ -123,13 +130,18 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
     lost_ = true;
     return status;
   }
+  count_steps(count);
+  return {};
+}
+
+template <typename V>
+void CudaSession<V>::count_steps(std::uint32_t count) {
   if (count > 1) {
     for (NodeDevice<V>& device : nodes_) device.multiplied_steps += device.multiplies ? count : 0;
   }
   step_ += count;
   steps_here_ += count;
   totals_.steps += count;
-  return {};
 }
 
 template <typename V>
@@ -170,7 +182,7 @@ Status CudaSession<V>::choose_ways() {
   }
   for (std::size_t t = 0; t < tallies.size(); ++t) measured_events_[t] = tallies[t].events;
   measured_steps_ = steps_here_;
-  if (changed) chunk_ = nullptr;
+  stale_ |= changed;
   return {};
 }
 
@@ -208,7 +220,7 @@ void CudaSession<V>::take_events(std::uint32_t row, std::span<const QueuedEvent>
 }
 
 template <typename V>
-Status CudaSession<V>::send_input(std::uint32_t count) {
+void CudaSession<V>::take_input(std::uint32_t count) {
   taken_.clear();
   for (std::uint32_t s = 0; s < count; ++s) {
     for (std::uint32_t e = 0; e < batch_; ++e) {
@@ -217,13 +229,16 @@ Status CudaSession<V>::send_input(std::uint32_t count) {
       take_events(s * batch_ + e, due);
     }
   }
-  if (taken_.size() > input_events_.size()) {
-    one_step_ = nullptr;  // they hold the old address
-    chunk_ = nullptr;
-    SPIKELOOM_TRY(input_events_, Buffer<InputEvent<V>>::make(machine_, 2 * taken_.size()));
+}
+
+template <typename V>
+Status CudaSession<V>::send_input(std::uint32_t count, const std::vector<InputEvent<V>>& taken) {
+  if (taken.size() > input_events_.size()) {
+    stale_ = true;  // they hold the old address
+    SPIKELOOM_TRY(input_events_, Buffer<InputEvent<V>>::make(machine_, 2 * taken.size()));
   }
-  SPIKELOOM_CHECK(input_events_.write(taken_.data(), taken_.size()));
-  const Clock clock{base_, step_, log_base_, count, static_cast<std::uint32_t>(taken_.size())};
+  SPIKELOOM_CHECK(input_events_.write(taken.data(), taken.size()));
+  const Clock clock{base_, step_, log_base_, count, static_cast<std::uint32_t>(taken.size())};
   return clock_.write(&clock, 1);
 }
 
@@ -383,6 +398,12 @@ RunStats CudaSession<V>::stats() const {
   template Status CudaSession<V>::read(Sink&);                                                  \
   template Status CudaSession<V>::latest(std::uint32_t, std::uint32_t, std::span<float>) const; \
   template Status CudaSession<V>::reset();                                                      \
+  template Result<std::int64_t> CudaSession<V>::within_limits(std::int64_t);                    \
+  template Status CudaSession<V>::choose_ways();                                                \
+  template void CudaSession<V>::take_input(std::uint32_t);                                      \
+  template Status CudaSession<V>::send_input(std::uint32_t, const std::vector<InputEvent<V>>&); \
+  template void CudaSession<V>::count_steps(std::uint32_t);                                     \
+  template Status CudaSession<V>::take_logs();                                                  \
   template RunStats CudaSession<V>::stats() const;
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)

@@ -54,6 +54,9 @@ struct NodeDevice {
   Buffer<std::int32_t> low, high;
   /// The tally that counts what this node sends, where its only reader counts it anyway.
   std::optional<std::size_t> counted_by;
+  // An Exchange: packets of `words` words a row, from here and from all devices.
+  Buffer<std::uint32_t> sent, received, part_bounds;
+  std::uint32_t words = 0;
   Tally<V>* in_tally = nullptr;  ///< of the summed input, where that is counted on its own
 };
 
@@ -68,11 +71,18 @@ struct Record {
 };
 
 template <typename V>
+class TeamSession;
+
+template <typename V>
 class CudaSession : public Session {
  public:
   /// kResource if the device has too little memory.
   static Result<std::unique_ptr<Session>> open(std::shared_ptr<const CudaExecutable<V>> executable,
                                                std::uint32_t batch);
+  /// On a machine of a team, whose TeamSession moves it.
+  static Result<std::unique_ptr<CudaSession>> open_on(
+      std::shared_ptr<const CudaExecutable<V>> executable, std::shared_ptr<Machine> machine,
+      std::uint32_t batch);
 
   Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) override;
   Status advance(Time until) override;
@@ -87,6 +97,7 @@ class CudaSession : public Session {
   RunStats stats() const override;
 
  private:
+  friend class TeamSession<V>;
   CudaSession(std::shared_ptr<const CudaExecutable<V>> executable, std::shared_ptr<Machine> machine,
               std::uint32_t batch);
 
@@ -94,6 +105,7 @@ class CudaSession : public Session {
   Status make_state();
   Status make_node(std::uint32_t node);
   Status make_links(std::uint32_t node);
+  Status make_exchange(std::uint32_t node, const Exchange& exchange);
   Status make_logs();
   /// Whether a dense layer has a product, and what that needs.
   Status make_product(std::uint32_t node);
@@ -114,6 +126,7 @@ class CudaSession : public Session {
   void add_weights(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
   /// A dense layer's or a Decoder's product for a whole chunk.
   void add_product(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
+  void add_exchange(std::uint32_t node, const Rows& rows, std::vector<KernelCall>& calls) const;
   /// Dense rows of the active sources.
   void add_rows(const op::Dense& shape, std::uint32_t node, const Rows& rows,
                 std::vector<KernelCall>& calls) const;
@@ -130,6 +143,8 @@ class CudaSession : public Session {
   Status run_chunk(std::uint32_t count);
   /// The share of active inputs from which on a product takes less time than rows.
   double product_share(std::uint32_t node) const;
+  /// Counts steps that were done.
+  void count_steps(std::uint32_t count);
   /// Rows or a product, by what was active lately.
   Status choose_ways();
 
@@ -137,9 +152,14 @@ class CudaSession : public Session {
   Result<std::vector<Tally<V>>> read_tallies() const;
   Result<std::int64_t> within_limits(std::int64_t last);
   void take_events(std::uint32_t row, std::span<const QueuedEvent> due);
-  Status send_input(std::uint32_t count);
+  /// Takes the events of `count` steps from the queues.
+  void take_input(std::uint32_t count);
+  Status send_input(std::uint32_t count, const std::vector<InputEvent<V>>& taken);
   /// Takes what was recorded from the device.
   Status take_logs();
+  bool logs_are_full(std::uint32_t count) const { return step_ + count - log_base_ > log_steps_; }
+  Result<CheckpointState> collect() const;
+  Status restore(const CheckpointState& saved);
 
   std::uint64_t device_memory() const {
     return executable_->machine().memory() + machine_.memory();
@@ -160,6 +180,7 @@ class CudaSession : public Session {
   Buffer<Tally<V>> tallies_;  ///< kTallyCopies of each
   Buffer<InputEvent<V>> input_events_;
   std::unique_ptr<Sequence> one_step_, chunk_;
+  bool stale_ = false;  ///< the sequences hold what is no more
 
   std::int64_t step_ = 0, base_ = 0;
   std::int64_t log_base_ = 0, log_steps_ = 0;  ///< the first step of the logs, and their room

@@ -24,9 +24,10 @@ void add_dense(const op::Dense& dense, const Rows& rows, const NodeDevice<V>& de
     kernel.outputs = static_cast<std::uint32_t>(dense.outputs);
     kernel.repeats = static_cast<std::uint32_t>(dense.repeats);
     kernel.shift = image.shift;
+    kernel.parts = image.blocks();
     calls.push_back(call(kernel));
   };
-  if (dense.outputs > kDenseThreads) {
+  if ((image.parts != 0 ? image.block_targets : dense.outputs) > kDenseThreads) {
     fill(DenseKernel<V, W, 4>());
   } else {
     fill(DenseKernel<V, W, 1>());
@@ -66,6 +67,7 @@ void add_convolution(const op::Convolution& conv, const Rows& rows, const NodeDe
   k.threads_per_channel = image.threads_per_channel;
   k.row_span = image.row_span;
   k.column_span = image.column_span;
+  k.parts = image.blocks();
   calls.push_back(call(k));
 }
 
@@ -165,6 +167,10 @@ template <typename V>
 void CudaSession<V>::add_early(std::uint32_t n, const Rows& rows,
                                std::vector<KernelCall>& calls) const {
   const NodeDevice<V>& device = nodes_[n];
+  if (executable_->exchange(n) != nullptr) {
+    add_exchange(n, rows, calls);
+    return;
+  }
   if (std::holds_alternative<op::Delay>(program_.nodes[n].operation)) {
     calls.push_back(call(DelayKernel<V>{rows, device.in, device.out.ref, images_[n].delay.data()}));
     return;
@@ -180,6 +186,10 @@ void CudaSession<V>::add_node(std::uint32_t n, const Rows& rows, bool cyclic,
   const ProgramNode& node = program_.nodes[n];
   const NodeDevice<V>& device = nodes_[n];
   const Operation& operation = node.operation;
+  if (executable_->exchange(n) != nullptr) {
+    if (!cyclic || !node.early) add_exchange(n, rows, calls);
+    return;
+  }
   if (std::holds_alternative<op::Input>(operation) || skipped(n)) return;
   if (std::holds_alternative<op::Neuron>(operation)) {
     add_neurons(n, rows, cyclic, calls);
@@ -243,6 +253,18 @@ void CudaSession<V>::add_rows(const op::Dense& shape, std::uint32_t n, const Row
 }
 
 template <typename V>
+void CudaSession<V>::add_exchange(std::uint32_t n, const Rows& rows,
+                                  std::vector<KernelCall>& calls) const {
+  const NodeDevice<V>& device = nodes_[n];
+  const Signal<V>& own = nodes_[executable_->exchange(n)->source].out.ref;
+  calls.push_back(call(PackKernel<V>{rows, own, device.sent.data(), device.words}));
+  calls.push_back(
+      call(Gather{device.sent.data(), device.received.data(), rows.count() * device.words}));
+  calls.push_back(call(UnpackKernel<V>{rows, device.out.ref, device.received.data(),
+                                       device.part_bounds.data(), device.words}));
+}
+
+template <typename V>
 void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
                                  std::vector<KernelCall>& calls) const {
   const NodeDevice<V>& device = nodes_[n];
@@ -258,14 +280,14 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
     with_weights(image,
                  [&](const auto* w) { add_convolution(*conv, rows, device, image, w, calls); });
   } else if constexpr (std::is_same_v<V, float>) {
-    calls.push_back(call(SparseGatherKernel<V>{rows, device.in, device.out.ref, image.start.data(),
-                                               image.source.data(), image.real.data(),
-                                               or_null(image.scale), or_null(image.bias)}));
+    calls.push_back(call(SparseGatherKernel<V>{
+        rows, device.in, device.out.ref, image.start.data(), image.source.data(), image.real.data(),
+        or_null(image.scale), or_null(image.bias), image.blocks()}));
   } else if (!device.list_count.empty()) {  // else it has no targets
     const SourceList list{device.list_count.data(), device.list_index.data(), device.in.size};
     const BlockedRows weights{image.block_start.data(), image.pivot.data(), image.synapse.data(),
                               image.fan_out.data(),     device.in.size,     device.out.ref.size,
-                              image.block_targets};
+                              image.block_targets,      image.blocks()};
     calls.push_back(call(EmptyListsKernel{rows, list}));
     calls.push_back(call(CompactKernel<V>{rows, device.in, list}));
     calls.push_back(call(RowsKernel<2, 4>{rows, device.in, device.out.ref, list, weights,

@@ -35,6 +35,12 @@ Status put(Machine& machine, const Buffer<T>& buffer, std::size_t first,
 
 template <typename V>
 Result<Checkpoint> CudaSession<V>::save() const {
+  SPIKELOOM_TRY(const CheckpointState saved, collect());
+  return write_checkpoint(saved, program_, executable_->options().arithmetic);
+}
+
+template <typename V>
+Result<CheckpointState> CudaSession<V>::collect() const {
   if (lost_) return unknown_state();
   CheckpointState saved;
   saved.step = step_;
@@ -97,13 +103,18 @@ Result<Checkpoint> CudaSession<V>::save() const {
     }
     saved.elements.push_back(std::move(element));
   }
-  return write_checkpoint(saved, program_, executable_->options().arithmetic);
+  return saved;
 }
 
 template <typename V>
 Status CudaSession<V>::load(std::span<const std::byte> checkpoint) {
   SPIKELOOM_TRY(const CheckpointState saved,
                 read_checkpoint(checkpoint, program_, executable_->options().arithmetic, batch_));
+  return restore(saved);
+}
+
+template <typename V>
+Status CudaSession<V>::restore(const CheckpointState& saved) {
   SPIKELOOM_CHECK(clear());
   step_ = saved.step;
   base_ = saved.step;
@@ -148,8 +159,10 @@ Status CudaSession<V>::load(std::span<const std::byte> checkpoint) {
   return {};
 }
 
-#define SPIKELOOM_INSTANTIATE(V)                            \
-  template Result<Checkpoint> CudaSession<V>::save() const; \
+#define SPIKELOOM_INSTANTIATE(V)                                    \
+  template Result<Checkpoint> CudaSession<V>::save() const;         \
+  template Result<CheckpointState> CudaSession<V>::collect() const; \
+  template Status CudaSession<V>::restore(const CheckpointState&);  \
   template Status CudaSession<V>::load(std::span<const std::byte>);
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)

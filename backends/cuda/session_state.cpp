@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "backends/backend_impl.hpp"
+#include "backends/cuda/memory_check.hpp"
 #include "backends/cuda/session.hpp"
 
 namespace spikeloom::cuda {
@@ -55,12 +56,29 @@ template <typename V>
 Result<std::unique_ptr<Session>> CudaSession<V>::open(
     std::shared_ptr<const CudaExecutable<V>> executable, std::uint32_t batch) {
   SPIKELOOM_TRY(auto machine, executable->machine().fork());
+  SPIKELOOM_TRY(auto session, open_on(std::move(executable), std::move(machine), batch));
+  return std::unique_ptr<Session>(std::move(session));
+}
+
+template <typename V>
+Result<std::unique_ptr<CudaSession<V>>> CudaSession<V>::open_on(
+    std::shared_ptr<const CudaExecutable<V>> executable, std::shared_ptr<Machine> machine,
+    std::uint32_t batch) {
+  {
+    const auto measure = make_measuring_machine(*machine);
+    CudaSession like(executable, measure, batch);
+    SPIKELOOM_CHECK(like.make_state());
+    SPIKELOOM_CHECK(
+        check_memory(*machine, measure->memory(), "a session of this batch",
+                     "run a smaller batch, or see with nvidia-smi who else holds memory "
+                     "of this GPU"));
+  }
   std::unique_ptr<CudaSession> session(
       new CudaSession(std::move(executable), std::move(machine), batch));
   SPIKELOOM_CHECK(session->make_state());
   SPIKELOOM_CHECK(session->seed_links());
   SPIKELOOM_CHECK(session->clear());
-  return std::unique_ptr<Session>(std::move(session));
+  return session;
 }
 
 template <typename V>
@@ -161,6 +179,9 @@ Status CudaSession<V>::make_node(std::uint32_t n) {
   SPIKELOOM_TRY(device.out, make_signal(size, reach, !weights));
   device.out.ref.tally = tallies_.data() + std::size_t{2} * n * kTallyCopies;
   device.in_tally = device.out.ref.tally + kTallyCopies;
+  if (const Exchange* const exchange = executable_->exchange(n); exchange != nullptr) {
+    return make_exchange(n, *exchange);
+  }
   const auto* neuron = std::get_if<op::Neuron>(&node.operation);
   device.out.ref.unit = sends_units(node, program_.discretisation);
   if (neuron == nullptr) return make_language(n);
@@ -172,6 +193,24 @@ Status CudaSession<V>::make_node(std::uint32_t n) {
   if (!c.refractory.empty()) {
     SPIKELOOM_TRY(device.countdown, Buffer<std::int32_t>::make(machine_, batch_ * size));
   }
+  return {};
+}
+
+/// Its source, a node before it, is there already.
+template <typename V>
+Status CudaSession<V>::make_exchange(std::uint32_t n, const Exchange& exchange) {
+  NodeDevice<V>& device = nodes_[n];
+  device.out.ref.unit = nodes_[exchange.source].out.ref.unit;
+  std::uint32_t most = 0;
+  const std::size_t devices = exchange.bounds.size() - 1;
+  for (std::size_t d = 0; d < devices; ++d) {
+    most = std::max(most, exchange.bounds[d + 1] - exchange.bounds[d]);
+  }
+  device.words = device.out.ref.unit ? tiles(most, 32) : most;
+  const std::size_t words = std::size_t{kChunk} * batch_ * device.words;
+  SPIKELOOM_TRY(device.sent, Buffer<std::uint32_t>::make(machine_, words));
+  SPIKELOOM_TRY(device.received, Buffer<std::uint32_t>::make(machine_, devices * words));
+  SPIKELOOM_TRY(device.part_bounds, Buffer<std::uint32_t>::of(machine_, exchange.bounds));
   return {};
 }
 
@@ -330,13 +369,15 @@ Status CudaSession<V>::seed_links() {
   return {};
 }
 
-#define SPIKELOOM_INSTANTIATE(V)                                                 \
-  template CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>>, \
-                                       std::shared_ptr<Machine>, std::uint32_t); \
-  template Result<std::unique_ptr<Session>> CudaSession<V>::open(                \
-      std::shared_ptr<const CudaExecutable<V>>, std::uint32_t);                  \
-  template bool CudaSession<V>::skipped(std::uint32_t) const;                    \
-  template Status CudaSession<V>::seed_links();                                  \
+#define SPIKELOOM_INSTANTIATE(V)                                                          \
+  template CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>>,          \
+                                       std::shared_ptr<Machine>, std::uint32_t);          \
+  template Result<std::unique_ptr<Session>> CudaSession<V>::open(                         \
+      std::shared_ptr<const CudaExecutable<V>>, std::uint32_t);                           \
+  template Result<std::unique_ptr<CudaSession<V>>> CudaSession<V>::open_on(               \
+      std::shared_ptr<const CudaExecutable<V>>, std::shared_ptr<Machine>, std::uint32_t); \
+  template bool CudaSession<V>::skipped(std::uint32_t) const;                             \
+  template Status CudaSession<V>::seed_links();                                           \
   template Status CudaSession<V>::clear();
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)

@@ -46,9 +46,32 @@ Status lay_out(const std::vector<double>& real, const IntegerNode* integer, Plac
   return {};
 }
 
+/// Blocks that own what `bounds` says.
 template <typename V>
-Status make(const op::Dense& dense, const IntegerNode* integer, Machine& machine,
-            WeightImage<V>& image) {
+Status keep_parts(const std::vector<std::uint32_t>& bounds, Machine& machine,
+                  WeightImage<V>& image) {
+  image.parts = static_cast<std::uint32_t>(bounds.size() - 1);
+  SPIKELOOM_TRY(image.bound, Buffer<std::uint32_t>::of(machine, bounds));
+  return {};
+}
+
+std::uint32_t largest_part(const std::vector<std::uint32_t>& bounds) {
+  std::uint32_t most = 1;
+  for (std::size_t b = 0; b + 1 < bounds.size(); ++b) {
+    most = std::max(most, bounds[b + 1] - bounds[b]);
+  }
+  return most;
+}
+
+/// As many cores in a block as its threads have outputs for.
+template <typename V>
+Status make(const op::Dense& dense, const IntegerNode* integer, const Share& share,
+            Machine& machine, WeightImage<V>& image) {
+  if (!share.bounds.empty() && share.order.empty() && dense.repeats == 1) {
+    const auto bounds = block_bounds(share.bounds, kDenseThreads, 4 * kDenseThreads);
+    image.block_targets = largest_part(bounds);
+    SPIKELOOM_CHECK(keep_parts(bounds, machine, image));
+  }
   const auto inputs = static_cast<std::size_t>(dense.inputs);
   const auto outputs = static_cast<std::size_t>(dense.outputs);
   const auto by_input = [=](std::size_t k) { return k % inputs * outputs + k / inputs; };
@@ -72,9 +95,20 @@ std::vector<Reach> reach(std::int64_t input, std::int64_t output, std::int64_t k
 constexpr std::int64_t kSumBytes = 36 * 1024;
 constexpr std::int64_t kLeastThreads = 128, kMostThreads = 512;
 
+/// The rows of cores that have all channels of some.
+std::vector<std::uint32_t> row_bounds(const op::Convolution& conv, const Share& share) {
+  const auto row = static_cast<std::uint32_t>(conv.out_channels * conv.output.columns);
+  std::vector<std::uint32_t> rows;
+  for (const std::uint32_t bound : share.bounds) {
+    if (row == 0 || bound % row != 0) return {};
+    rows.push_back(bound / row);
+  }
+  return rows;
+}
+
 template <typename V>
-Status make(const op::Convolution& conv, const IntegerNode* integer, Machine& machine,
-            WeightImage<V>& image) {
+Status make(const op::Convolution& conv, const IntegerNode* integer, const Share& share,
+            Machine& machine, WeightImage<V>& image) {
   const auto in_group = static_cast<std::size_t>(conv.in_channels / conv.groups);
   const auto out_group = static_cast<std::size_t>(conv.out_channels / conv.groups);
   const auto taps = static_cast<std::size_t>(conv.kernel.rows * conv.kernel.columns);
@@ -114,6 +148,11 @@ Status make(const op::Convolution& conv, const IntegerNode* integer, Machine& ma
   const std::int64_t rows = std::max<std::int64_t>(conv.output.rows, 1);
   image.channels = static_cast<std::uint32_t>(channels);
   image.band = static_cast<std::uint32_t>(std::min(rows, kSumBytes / bytes(channels)));
+  if (const auto of_cores = row_bounds(conv, share); !of_cores.empty()) {
+    const auto bounds = block_bounds(of_cores, image.band, image.band);
+    image.band = largest_part(bounds);
+    SPIKELOOM_CHECK(keep_parts(bounds, machine, image));
+  }
   const auto span = [](std::int64_t kernel, std::int64_t dilation, std::int64_t stride) {
     return ((kernel - 1) * dilation + stride) / stride;
   };
@@ -135,9 +174,10 @@ Status make(const op::Convolution& conv, const IntegerNode* integer, Machine& ma
   return {};
 }
 
-/// Calls `f(target, source, weight)` for every synapse, targets ascending.
+/// Calls `f(target, source, weight)` for every synapse, targets ascending; of a rule, those of the
+/// outputs from `first` on.
 template <typename V, typename F>
-void each_synapse(const op::Sparse& sparse, const IntegerNode* integer, F f) {
+void each_synapse(const op::Sparse& sparse, std::int64_t, const IntegerNode* integer, F f) {
   for (std::int64_t target = 0; target < sparse.outputs; ++target) {
     const auto row = static_cast<std::size_t>(target);
     for (std::int64_t k = sparse.row_start[row]; k < sparse.row_start[row + 1]; ++k) {
@@ -149,21 +189,28 @@ void each_synapse(const op::Sparse& sparse, const IntegerNode* integer, F f) {
   }
 }
 template <typename V, typename F>
-void each_synapse(const op::RandomSparse& rule, const IntegerNode* integer, F f) {
-  for_each_synapse(
-      rule, 0, rule.outputs, [&](std::int64_t target, std::uint32_t source, std::size_t group) {
-        const V weight = integer != nullptr ? static_cast<V>(integer->weight[group])
-                                            : static_cast<V>(rule.groups[group].weight);
-        f(target, source, weight);
-      });
+void each_synapse(const op::RandomSparse& rule, std::int64_t first, const IntegerNode* integer,
+                  F f) {
+  for_each_synapse(rule, first, first + rule.outputs,
+                   [&](std::int64_t target, std::uint32_t source, std::size_t group) {
+                     const V weight = integer != nullptr
+                                          ? static_cast<V>(integer->weight[group])
+                                          : static_cast<V>(rule.groups[group].weight);
+                     f(target - first, source, weight);
+                   });
 }
 
 /// Each target's synapses by ascending source, as float32 sums have them everywhere.
 template <typename Op>
-Status make_targets(const Op& operation, Machine& machine, WeightImage<float>& image) {
+Status make_targets(const Op& operation, const Share& share, Machine& machine,
+                    WeightImage<float>& image) {
+  if (!share.bounds.empty()) {
+    SPIKELOOM_CHECK(keep_parts(block_bounds(share.bounds, 0, ~0U), machine, image));
+    SPIKELOOM_TRY(image.order, Buffer<std::uint32_t>::of(machine, share.order));
+  }
   std::vector<std::int64_t> start(static_cast<std::size_t>(operation.outputs) + 1, 0);
   std::vector<std::pair<std::uint32_t, float>> synapses;
-  each_synapse<float>(operation, nullptr,
+  each_synapse<float>(operation, share.first, nullptr,
                       [&](std::int64_t target, std::uint32_t source, float weight) {
                         ++start[static_cast<std::size_t>(target) + 1];
                         synapses.emplace_back(source, weight);
@@ -188,33 +235,78 @@ Status make_targets(const Op& operation, Machine& machine, WeightImage<float>& i
 /// Targets of a block: a block for each multiprocessor of a large GPU (what was fastest on one with
 /// 132), but rows long enough in each, and pivots that take no more memory than synapses if that
 /// can be.
+constexpr std::uint64_t kMostTargets = 12'000;
 std::uint32_t choose_block(std::uint64_t sources, std::uint64_t targets, std::uint64_t synapses) {
-  constexpr std::uint64_t kBlocks = 131, kLeast = 1024, kMost = 12'000;
+  constexpr std::uint64_t kBlocks = 131, kLeast = 1024, kMost = kMostTargets;
   std::uint64_t block = std::clamp(targets / kBlocks, kLeast, kMost);
   while (block < kMost && targets / block * sources > synapses) block = std::min(kMost, block * 2);
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(std::min(block, targets), 1));
 }
 
+/// Blocks of a Plan's cores, of several where pivots would take more memory than synapses.
+std::vector<std::uint32_t> planned_blocks(const Share& share, std::uint64_t sources,
+                                          std::uint64_t synapses) {
+  std::uint64_t fill = 0;
+  auto bounds = block_bounds(share.bounds, 0, kMostTargets);
+  while (fill < kMostTargets && (bounds.size() - 1) * sources > synapses) {
+    fill = std::min(kMostTargets, std::max<std::uint64_t>(2 * fill, largest_part(bounds)));
+    bounds = block_bounds(share.bounds, static_cast<std::uint32_t>(fill), kMostTargets);
+  }
+  return bounds;
+}
+
+std::vector<std::uint32_t> even_blocks(std::uint32_t targets, std::uint32_t block) {
+  std::vector<std::uint32_t> bounds{0};
+  while (bounds.back() < targets) bounds.push_back(std::min(targets, bounds.back() + block));
+  return bounds;
+}
+
+/// Where each target is: its block, and its number there.
+struct TargetPlaces {
+  std::vector<std::uint32_t> block, index;
+
+  TargetPlaces(const std::vector<std::uint32_t>& bounds, const std::vector<std::uint32_t>& order)
+      : block(bounds.back()), index(bounds.back()) {
+    for (std::uint32_t b = 0; b + 1 < bounds.size(); ++b) {
+      for (std::uint32_t p = bounds[b]; p < bounds[b + 1]; ++p) {
+        const std::uint32_t target = order.empty() ? p : order[p];
+        block[target] = b;
+        index[target] = p - bounds[b];
+      }
+    }
+  }
+};
+
 template <typename Op>
-Status make_blocks(const Op& operation, const IntegerNode* integer, Machine& machine,
-                   WeightImage<std::int32_t>& image) {
+Status make_blocks(const Op& operation, const IntegerNode* integer, const Share& share,
+                   Machine& machine, WeightImage<std::int32_t>& image) {
   const auto sources = static_cast<std::size_t>(operation.inputs);
   const auto targets = static_cast<std::size_t>(operation.outputs);
   std::vector<std::uint32_t> fan_out(sources, 0);
   std::uint64_t count = 0;
-  each_synapse<std::int32_t>(operation, integer,
+  each_synapse<std::int32_t>(operation, share.first, integer,
                              [&](std::int64_t, std::uint32_t source, std::int32_t) {
                                ++fan_out[source];
                                ++count;
                              });
-  image.block_targets = choose_block(sources, targets, count);
-  const std::size_t blocks = tiles(static_cast<std::uint32_t>(targets), image.block_targets);
+  std::vector<std::uint32_t> bounds;
+  if (share.bounds.empty()) {
+    image.block_targets = choose_block(sources, targets, count);
+    bounds = even_blocks(static_cast<std::uint32_t>(targets), image.block_targets);
+  } else {
+    bounds = planned_blocks(share, sources, count);
+    image.block_targets = largest_part(bounds);
+    SPIKELOOM_CHECK(keep_parts(bounds, machine, image));
+    SPIKELOOM_TRY(image.order, Buffer<std::uint32_t>::of(machine, share.order));
+  }
+  const std::size_t blocks = bounds.size() - 1;
+  const TargetPlaces place(bounds, share.order);
   std::vector<std::uint64_t> block_start(blocks + 1, 0);
   std::vector<std::uint32_t> pivot(blocks * (sources + 1), 0);
   const auto pivots = [&](std::int64_t target) {
-    return static_cast<std::size_t>(target) / image.block_targets * (sources + 1);
+    return std::size_t{place.block[static_cast<std::size_t>(target)]} * (sources + 1);
   };
-  each_synapse<std::int32_t>(operation, integer,
+  each_synapse<std::int32_t>(operation, share.first, integer,
                              [&](std::int64_t target, std::uint32_t source, std::int32_t) {
                                ++pivot[pivots(target) + source + 1];
                              });
@@ -233,14 +325,14 @@ Status make_blocks(const Op& operation, const IntegerNode* integer, Machine& mac
     block_start[b + 1] = block_start[b] + sum;
   }
   std::vector<std::uint32_t> next = pivot, synapse(static_cast<std::size_t>(count));
-  each_synapse<std::int32_t>(
-      operation, integer, [&](std::int64_t target, std::uint32_t source, std::int32_t weight) {
-        const auto block = static_cast<std::size_t>(target) / image.block_targets;
-        const std::uint64_t at = block_start[block] + next[pivots(target) + source]++;
-        synapse[static_cast<std::size_t>(at)] =
-            static_cast<std::uint32_t>(target % image.block_targets) |
-            static_cast<std::uint32_t>(weight) << 16;
-      });
+  each_synapse<std::int32_t>(operation, share.first, integer,
+                             [&](std::int64_t target, std::uint32_t source, std::int32_t weight) {
+                               const auto t = static_cast<std::size_t>(target);
+                               const std::uint64_t at =
+                                   block_start[place.block[t]] + next[pivots(target) + source]++;
+                               synapse[static_cast<std::size_t>(at)] =
+                                   place.index[t] | static_cast<std::uint32_t>(weight) << 16;
+                             });
   SPIKELOOM_TRY(image.block_start, Buffer<std::uint64_t>::of(machine, block_start));
   SPIKELOOM_TRY(image.pivot, Buffer<std::uint32_t>::of(machine, pivot));
   SPIKELOOM_TRY(image.synapse, Buffer<std::uint32_t>::of(machine, synapse));
@@ -249,12 +341,12 @@ Status make_blocks(const Op& operation, const IntegerNode* integer, Machine& mac
 }
 
 template <typename V, typename Op>
-Status make_rows(const Op& operation, const IntegerNode* integer, Machine& machine,
-                 WeightImage<V>& image) {
+Status make_rows(const Op& operation, const IntegerNode* integer, const Share& share,
+                 Machine& machine, WeightImage<V>& image) {
   if constexpr (std::is_same_v<V, float>) {
-    return make_targets(operation, machine, image);
+    return make_targets(operation, share, machine, image);
   } else {
-    return make_blocks(operation, integer, machine, image);
+    return make_blocks(operation, integer, share, machine, image);
   }
 }
 
@@ -262,16 +354,16 @@ Status make_rows(const Op& operation, const IntegerNode* integer, Machine& machi
 
 template <typename V>
 Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* integer,
-                                    Machine& machine) {
+                                    const Share& share, Machine& machine) {
   WeightImage<V> image;
   const Status status = std::visit(
       [&](const auto& o) -> Status {
         using Op = std::decay_t<decltype(o)>;
         if constexpr (std::is_same_v<Op, op::Dense> || std::is_same_v<Op, op::Convolution>) {
-          SPIKELOOM_CHECK(make(o, integer, machine, image));
+          SPIKELOOM_CHECK(make(o, integer, share, machine, image));
         } else if constexpr (std::is_same_v<Op, op::Sparse> ||
                              std::is_same_v<Op, op::RandomSparse>) {
-          SPIKELOOM_CHECK(make_rows(o, integer, machine, image));
+          SPIKELOOM_CHECK(make_rows(o, integer, share, machine, image));
         }
         if constexpr (requires { o.row_scale; }) {
           if (node.out_size == 0) return {};
@@ -285,8 +377,9 @@ Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* 
   return image;
 }
 
-template Result<WeightImage<float>> make_weights(const ProgramNode&, const IntegerNode*, Machine&);
+template Result<WeightImage<float>> make_weights(const ProgramNode&, const IntegerNode*,
+                                                 const Share&, Machine&);
 template Result<WeightImage<std::int32_t>> make_weights(const ProgramNode&, const IntegerNode*,
-                                                        Machine&);
+                                                        const Share&, Machine&);
 
 }  // namespace spikeloom::cuda

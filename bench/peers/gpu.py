@@ -97,11 +97,12 @@ class Report:
 
 
 def run(command, log, seconds):
-    # cuBLAS comes with the toolkit or with PyTorch's packages; ours come last, so that the machine's
+    # cuBLAS and NCCL come with the toolkit or with PyTorch's packages; ours come last, so that the machine's
     # own driver and runtime are found first.
-    blas = ["/usr/local/cuda/lib64"] + [str(p.parent) for folder in sys.path if folder
-            for p in Path(folder).glob("nvidia/*/lib/libcublas.so*")]
-    paths = [os.environ.get("LD_LIBRARY_PATH", ""), *dict.fromkeys(blas), str(BUNDLE / "lib")]
+    found = ["/usr/local/cuda/lib64"] + [
+        str(p.parent) for folder in sys.path if folder for name in ("libcublas.so*", "libnccl.so.2")
+        for p in Path(folder).glob(f"nvidia/*/lib/{name}")]
+    paths = [os.environ.get("LD_LIBRARY_PATH", ""), *dict.fromkeys(found), str(BUNDLE / "lib")]
     environment = dict(os.environ, LD_LIBRARY_PATH=":".join(p for p in paths if p),
                        SPIKELOOM_SHARED=str(SHARED))
     try:
@@ -208,6 +209,16 @@ def rows_benchmark(report):
     best = max(timed, key=lambda row: row["events_per_s"])
     wrong = sum(not row["right"] for row in timed)
     return f"best {best['events_per_s']:.3g} events/s ({best}), {wrong} of {len(timed)} wrong"
+
+
+def parts(report, *arguments):
+    """Plans beside even blocks, or one network over several GPUs."""
+    code, text = run([BIN / "spikeloom_gpu_parts", *arguments], report.out / "parts.log", 280)
+    rows = json_rows(text)
+    for row in rows:
+        report.add(row)
+    said = ", ".join(f"{r['way']} {r['ms']} ms{'' if r['same'] else ' OTHER SPIKES'}" for r in rows)
+    return said if code == 0 else f"exit {code}: {text.strip()[-200:]}"
 
 
 def circuit(report, meter, backend, seconds):
@@ -436,6 +447,12 @@ def markdown(rows, steps):
     for r in sorted((r for r in rows if "events_per_s" in r), key=lambda r: -r["events_per_s"]):
         lines.append(f"| {r['block']}, {r['threads']}, {r['lanes']} | {r['events_per_s']:.3g} | "
                      f"{r['share_of_bandwidth']:.3f} | {r['right']} |")
+    lines += ["", "| who owns what | way | neurons, mean fan-in | ms | additions/s | same spikes |",
+              "|---|---|---|---|---|---|"]
+    for r in rows:
+        if "parts" in r:
+            lines.append(f"| {r['parts']} | {r['way']} | {r['neurons']}, {r['degree']} | {r['ms']} | "
+                         f"{r['additions_per_s']:.3g} | {r['same']} |")
     lines += ["", "| microcircuit | wall s / simulated s | events/s | spikes | digest | J an event |",
               "|---|---|---|---|---|---|"]
     for r in rows:
@@ -535,6 +552,8 @@ def main():
                                                        "--seconds", 1.5], 200,
                                       language_models()[-1:]))
     step("PyTorch language", lambda: torch_language(report, meter, arguments.batch, 1.5))
+    step("plan", lambda: parts(report, "plan"))
+    step("devices", lambda: parts(report, "devices", "--neurons", 262144, "--degree", 409))
     step("microcircuit", lambda: circuit(report, meter, "cuda", 300))
     step("microcircuit cpu", lambda: circuit(report, meter, "cpu", 300))
     step("linear", lambda: ours(report, meter, ["linear", "--batch", "16"], 300))

@@ -55,6 +55,7 @@ Value report(const SelfTest& test) {
   value.set("compiler", build_info::compiler).set("build_type", build_info::build_type);
   value.set("sanitizers", build_info::sanitizers).set("hdf5", hdf5_version());
   value.set("cuda", part(build_info::has_cuda, build_info::cuda_reason));
+  value.set("nccl", part(build_info::has_nccl, build_info::nccl_reason));
   value.set("mpi", part(build_info::has_mpi, build_info::mpi_reason));
   for (const PartitionEngine& engine : partition_engines()) {
     value.set(engine.name, part(engine.reason.empty(), engine.reason.c_str()));
@@ -76,6 +77,8 @@ std::string report_text(const SelfTest& test) {
   text += fmt::format("hdf5       {}\n", hdf5_version());
   text += fmt::format("cuda       {}: {}\n", build_info::has_cuda ? "yes" : "no",
                       build_info::cuda_reason);
+  text += fmt::format("nccl       {}: {}\n", build_info::has_nccl ? "yes" : "no",
+                      build_info::nccl_reason);
   text += fmt::format("mpi        {}: {}\n", build_info::has_mpi ? "yes" : "no",
                       build_info::mpi_reason);
   for (const PartitionEngine& engine : partition_engines()) {

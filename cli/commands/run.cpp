@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "backends/cpu/planned.hpp"
+#include "backends/cuda/planned.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/filter_flags.hpp"
@@ -30,6 +31,7 @@ struct RunCommand : RunJob {
   TextFlags text;
   MappedFlags mapped;
   std::string out;
+  std::uint32_t devices = 1;
 
   bool has_plan() const { return !mapped.target.empty() || !mapped.plan.empty(); }
 };
@@ -57,8 +59,11 @@ Result<bool> is_flat(const MappedFlags& flags) {
   return mapping::detail::shares_cores(target);
 }
 
-/// The cpu backend with the Plan that was asked for.
+bool is_cuda(std::string_view backend) { return backend.starts_with("cuda"); }
+
+/// cpu's threads or cuda's blocks with the Plan that was asked for.
 Result<std::shared_ptr<const Executable>> on_cores(const Executable& even, const MappedFlags& flags,
+                                                   const std::string& backend,
                                                    std::vector<std::string>& notes) {
   mapping::Plan plan;
   if (!flags.plan.empty()) {
@@ -66,18 +71,22 @@ Result<std::shared_ptr<const Executable>> on_cores(const Executable& even, const
   } else {
     SPIKELOOM_TRY(auto target, mapping::load_target(flags.target));
     const bool flat = mapping::detail::shares_cores(target);
-    if (flat && flags.target.find(':') == std::string::npos) {
+    if (flat && !is_cuda(backend) && flags.target.find(':') == std::string::npos) {
       SPIKELOOM_TRY(
           target, mapping::load_target(fmt::format("{}:{}", flags.target, even.options().threads)));
     }
     SPIKELOOM_TRY(const auto graph, mapping::population_graph(even.program()));
     SPIKELOOM_TRY(plan, mapping::map(graph, target));
   }
-  SPIKELOOM_TRY(auto executable, cpu::compile_planned(even.program(), even.options(), plan));
   std::uint64_t most = 0;
   for (const mapping::PlanCore& core : plan.cores) most = std::max(most, core.use.data_bytes());
-  notes.push_back(fmt::format("{} threads own what the Plan gave them, at most {} bytes each",
-                              plan.cores.size(), most));
+  const char* const owners = is_cuda(backend) ? "thread blocks" : "threads";
+  notes.push_back(fmt::format("{} {} own what the Plan gave them, at most {} bytes each",
+                              plan.cores.size(), owners, most));
+  if (is_cuda(backend)) {
+    return cuda::compile_planned(even.program(), even.options(), backend, plan);
+  }
+  SPIKELOOM_TRY(auto executable, cpu::compile_planned(even.program(), even.options(), plan));
   return executable;
 }
 
@@ -85,8 +94,9 @@ Result<int> run(const RunCommand& command, Console& console) {
   const auto start = std::chrono::steady_clock::now();
   SPIKELOOM_TRY(RunBatch work, prepare_batch(command));
   if (command.has_plan()) {
+    const std::shared_ptr<const Executable> even = std::move(work.pipeline.executable);
     SPIKELOOM_TRY(work.pipeline.executable,
-                  on_cores(*work.pipeline.executable, command.mapped, work.pipeline.notes));
+                  on_cores(*even, command.mapped, command.run.backend, work.pipeline.notes));
   }
   if (!command.record.empty() && command.out.empty() && !command.common.json) {
     console.warn("--record shows nothing without --out DIR or --json");
@@ -119,22 +129,38 @@ Result<int> run(const RunCommand& command, Console& console) {
   return kExitOk;
 }
 
-/// On cpu, whose threads own what the Plan gives them.
+/// On cpu or cuda, whose threads or thread blocks own what the Plan gives them.
 Result<int> run_planned(RunCommand command, Console& console) {
-  const bool other = command.run.backend != "auto" && command.run.backend != "cpu";
+  const std::string& backend = command.run.backend;
+  const bool other = backend != "auto" && backend != "cpu" && !is_cuda(backend);
   if (other || command.text.given() || command.live.live) {
     return Error{.code = ErrorCode::kUnsupported,
-                 .what = "Plans are run on recordings, by cpu or the emulator",
+                 .what = "Plans are run on recordings, by cpu, cuda or the emulator",
                  .got = other               ? "--backend " + command.run.backend
                         : command.live.live ? std::string("--live")
                                             : std::string("text"),
                  .next = "leave out --plan and --target"};
   }
-  command.run.backend = "cpu";
+  if (backend == "auto") command.run.backend = "cpu";
   return run(command, console);
 }
 
-Result<int> run_any(const RunCommand& command, Console& console) {
+/// --devices N is the backend cuda:N.
+Status choose_devices(RunCommand& command) {
+  if (command.devices == 1) return {};
+  std::string& backend = command.run.backend;
+  if (backend != "cuda" && backend != "cuda-host") {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "cuda alone runs a network on several devices",
+                 .got = fmt::format("--backend {} --devices {}", backend, command.devices),
+                 .next = "give --backend cuda"};
+  }
+  backend += fmt::format(":{}", command.devices);
+  return {};
+}
+
+Result<int> run_any(RunCommand command, Console& console) {
+  SPIKELOOM_CHECK(choose_devices(command));
   SPIKELOOM_TRY(const bool is_mapped, is_mapped_network(command.model));
   if (is_mapped) {
     return run_mapped({command.model, command.mapped, command.run.backend, command.run.steps,
@@ -189,6 +215,10 @@ void add_run(CLI::App& app, Chosen& chosen) {
   add_text_flags(*sub, command->text);
   add_mapped_flags(*sub, command->mapped);
   add_run_flags(*sub, command->run);
+  sub->add_option("--devices", command->devices,
+                  "GPUs that share the network, with --backend cuda (1)")
+      ->check(CLI::Range(1, 64))
+      ->group("Run");
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;

@@ -142,6 +142,35 @@ TEST_F(CliMap, CpuRunsWhatItsPlanGivesTheThreads) {
   EXPECT_EQ(chip.code, cli::kExitUnsupported) << "no Plan is left out silently";
 }
 
+/// On the processor, where cuda's kernels are loops.
+TEST_F(CliMap, CudaRunsWhatItsPlanGivesTheBlocksAndOnSeveralDevices) {
+  save(two_if_network(), path("net.nir"));
+  save_array(path("ones.npy"), {8, 2}, std::vector<float>(16, 1.0F));
+  ASSERT_EQ(run({"map", "net.nir", "--target", "gpu:2", "-o", "plan.json"}).code, cli::kExitOk);
+  for (const std::vector<std::string>& how : {std::vector<std::string>{"--plan", "plan.json"},
+                                              {"--target", "gpu"},
+                                              {"--devices", "2"},
+                                              {"--devices", "2", "--plan", "plan.json"}}) {
+    std::vector<std::string> words = {"run",       "net.nir",   "--input", "ones.npy",
+                                      "--backend", "cuda-host", "--json"};
+    words.insert(words.end(), how.begin(), how.end());
+    const auto done = run(words);
+    ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+    EXPECT_EQ(numbers_at(done.json(), {"output_counts"}), (std::vector<double>{4, 8}));
+    if (how.front() != "--devices") {
+      EXPECT_NE(done.out.find("thread blocks own"), std::string::npos) << done.out;
+    }
+  }
+  ASSERT_EQ(run({"map", "net.nir", "--target", "cpu:2", "-o", "threads.json"}).code, cli::kExitOk);
+  for (const std::vector<std::string>& how :
+       {std::vector<std::string>{"--backend", "cuda-host", "--plan", "threads.json"},
+        {"--backend", "cpu", "--devices", "2"}}) {
+    std::vector<std::string> words = {"run", "net.nir", "--input", "ones.npy"};
+    words.insert(words.end(), how.begin(), how.end());
+    EXPECT_EQ(run(words).code, cli::kExitUnsupported) << how.back();
+  }
+}
+
 TEST_F(CliMap, WritesTheMemoryOfEveryCore) {
   save(two_if_network(), path("net.nir"));
   const auto done = run({"map", "net.nir", "--target", "spinnaker2", "--images", "memory", "-o",

@@ -116,6 +116,7 @@ CodedInput one_per_step(const std::vector<double>& values) {
 std::string to_string(const Runner& runner) {
   std::string name = runner.backend + "_" + spikeloom::to_string(runner.arithmetic);
   std::replace(name.begin(), name.end(), '-', '_');
+  std::replace(name.begin(), name.end(), ':', '_');
   return name;
 }
 

@@ -367,6 +367,8 @@ std::vector<std::tuple<std::string, Arithmetic>> available() {
   }
   for (const Arithmetic arithmetic : {Arithmetic::kFloat32, Arithmetic::kInteger}) {
     cases.emplace_back(kCudaHost, arithmetic);
+    cases.emplace_back("cuda-host:3", arithmetic);
+    if (find_backend("cuda:2").ok()) cases.emplace_back("cuda:2", arithmetic);
   }
   return cases;
 }

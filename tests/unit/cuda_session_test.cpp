@@ -47,8 +47,9 @@ class WeakMachine : public cuda::Machine, public std::enable_shared_from_this<We
     return std::shared_ptr<cuda::Machine>(shared_from_this());
   }
   std::uint64_t memory() const override { return host_->memory(); }
+  std::uint64_t free_memory() override { return free; }
 
-  std::uint64_t limit = ~std::uint64_t{0};
+  std::uint64_t limit = ~std::uint64_t{0}, free = limit;
   int runs_left = 1 << 30, records_left = 1 << 30;
 
  private:
@@ -102,6 +103,35 @@ TEST(CudaSession, SaysThatMemoryIsShortWhereverItRunsOut) {
     ASSERT_FALSE(session.ok()) << limit;
     EXPECT_EQ(session.error().code, ErrorCode::kResource) << limit;
   }
+}
+
+/// Before anything is taken: one byte less than what is held in the end is refused.
+TEST(CudaSession, WhatDoesNotFitIsRefusedWithNeededAndFreeBytes) {
+  const Program program = relay_program(relays());
+  const auto machine = std::make_shared<WeakMachine>();
+  machine->free = 63;
+  const auto weights = cuda::compile_cuda<float>(program, {}, "cuda", machine);
+  ASSERT_FALSE(weights.ok());
+  EXPECT_EQ(weights.error().code, ErrorCode::kResource);
+  machine->free = 64;  // 4 x 4 weights of 4 bytes
+  const auto executable = cuda::compile_cuda<float>(program, {}, "cuda", machine);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const std::uint64_t before = machine->memory();
+  machine->free = ~std::uint64_t{0};
+  std::uint64_t needed = 0;
+  {
+    const auto session = (*executable)->open(2);
+    ASSERT_TRUE(session.ok()) << error_of(session);
+    needed = machine->memory() - before;
+  }
+  machine->free = needed - 1;
+  const auto refused = (*executable)->open(2);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kResource);
+  EXPECT_NE(error_of(refused).find("MiB needed"), std::string::npos) << error_of(refused);
+  EXPECT_EQ(machine->memory(), before) << "nothing was taken";
+  machine->free = needed;
+  EXPECT_TRUE((*executable)->open(2).ok());
 }
 
 TEST(CudaSession, StopsWhenTheDeviceIsLostAndBeginsAgain) {

@@ -46,13 +46,14 @@ struct ConvolutionKernel {
   // that leave the same rest: a thread owns the outputs of a class (or of some).
   std::int32_t row_span = 1, column_span = 1;
   std::uint32_t channels = 1, band = 1, threads_per_channel = 1;
+  Parts parts;  ///< bands of at most `band` rows, in order
 
   SPIKELOOM_KERNEL std::uint32_t sources() const {
     return in_group * static_cast<std::uint32_t>(in_rows * in_columns);
   }
   SPIKELOOM_KERNEL std::uint32_t channel_tiles() const { return tiles(out_group, channels); }
   SPIKELOOM_KERNEL std::uint32_t bands() const {
-    return tiles(static_cast<std::uint32_t>(out_rows), band);
+    return parts.tiles_of(static_cast<std::uint32_t>(out_rows), band);
   }
   SPIKELOOM_KERNEL std::uint32_t blocks() const {
     return groups * channel_tiles() * bands() * rows.count();
@@ -154,8 +155,9 @@ struct ConvolutionKernel {
                             std::uint32_t channel_tile, std::uint32_t band_index) const {
     const std::uint32_t channel = channel_tile * channels + place.thread % channels;
     if (channel >= out_group) return;
-    const auto band_first = static_cast<std::int32_t>(band_index * band);
-    const std::int32_t band_last = band_first + static_cast<std::int32_t>(band);
+    const auto band_first = static_cast<std::int32_t>(parts.first(band_index, band));
+    const auto band_last = static_cast<std::int32_t>(
+        parts.last(band_index, static_cast<std::uint32_t>(out_rows), band));
     const std::uint32_t taps = static_cast<std::uint32_t>(kernel_rows * kernel_columns);
     const std::uint32_t count = shared.list.size();
     const W* const of_channel =
@@ -194,10 +196,9 @@ struct ConvolutionKernel {
   SPIKELOOM_KERNEL void finish(const Place& place, const V* sums, V* y, std::uint32_t group,
                                std::uint32_t channel_tile, std::uint32_t band_index,
                                Local& local) const {
-    const std::uint32_t first_row = band_index * band;
-    const std::uint32_t band_rows = static_cast<std::uint32_t>(out_rows) - first_row < band
-                                        ? static_cast<std::uint32_t>(out_rows) - first_row
-                                        : band;
+    const std::uint32_t first_row = parts.first(band_index, band);
+    const std::uint32_t band_rows =
+        parts.last(band_index, static_cast<std::uint32_t>(out_rows), band) - first_row;
     const auto columns = static_cast<std::uint32_t>(out_columns);
     const std::uint32_t pixels = band_rows * columns;
     const std::uint32_t plane = static_cast<std::uint32_t>(out_rows) * columns;

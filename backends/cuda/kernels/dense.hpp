@@ -31,11 +31,12 @@ struct DenseKernel {
   const V* bias = nullptr;    ///< one per output; may be null
   std::uint32_t inputs = 0, outputs = 0, repeats = 1;
   std::int32_t shift = 0;  ///< above 0: a score of words in integers
+  Parts parts;             ///< of at most kTileOutputs, in order
 
   static constexpr std::uint32_t kTileOutputs = kDenseThreads * kOut;
   SPIKELOOM_KERNEL std::uint32_t all_rows() const { return rows.count() * repeats; }
   SPIKELOOM_KERNEL std::uint32_t blocks() const {
-    return tiles(outputs, kTileOutputs) * all_rows();
+    return parts.tiles_of(outputs, kTileOutputs) * all_rows();
   }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return kDenseThreads; }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return List::chunks(inputs) * List::kPhases + 2; }
@@ -69,7 +70,8 @@ struct DenseKernel {
           return;
         }
         default:
-          add(shared, tile * kTileOutputs + place.thread, chunk * List::kSources, local);
+          add(shared, parts.first(tile, kTileOutputs) + place.thread,
+              parts.last(tile, outputs, kTileOutputs), chunk * List::kSources, local);
           return;
       }
     }
@@ -82,9 +84,9 @@ struct DenseKernel {
   }
 
  private:
-  SPIKELOOM_KERNEL void add(const Shared& shared, std::uint32_t output, std::uint32_t first_source,
-                            Local& local) const {
-    if (output >= outputs) return;
+  SPIKELOOM_KERNEL void add(const Shared& shared, std::uint32_t output, std::uint32_t last,
+                            std::uint32_t first_source, Local& local) const {
+    if (output >= last) return;
     const std::uint32_t count = shared.list.size();
     const W* const from = weight + static_cast<std::size_t>(first_source) * outputs + output;
     V sum[kOut];
@@ -96,7 +98,7 @@ struct DenseKernel {
       const W* const w = from + static_cast<std::size_t>(shared.list.index[k]) * outputs;
       const V x = in.unit ? V{1} : shared.value[k];
       for (std::uint32_t j = 0; j < kOut; ++j) {
-        if (output + j * kDenseThreads >= outputs) break;
+        if (output + j * kDenseThreads >= last) break;
         sum[j] += static_cast<V>(w[j * kDenseThreads]) * x;
       }
     }
@@ -104,9 +106,11 @@ struct DenseKernel {
   }
 
   SPIKELOOM_KERNEL void finish(const Place& place, std::uint32_t tile, V* y, Local& local) const {
+    const std::uint32_t first = parts.first(tile, kTileOutputs);
+    const std::uint32_t last = parts.last(tile, outputs, kTileOutputs);
     for (std::uint32_t j = 0; j < kOut; ++j) {
-      const std::uint32_t o = tile * kTileOutputs + j * kDenseThreads + place.thread;
-      if (o >= outputs) return;
+      const std::uint32_t o = first + j * kDenseThreads + place.thread;
+      if (o >= last) return;
       V value = local.sum[j];
       if constexpr (std::is_integral_v<V>) {
         if (shift > 0) {

@@ -228,4 +228,27 @@ SPIKELOOM_KERNEL std::uint32_t tiles(std::uint32_t size, std::uint32_t tile) {
   return (size + tile - 1) / tile;
 }
 
+/// What each of `count` tiles owns of a node: the positions [bound[t], bound[t + 1]); position p is
+/// element order[p], or p without an order. Without bounds tiles are even.
+struct Parts {
+  const std::uint32_t* bound = nullptr;
+  const std::uint32_t* order = nullptr;
+  std::uint32_t count = 0;
+
+  SPIKELOOM_KERNEL std::uint32_t tiles_of(std::uint32_t size, std::uint32_t tile) const {
+    return bound != nullptr ? count : tiles(size, tile);
+  }
+  SPIKELOOM_KERNEL std::uint32_t first(std::uint32_t t, std::uint32_t tile) const {
+    return bound != nullptr ? bound[t] : t * tile;
+  }
+  SPIKELOOM_KERNEL std::uint32_t last(std::uint32_t t, std::uint32_t size,
+                                      std::uint32_t tile) const {
+    if (bound != nullptr) return bound[t + 1];
+    return (t + 1) * tile < size ? (t + 1) * tile : size;
+  }
+  SPIKELOOM_KERNEL std::uint32_t element(std::uint32_t position) const {
+    return order != nullptr ? order[position] : position;
+  }
+};
+
 }  // namespace spikeloom::cuda

@@ -7,7 +7,8 @@
 
 namespace spikeloom::cuda {
 
-/// Synapses of each target, by ascending source.
+/// Synapses of each target, by ascending source. A thread adds up a target, or one after the other
+/// where a part is larger than a block.
 template <typename V>
 struct SparseGatherKernel {
   struct Local {
@@ -20,8 +21,11 @@ struct SparseGatherKernel {
   const V* weight = nullptr;
   const V* scale = nullptr;  ///< one per target; may be null
   const V* bias = nullptr;
+  Parts parts;
 
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const {
+    return parts.tiles_of(out.size, kTile) * rows.count();
+  }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
     auto& total = *static_cast<Tally<V>*>(place.shared);
@@ -29,25 +33,32 @@ struct SparseGatherKernel {
     if (!rows.exists(row)) return;
     if (phase == 0) {
       if (place.thread == 0) total.clear();
-      const std::uint32_t o = tile * kTile + place.thread;
-      if (o >= out.size) return;
-      const V* const x = in.values(rows.step(row), rows.element(row));
-      V sum = 0;
-      for (std::int64_t k = start[o]; k < start[o + 1]; ++k) {
-        const V value = x[source[k]];
-        if (value == V{0}) continue;
-        sum += weight[k] * value;
-        local.tally.count_pairs(value, 1);
+      const std::uint32_t last = parts.last(tile, out.size, kTile);
+      for (std::uint32_t p = parts.first(tile, kTile) + place.thread; p < last;
+           p += place.threads) {
+        add_up(row, parts.element(p), local);
       }
-      if (scale != nullptr) sum *= scale[o];
-      if (bias != nullptr) sum += bias[o];
-      out.values(rows.step(row), rows.element(row))[o] = sum;
-      local.tally.count(sum);
     } else if (phase == 1) {
       local.tally.add_up(place, &total);
     } else if (place.thread == 0) {
       total.publish(place, out.tally);
     }
+  }
+
+ private:
+  SPIKELOOM_KERNEL void add_up(std::uint32_t row, std::uint32_t o, Local& local) const {
+    const V* const x = in.values(rows.step(row), rows.element(row));
+    V sum = 0;
+    for (std::int64_t k = start[o]; k < start[o + 1]; ++k) {
+      const V value = x[source[k]];
+      if (value == V{0}) continue;
+      sum += weight[k] * value;
+      local.tally.count_pairs(value, 1);
+    }
+    if (scale != nullptr) sum *= scale[o];
+    if (bias != nullptr) sum += bias[o];
+    out.values(rows.step(row), rows.element(row))[o] = sum;
+    local.tally.count(sum);
   }
 };
 
@@ -118,16 +129,18 @@ struct CompactKernel {
   }
 };
 
-/// Rows cut into blocks of `block_targets` targets: the synapses of source s in block b are
-/// [pivot[b (sources + 1) + s], pivot[b (sources + 1) + s + 1]) from block_start[b] on.
+/// Rows cut into blocks of `block_targets` targets, or of those that `parts` gives them, at most as
+/// many: the synapses of source s in block b are [pivot[b (sources + 1) + s], pivot[b (sources + 1)
+/// + s + 1]) from block_start[b] on.
 struct BlockedRows {
   const std::uint64_t* block_start = nullptr;
   const std::uint32_t* pivot = nullptr;
   const std::uint32_t* synapse = nullptr;  ///< target within the block + weight 2^16
   const std::uint32_t* fan_out = nullptr;  ///< synapses of each source
   std::uint32_t sources = 0, targets = 0, block_targets = 1;
+  Parts parts;
 
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(targets, block_targets); }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return parts.tiles_of(targets, block_targets); }
 };
 
 inline constexpr std::uint32_t kRowThreads = 1024;
@@ -169,9 +182,10 @@ struct RowsKernel {
       add(place, rows.offset * rows.batch + row, tile, in.values(step, element), sums, local);
     } else if (phase == 2) {
       V* const y = out.values(step, element);
-      for (std::uint32_t i = place.thread; i < weights.block_targets; i += place.threads) {
-        const std::uint32_t o = tile * weights.block_targets + i;
-        if (o >= weights.targets) break;
+      const std::uint32_t first = weights.parts.first(tile, weights.block_targets);
+      const std::uint32_t last = weights.parts.last(tile, weights.targets, weights.block_targets);
+      for (std::uint32_t i = place.thread; first + i < last; i += place.threads) {
+        const std::uint32_t o = weights.parts.element(first + i);
         V value = sums[i];
         if (scale != nullptr) value *= scale[o];
         if (bias != nullptr) value += bias[o];

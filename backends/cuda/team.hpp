@@ -1,0 +1,35 @@
+#pragma once
+/// Several devices of one host that run one network together.
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "backends/cuda/machine.hpp"
+
+namespace spikeloom::cuda {
+
+/// Its machines do what they are asked for in an order of their own each; a Gather is one moment of
+/// all of them. Calls that wait, of a machine or of the team, end with an error when any device has
+/// failed. One thread at a time.
+class Team {
+ public:
+  virtual ~Team() = default;
+  virtual const std::vector<std::shared_ptr<Machine>>& machines() const = 0;
+  /// Launches of every device. All have the same Gathers, in one order.
+  virtual Result<std::unique_ptr<Sequence>> record(std::vector<std::vector<KernelCall>> calls) = 0;
+  virtual Status run(Sequence& sequence) = 0;
+  /// Until every device is done.
+  virtual Status wait() = 0;
+};
+
+/// The processor, which plays every device, one after the other.
+std::shared_ptr<Team> make_host_team(std::uint32_t devices);
+
+/// The first GPUs, joined by NCCL. kUnsupported: too few, or no NCCL, and why.
+Result<std::shared_ptr<Team>> make_device_team(std::uint32_t devices);
+
+/// Why this build and computer have no teams of GPUs; empty where they have.
+std::string why_no_teams();
+
+}  // namespace spikeloom::cuda

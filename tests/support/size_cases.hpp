@@ -1,0 +1,70 @@
+#pragma once
+/// Layers that take several blocks, tiles, chunks of sources and chunks of steps of cuda's kernels.
+
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "tests/support/tiny_networks.hpp"
+
+namespace spikeloom::test {
+
+/// Whole numbers in [-4, 4], always the same for one `stream`.
+inline std::vector<float> whole(std::int64_t count, std::uint64_t stream) {
+  const RandomStream random{11, stream};
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < count; ++i) {
+    values.push_back(static_cast<float>(random.words(static_cast<std::uint64_t>(i))[0] % 9) - 4.0F);
+  }
+  return values;
+}
+
+inline node::Conv2d convolution(std::int64_t out, std::int64_t in_group, std::int64_t size) {
+  node::Conv2d conv;
+  conv.weight = floats({out, in_group, size, size}, whole(out * in_group * size * size, 3));
+  conv.bias = floats({out}, whole(out, 4));
+  return conv;
+}
+
+struct SizeCase {
+  std::string name;
+  Network network;
+  std::int64_t inputs = 0;
+  std::int64_t steps = 3;
+};
+
+inline std::vector<SizeCase> size_cases() {
+  std::vector<SizeCase> cases;
+  const auto add = [&](const char* name, const Shape& in, NodeKind layer, const Shape& out,
+                       std::int64_t steps) {
+    std::int64_t inputs = 1;
+    for (const std::int64_t n : in) inputs *= n;
+    const std::int64_t neurons = out.size() == 1 ? out[0] : 1;
+    cases.push_back(
+        {name, chain(in, {std::move(layer), relay(3.0F, neurons)}, out), inputs, steps});
+  };
+  // 5,000 sources are two lists, 700 outputs two tiles; 40 steps three chunks.
+  add("dense", {5000}, linear(700, 5000, whole(700 * 5000, 1)), {700}, 3);
+  add("dense_steps", {40}, linear(150, 40, whole(150 * 40, 1)), {150}, 40);
+  // 2,500 targets are three blocks.
+  node::RandomSparse random;
+  random.shape = integers({2500, 3000});
+  random.source_start = integers({0, 1000});
+  random.source_count = integers({1000, 2000});
+  random.degree = integers({9, 14});
+  random.weight = floats({2}, {3.0F, -2.0F});
+  random.repeats = integers({1, 0});
+  add("rows", {3000}, random, {2500}, 3);
+  // 40 channels are two tiles, 60 rows many bands; 2 groups of 3 x 60 x 60 sources several lists.
+  node::Conv2d wide = convolution(80, 3, 3);
+  wide.groups = Tensor::scalar<std::int64_t>(2);
+  wide.padding.value = integers({1, 1});
+  add("convolution", {6, 60, 60}, wide, {80, 60, 60}, 2);
+  node::Conv2d strided = convolution(5, 2, 3);
+  strided.stride = integers({2, 3});
+  strided.dilation = integers({2, 1});
+  add("strided_convolution", {2, 70, 70}, strided, {5, 33, 23}, 2);
+  return cases;
+}
+
+}  // namespace spikeloom::test
