@@ -183,6 +183,11 @@ struct DelayKernel {
   }
 };
 
+/// Tiles that one block of the kernels below goes over: planes may be wide (words of a language).
+inline constexpr std::uint32_t kStrip = 16;
+
+SPIKELOOM_KERNEL std::uint32_t strips(std::uint32_t size) { return tiles(size, kStrip * kTile); }
+
 /// Zeros for the steps of a chunk.
 template <typename V>
 struct ClearKernel {
@@ -190,13 +195,16 @@ struct ClearKernel {
   Rows rows;
   Signal<V> out;
 
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return strips(out.size) * rows.count(); }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 1; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t, Local&) const {
-    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    const std::uint32_t row = place.block % rows.count(), strip = place.block / rows.count();
     if (!rows.exists(row)) return;
-    const std::uint32_t i = tile * kTile + place.thread;
-    if (i < out.size) out.values(rows.step(row), rows.element(row))[i] = V{0};
+    V* const y = out.values(rows.step(row), rows.element(row));
+    for (std::uint32_t tile = strip * kStrip; tile < (strip + 1) * kStrip; ++tile) {
+      const std::uint32_t i = tile * kTile + place.thread;
+      if (i < out.size) y[i] = V{0};
+    }
   }
 };
 
@@ -235,32 +243,57 @@ struct InputKernel {
 /// Mask and counts of values that lie there already.
 template <typename V>
 struct MarkKernel {
+  struct Shared {
+    Tally<V> tally;
+  };
   struct Local {
-    Tally<V> in, out;
+    Tally<V> tally;
   };
   Rows rows;
   Signal<V> out;
 
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return strips(out.size) * rows.count(); }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
-    auto& shared = *static_cast<TileShared<V>*>(place.shared);
-    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
-    const bool exists = rows.exists(row);
-    const std::int64_t step = rows.step(row);
-    const std::uint32_t element = rows.element(row);
-    if (phase != 0) {
-      finish_tile(place, phase, exists, local.in, local.out, static_cast<Tally<V>*>(nullptr), out,
-                  out.masks(step, element), tile);
-      return;
+    auto& shared = *static_cast<Shared*>(place.shared);
+    const std::uint32_t row = place.block % rows.count(), strip = place.block / rows.count();
+    if (!rows.exists(row)) return;
+    if (phase == 0) {
+      if (place.thread == 0) shared.tally.clear();
+      const std::int64_t step = rows.step(row);
+      const std::uint32_t element = rows.element(row);
+      mark(place, out.values(step, element), out.masks(step, element), strip, local);
+    } else if (phase == 1) {
+      local.tally.add_up(place, &shared.tally);
+    } else if (place.thread == 0) {
+      shared.tally.publish(place, out.tally);
     }
-    if (place.thread == 0) shared.in.clear(), shared.out.clear();
-    const std::uint32_t i = tile * kTile + place.thread;
-    shared.filled[place.thread] = false;
-    if (!exists || i >= out.size) return;
-    const V y = out.values(step, element)[i];
-    shared.filled[place.thread] = y != V{0};
-    local.out.count(y);
+  }
+
+ private:
+  SPIKELOOM_KERNEL void mark(const Place& place, const V* y, std::uint32_t* mask,
+                             std::uint32_t strip, Local& local) const {
+    constexpr std::uint32_t kWords = kStrip * kTile / 32;
+    for (std::uint32_t k = place.thread / 32; k < kWords; k += kTile / 32) {
+      const std::uint32_t word = strip * kWords + k, lane = place.thread % 32;
+      if (word >= out.words) return;  // the same for all lanes
+#if defined(__CUDA_ARCH__)
+      const std::uint32_t i = word * 32 + lane;
+      const V value = i < out.size ? y[i] : V{0};
+      local.tally.count(value);
+      const std::uint32_t bits = __ballot_sync(~0U, value != V{0});
+      if (lane == 0) mask[word] = bits;
+#else
+      if (lane != 0) return;  // one thread does what a warp does at once
+      std::uint32_t bits = 0;
+      for (std::uint32_t j = 0; j < 32 && word * 32 + j < out.size; ++j) {
+        const V value = y[word * 32 + j];
+        local.tally.count(value);
+        bits |= (value != V{0} ? 1U : 0U) << j;
+      }
+      mask[word] = bits;
+#endif
+    }
   }
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 /// Dense products for layers that are mostly active: float32, all rows of a chunk at once.
 
-#include "backends/cuda/kernels/kernel.hpp"
+#include "backends/cuda/kernels/elementwise.hpp"
 #include "snn/recurrent_equations.hpp"
 
 namespace spikeloom::cuda {
@@ -149,28 +149,32 @@ struct FinishProductKernel {
   std::uint32_t outputs = 0;  ///< of one repeat
   ScoreParts parts;           ///< a Decoder in integers: the sums lie there
 
-  SPIKELOOM_KERNEL std::uint32_t out_tiles() const { return tiles(out.size, kTile); }
+  SPIKELOOM_KERNEL std::uint32_t out_strips() const { return strips(out.size); }
   SPIKELOOM_KERNEL std::uint32_t blocks() const {
-    return (out_tiles() + (pairs == nullptr ? 0 : tiles(in.size, kTile))) * rows.count();
+    return (out_strips() + (pairs == nullptr ? 0 : strips(in.size))) * rows.count();
   }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
     auto& shared = *static_cast<Shared*>(place.shared);
-    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+    const std::uint32_t row = place.block % rows.count(), strip = place.block / rows.count();
     if (!rows.exists(row)) return;
+    const bool finishes = strip < out_strips();
     if (phase == 0) {
       if (place.thread == 0) shared.tally.clear();
-      if (tile < out_tiles()) {
-        finish(row, tile * kTile + place.thread, local);
-      } else {
-        const std::uint32_t i = (tile - out_tiles()) * kTile + place.thread;
-        if (i >= in.size) return;
-        local.tally.count_pairs(in.values(rows.step(row), rows.element(row))[i], outputs);
+      const V* const x = in.values(rows.step(row), rows.element(row));
+      for (std::uint32_t t = 0; t < kStrip; ++t) {
+        const std::uint32_t tile = (finishes ? strip : strip - out_strips()) * kStrip + t;
+        const std::uint32_t i = tile * kTile + place.thread;
+        if (finishes) {
+          finish(row, i, local);
+        } else if (i < in.size) {
+          local.tally.count_pairs(x[i], outputs);
+        }
       }
     } else if (phase == 1) {
       local.tally.add_up(place, &shared.tally);
     } else if (place.thread == 0) {
-      shared.tally.publish(place, tile < out_tiles() ? out.tally : pairs);
+      shared.tally.publish(place, finishes ? out.tally : pairs);
     }
   }
 
