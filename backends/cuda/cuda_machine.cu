@@ -94,7 +94,7 @@ class Blas {
     return code == 0 ? cudaSuccess : cudaErrorUnknown;
   }
   cudaError_t multiply(const NarrowProduct& p) {
-    constexpr int kTransposed = 1, kPlain = 0, kSumsOfFloat = 68, kSumsOfInt = 70, kAnyWay = -1;
+    constexpr int kTransposed = 1, kPlain = 0, kSumsOfFloat = 68, kSumsOfInt = 72, kAnyWay = -1;
     const float ones[] = {0.0F, 1.0F};
     const std::int32_t whole_ones[] = {0, 1};
     const auto scale = [&](bool one) -> const void* {
