@@ -1,5 +1,6 @@
 /// The backends "cuda" and "cuda-host": one code, on a GPU or as loops on the processor.
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -16,13 +17,15 @@ namespace {
 /// Where a program runs: on GPUs or on the processor, how many.
 struct Devices {
   bool host = false;
+  bool shared = false;  ///< parts on one GPU
   std::uint32_t count = 1;
   std::string name = {};
 };
 
-Result<std::shared_ptr<cuda::Machine>> make_machine(bool host, std::uint32_t device) {
-  if (host) return cuda::make_host_machine();
-  return cuda::make_device_machine(device);
+Result<std::shared_ptr<cuda::Machine>> make_machine(const Devices& devices, std::uint32_t part) {
+  if (devices.host) return cuda::make_host_machine();
+  const std::uint32_t gpus = std::max<std::uint32_t>(cuda::find_device().devices, 1);
+  return cuda::make_device_machine(devices.shared ? 0 : part % gpus);
 }
 
 template <typename V>
@@ -30,15 +33,16 @@ Result<std::shared_ptr<const Executable>> compile_on(const Devices& devices, con
                                                      const RunOptions& options,
                                                      const std::vector<cuda::Share>& shares) {
   if (devices.count == 1) {
-    SPIKELOOM_TRY(auto machine, make_machine(devices.host, 0));
+    SPIKELOOM_TRY(auto machine, make_machine(devices, 0));
     return cuda::compile_cuda<V>(program, options, devices.name, std::move(machine), shares);
   }
   std::vector<std::shared_ptr<cuda::Machine>> machines(devices.count);
   for (std::uint32_t d = 0; d < devices.count; ++d) {
-    SPIKELOOM_TRY(machines[d], make_machine(devices.host, d));
+    SPIKELOOM_TRY(machines[d], make_machine(devices, d));
   }
   const auto make_team = [devices]() -> Result<std::shared_ptr<cuda::Team>> {
     if (devices.host) return cuda::make_host_team(devices.count);
+    if (devices.shared) return cuda::make_shared_team(devices.count);
     return cuda::make_device_team(devices.count);
   };
   return cuda::compile_team<V>(program, options, devices.name, machines, shares, make_team);
@@ -53,14 +57,20 @@ Result<std::shared_ptr<const Executable>> compile_shares(const Devices& devices,
              : compile_on<float>(devices, program, options, shares);
 }
 
-/// "cuda", "cuda-host", or either with ":N" for N devices; nothing for other names.
+/// "cuda", "cuda-host", or either with ":N" for N devices; "cuda-parts:N", all on the first GPU,
+/// for tests; nothing for other names.
 std::optional<Devices> parse_devices(std::string_view name) {
-  constexpr std::string_view kHost = "cuda-host", kDevice = "cuda";
+  constexpr std::string_view kHost = "cuda-host", kShared = "cuda-parts", kDevice = "cuda";
   constexpr std::uint32_t kMostDevices = 64;
-  Devices devices{.host = name.starts_with(kHost), .count = 1, .name = std::string(name)};
+  Devices devices{.host = name.starts_with(kHost),
+                  .shared = name.starts_with(kShared),
+                  .count = 1,
+                  .name = std::string(name)};
   if (!name.starts_with(kDevice)) return std::nullopt;
-  name.remove_prefix(devices.host ? kHost.size() : kDevice.size());
-  if (name.empty()) return devices;
+  name.remove_prefix(devices.host     ? kHost.size()
+                     : devices.shared ? kShared.size()
+                                      : kDevice.size());
+  if (name.empty() && !devices.shared) return devices;
   if (name.size() < 2 || name[0] != ':') return std::nullopt;
   const auto [end, error] =
       std::from_chars(name.data() + 1, name.data() + name.size(), devices.count);
@@ -84,11 +94,8 @@ class CudaBackend : public Backend {
     info_.available = device.available;
     info_.reason = device.reason;
     if (device.available) info_.description += ": " + device.name;
-    if (devices_.count > 1 && info_.available) {
-      info_.reason = cuda::why_no_teams();
-      if (info_.reason.empty() && device.devices < devices_.count) {
-        info_.reason = fmt::format("{} GPUs answer", device.devices);
-      }
+    if (devices_.count > 1 && info_.available && !devices_.shared) {
+      info_.reason = cuda::why_no_team(devices_.count);
       info_.available = info_.reason.empty();
     }
     if (!info_.available) info_.arithmetics.clear();
@@ -135,7 +142,7 @@ std::unique_ptr<Backend> make_cuda_backend() {
   if (!device.available) {
     return std::make_unique<UnavailableBackend>("cuda", "events on an NVIDIA GPU", device.reason);
   }
-  return std::make_unique<CudaBackend>(Devices{false, 1, "cuda"});
+  return std::make_unique<CudaBackend>(Devices{.name = "cuda"});
 }
 
 std::unique_ptr<Backend> make_cuda_backend(std::string_view name) {

@@ -163,13 +163,17 @@ constexpr std::size_t kMostStaged = std::size_t{32} << 20;
 class DeviceMachine : public Machine, public DeviceMember {
  public:
   explicit DeviceMachine(std::uint32_t device) : device_(static_cast<int>(device)) {}
-  Status start() {
+  /// With the stream of another machine, which outlives this one, or one of its own.
+  Status start(cudaStream_t other = nullptr) {
     SPIKELOOM_CHECK(enter());
+    stream_ = other;
+    owns_stream_ = other == nullptr;
+    if (!owns_stream_) return {};
     SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
     return {};
   }
   ~DeviceMachine() override {
-    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+    if (owns_stream_ && stream_ != nullptr) cudaStreamDestroy(stream_);
   }
   Status enter() override {
     SPIKELOOM_CUDA(cudaSetDevice(device_), "choose a device");
@@ -332,6 +336,7 @@ class DeviceMachine : public Machine, public DeviceMember {
 
   int device_;
   cudaStream_t stream_ = nullptr;
+  bool owns_stream_ = true;
   Watch* watch_ = nullptr;
   Blas blas_;
   bool has_blas_ = false, asked_for_blas_ = false;
@@ -390,14 +395,14 @@ DeviceInfo find_device() {
   return info;
 }
 
-Result<DeviceParts> make_device_member(std::uint32_t device) {
+Result<DeviceParts> make_device_member(std::uint32_t device, cudaStream_t stream) {
   if (const DeviceInfo info = find_device(); !info.available) {
     return Error{.code = ErrorCode::kUnsupported,
                  .what = "there is no CUDA device to run on",
                  .got = info.reason};
   }
   auto machine = std::make_shared<DeviceMachine>(device);
-  SPIKELOOM_CHECK(machine->start());
+  SPIKELOOM_CHECK(machine->start(stream));
   DeviceMember* const member = machine.get();
   return DeviceParts{std::move(machine), member};
 }

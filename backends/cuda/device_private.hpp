@@ -38,7 +38,8 @@ struct DeviceParts {
   std::shared_ptr<Machine> machine;
   DeviceMember* member = nullptr;  ///< the same object
 };
-Result<DeviceParts> make_device_member(std::uint32_t device);
+/// With the stream of another member of the same device, or one of its own.
+Result<DeviceParts> make_device_member(std::uint32_t device, cudaStream_t stream = nullptr);
 
 Error cuda_failure(cudaError_t code, const char* doing);
 

@@ -1,6 +1,7 @@
 /// Several GPUs of this host, joined by NCCL.
 
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
@@ -16,14 +17,93 @@
 
 namespace spikeloom::cuda {
 
+namespace {
+
+/// Goes through the lists of all devices, from exchange to exchange: `launch(device, call)` for the
+/// kernels, `exchange(gathers)` where all have come to one.
+template <typename Launch, typename Exchange>
+Status walk(const std::vector<std::vector<KernelCall>>& calls, Launch launch, Exchange exchange) {
+  std::vector<std::size_t> next(calls.size(), 0);
+  for (bool more = true; more;) {
+    std::vector<Gather> gathers;
+    for (std::size_t d = 0; d < calls.size(); ++d) {
+      for (; next[d] < calls[d].size(); ++next[d]) {
+        const KernelCall& call = calls[d][next[d]];
+        if (const auto* gather = std::get_if<Gather>(&call.kernel)) {
+          gathers.push_back(*gather);
+          ++next[d];
+          break;
+        }
+        SPIKELOOM_CHECK(launch(d, call));
+      }
+    }
+    more = gathers.size() == calls.size();
+    if (more) SPIKELOOM_CHECK(exchange(gathers));
+  }
+  return {};
+}
+
+/// All on one stream of one GPU.
+class SharedTeam : public Team {
+ public:
+  Status start(std::uint32_t devices) {
+    cudaStream_t stream = nullptr;
+    for (std::uint32_t d = 0; d < devices; ++d) {
+      SPIKELOOM_TRY(DeviceParts made, make_device_member(0, stream));
+      stream = made.member->stream();
+      machines_.push_back(std::move(made.machine));
+      members_.push_back(made.member);
+    }
+    return {};
+  }
+  const std::vector<std::shared_ptr<Machine>>& machines() const override { return machines_; }
+  Result<std::unique_ptr<Sequence>> record(std::vector<std::vector<KernelCall>> calls) override {
+    for (std::size_t d = 0; d < members_.size(); ++d) {
+      SPIKELOOM_CHECK(members_[d]->prepare(calls[d]));
+    }
+    SPIKELOOM_CHECK(members_[0]->begin_recording());
+    Status launched = walk(
+        calls, [&](std::size_t d, const KernelCall& call) { return members_[d]->launch(call); },
+        [&](const std::vector<Gather>& gathers) { return exchange(gathers); });
+    auto sequence = members_[0]->end_recording();
+    SPIKELOOM_CHECK(std::move(launched));
+    return sequence;
+  }
+  Status run(Sequence& sequence) override { return machines_[0]->run(sequence); }
+  Status wait() override { return machines_[0]->wait(); }
+
+ private:
+  Status exchange(const std::vector<Gather>& gathers) {
+    for (const Gather& to : gathers) {
+      for (std::size_t d = 0; d < gathers.size() && to.words > 0; ++d) {
+        const cudaError_t code = cudaMemcpyAsync(
+            to.to + d * to.words, gathers[d].from, to.words * sizeof(std::uint32_t),
+            cudaMemcpyDeviceToDevice, members_[0]->stream());
+        if (code != cudaSuccess) return cuda_failure(code, "copy");
+      }
+    }
+    return {};
+  }
+  std::vector<std::shared_ptr<Machine>> machines_;  ///< the first has the stream
+  std::vector<DeviceMember*> members_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Team>> make_shared_team(std::uint32_t devices) {
+  auto team = std::make_shared<SharedTeam>();
+  SPIKELOOM_CHECK(team->start(devices));
+  return std::shared_ptr<Team>(std::move(team));
+}
+
 #ifndef SPIKELOOM_HAS_NCCL
 
-std::string why_no_teams() { return build_info::nccl_reason; }
+std::string why_no_team(std::uint32_t) { return build_info::nccl_reason; }
 
-Result<std::shared_ptr<Team>> make_device_team(std::uint32_t) {
+Result<std::shared_ptr<Team>> make_device_team(std::uint32_t devices) {
   return Error{.code = ErrorCode::kUnsupported,
                .what = "this build does not join several GPUs",
-               .got = why_no_teams()};
+               .got = why_no_team(devices)};
 }
 
 #else
@@ -32,7 +112,8 @@ namespace {
 
 /// NCCL, found when a team is first asked for: a program with CUDA starts without it.
 struct Nccl {
-  decltype(&ncclCommInitAll) init_all = nullptr;
+  decltype(&ncclGetUniqueId) get_unique_id = nullptr;
+  decltype(&ncclCommInitRank) init_rank = nullptr;
   decltype(&ncclCommDestroy) destroy = nullptr;
   decltype(&ncclCommAbort) abort = nullptr;
   decltype(&ncclCommGetAsyncError) get_async_error = nullptr;
@@ -52,7 +133,8 @@ struct Nccl {
       function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(library, name));
       if (function == nullptr) reason = std::string("libnccl.so.2 has no ") + name;
     };
-    find(init_all, "ncclCommInitAll");
+    find(get_unique_id, "ncclGetUniqueId");
+    find(init_rank, "ncclCommInitRank");
     find(destroy, "ncclCommDestroy");
     find(abort, "ncclCommAbort");
     find(get_async_error, "ncclCommGetAsyncError");
@@ -94,17 +176,25 @@ struct TeamSequence : Sequence {
 class DeviceTeam : public Team, public Watch {
  public:
   Status start(std::uint32_t devices) {
-    std::vector<int> numbers;
+    const std::uint32_t gpus = find_device().devices;
     for (std::uint32_t d = 0; d < devices; ++d) {
-      SPIKELOOM_TRY(DeviceParts made, make_device_member(d));
+      SPIKELOOM_TRY(DeviceParts made, make_device_member(d % gpus));
       machines_.push_back(std::move(made.machine));
       members_.push_back(made.member);
-      members_.back()->set_watch(this);
-      numbers.push_back(static_cast<int>(d));
     }
     comms_.resize(devices, nullptr);
-    SPIKELOOM_NCCL(nccl().init_all(comms_.data(), static_cast<int>(devices), numbers.data()),
-                   "join the GPUs");
+    ncclUniqueId id;
+    SPIKELOOM_NCCL(nccl().get_unique_id(&id), "join the GPUs");
+    SPIKELOOM_NCCL(nccl().group_start(), "join the GPUs");
+    ncclResult_t joined = ncclSuccess;
+    for (std::uint32_t d = 0; d < devices && joined == ncclSuccess; ++d) {
+      SPIKELOOM_CHECK(members_[d]->enter());
+      joined = nccl().init_rank(&comms_[d], static_cast<int>(devices), id, static_cast<int>(d));
+    }
+    const ncclResult_t ended = nccl().group_end();
+    SPIKELOOM_NCCL(joined, "join the GPUs");
+    SPIKELOOM_NCCL(ended, "join the GPUs");
+    for (DeviceMember* const member : members_) member->set_watch(this);
     return {};
   }
   ~DeviceTeam() override {
@@ -122,12 +212,16 @@ class DeviceTeam : public Team, public Watch {
       SPIKELOOM_CHECK(members_[d]->prepare(calls[d]));
     }
     // The first exchange of a size makes connections, which must not be recorded.
-    SPIKELOOM_CHECK(each_gather(calls, false));
+    const auto swap = [&](const std::vector<Gather>& gathers) { return exchange(gathers); };
+    SPIKELOOM_CHECK(walk(
+        calls, [](std::size_t, const KernelCall&) { return Status(); }, swap));
     SPIKELOOM_CHECK(wait());
     for (std::size_t d = 0; d < members_.size(); ++d) {
       SPIKELOOM_CHECK(members_[d]->begin_recording());
     }
-    Status launched = each_gather(calls, true);
+    Status launched = walk(
+        calls, [&](std::size_t d, const KernelCall& call) { return members_[d]->launch(call); },
+        swap);
     auto sequence = std::make_unique<TeamSequence>();
     Status ended;
     for (DeviceMember* const member : members_) {
@@ -188,31 +282,6 @@ class DeviceTeam : public Team, public Watch {
     return error;
   }
 
-  /// Goes through the lists of all devices, from exchange to exchange. Without `others`, exchanges
-  /// alone.
-  Status each_gather(const std::vector<std::vector<KernelCall>>& calls, bool others) {
-    std::vector<std::size_t> next(calls.size(), 0);
-    for (bool more = true; more;) {
-      more = false;
-      std::vector<Gather> gathers;
-      for (std::size_t d = 0; d < calls.size(); ++d) {
-        for (; next[d] < calls[d].size(); ++next[d]) {
-          const KernelCall& call = calls[d][next[d]];
-          if (const auto* gather = std::get_if<Gather>(&call.kernel)) {
-            gathers.push_back(*gather);
-            ++next[d];
-            break;
-          }
-          if (others) SPIKELOOM_CHECK(members_[d]->launch(call));
-        }
-      }
-      if (gathers.size() != calls.size()) continue;
-      more = true;
-      SPIKELOOM_CHECK(exchange(gathers));
-    }
-    return {};
-  }
-
   Status exchange(const std::vector<Gather>& gathers) {
     if (gathers.front().words == 0) return {};
     SPIKELOOM_NCCL(nccl().group_start(), "exchange spikes");
@@ -239,19 +308,20 @@ class DeviceTeam : public Team, public Watch {
 
 }  // namespace
 
-std::string why_no_teams() { return nccl().reason; }
+std::string why_no_team(std::uint32_t devices) {
+  if (!nccl().reason.empty()) return nccl().reason;
+  const char* const shares = std::getenv("NCCL_MULTI_RANK_GPU_ENABLE");
+  const DeviceInfo info = find_device();
+  if (!info.available) return info.reason;
+  if (info.devices >= devices || (shares != nullptr && std::string(shares) == "1")) return {};
+  return std::to_string(info.devices) + (info.devices == 1 ? " GPU answers" : " GPUs answer");
+}
 
 Result<std::shared_ptr<Team>> make_device_team(std::uint32_t devices) {
-  if (!nccl().reason.empty()) {
+  if (std::string reason = why_no_team(devices); !reason.empty()) {
     return Error{.code = ErrorCode::kUnsupported,
-                 .what = "NCCL, which joins several GPUs, cannot be used",
-                 .got = nccl().reason};
-  }
-  if (const DeviceInfo info = find_device(); info.devices < devices) {
-    return Error{.code = ErrorCode::kUnsupported,
-                 .what = "there are too few GPUs",
-                 .expected = std::to_string(devices),
-                 .got = std::to_string(info.devices)};
+                 .what = "there are no " + std::to_string(devices) + " GPUs to run on",
+                 .got = std::move(reason)};
   }
   auto team = std::make_shared<DeviceTeam>();
   SPIKELOOM_CHECK(team->start(devices));

@@ -26,10 +26,14 @@ class Team {
 /// The processor, which plays every device, one after the other.
 std::shared_ptr<Team> make_host_team(std::uint32_t devices);
 
-/// The first GPUs, joined by NCCL. kUnsupported: too few, or no NCCL, and why.
+/// The first GPUs, joined by NCCL. kUnsupported: too few, or no NCCL, and why. Where
+/// NCCL_MULTI_RANK_GPU_ENABLE is 1, which newer NCCLs know, parts may share a GPU.
 Result<std::shared_ptr<Team>> make_device_team(std::uint32_t devices);
+/// Why this build and computer have no team of so many GPUs; empty where they have.
+std::string why_no_team(std::uint32_t devices);
 
-/// Why this build and computer have no teams of GPUs; empty where they have.
-std::string why_no_teams();
+/// The first GPU, which plays every device, one after the other, and copies what they exchange: for
+/// tests where there is but one.
+Result<std::shared_ptr<Team>> make_shared_team(std::uint32_t devices);
 
 }  // namespace spikeloom::cuda

@@ -15,7 +15,7 @@ namespace {
 
 std::vector<std::string> teams() {
   std::vector<std::string> names{"cuda-host:2", "cuda-host:3"};
-  for (const char* const devices : {"cuda:2", "cuda:4"}) {
+  for (const char* const devices : {"cuda-parts:2", "cuda-parts:3", "cuda:2", "cuda:4"}) {
     if (find_backend(devices).ok()) names.push_back(devices);
   }
   return names;

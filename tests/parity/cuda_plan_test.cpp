@@ -50,7 +50,7 @@ std::vector<SizeCase> plan_cases() {
 
 std::vector<std::string> devices() {
   std::vector<std::string> names{"cuda-host", "cuda-host:2"};
-  for (const char* const name : {"cuda", "cuda:2"}) {
+  for (const char* const name : {"cuda", "cuda-parts:2", "cuda:2"}) {
     if (find_backend(name).ok()) names.push_back(name);
   }
   return names;

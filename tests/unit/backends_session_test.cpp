@@ -368,7 +368,9 @@ std::vector<std::tuple<std::string, Arithmetic>> available() {
   for (const Arithmetic arithmetic : {Arithmetic::kFloat32, Arithmetic::kInteger}) {
     cases.emplace_back(kCudaHost, arithmetic);
     cases.emplace_back("cuda-host:3", arithmetic);
-    if (find_backend("cuda:2").ok()) cases.emplace_back("cuda:2", arithmetic);
+    for (const char* const name : {"cuda-parts:2", "cuda:2"}) {
+      if (find_backend(name).ok()) cases.emplace_back(name, arithmetic);
+    }
   }
   return cases;
 }
