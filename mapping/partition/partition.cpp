@@ -1,6 +1,8 @@
 #include "mapping/partition/partition.hpp"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,9 +16,8 @@ namespace {
 
 using namespace detail;
 
-/// Of the coarsest level. Few suit graphs of modules, many those of layers: starts take turns.
-constexpr std::uint32_t kVerticesPerPart[] = {12, 30};
-constexpr std::uint32_t kClusterShare = 3;  ///< a cluster takes at most this part of a part
+constexpr std::uint32_t kVerticesPerPart = 12;  ///< of the coarsest level
+constexpr std::uint32_t kClusterShare = 3;      ///< a cluster takes at most this part of a part
 constexpr int kBisectionTries = 6;
 /// Hotter and longer where several limits bind, since more has to change there.
 constexpr AnnealOptions kOneLimit{.sweeps = 1000, .heat = 0.3};
@@ -24,12 +25,12 @@ constexpr AnnealOptions kSeveralLimits{.sweeps = 2000, .heat = 1.0};
 /// Parts may grow beyond their capacity by this share on the coarsest level, and by less and less
 /// down to the finest: heavy clusters could not move at all between parts that are nearly full.
 constexpr double kSlack = 0.15;
-/// The same on the finest level of the inner cycles, whose graph is not the real one.
-constexpr double kInnerSlack = 0.05;
+/// The same on the finest level of inner graphs, which are not the real one: of first partitions,
+/// and of what cycles and combinations make of them.
+constexpr double kStartSlack = 0.05, kInnerSlack = 0.02;
 constexpr int kInnerCycles = 4;
-/// First partitions that are tried, and cycles after which they are compared.
-constexpr int kStarts = 6;
-constexpr int kStartCycles = 2;
+/// First partitions; each but the best is combined with the best once.
+constexpr std::size_t kStarts = 6;
 
 struct Level {
   Hypergraph graph;
@@ -38,10 +39,19 @@ struct Level {
 
 class Multilevel {
  public:
+  struct Found {
+    std::pair<std::uint64_t, std::uint64_t> cost;  ///< beyond the limits, packets
+    std::vector<std::uint32_t> part;
+  };
+
+  Found judged(std::vector<std::uint32_t> part) const {
+    const std::uint64_t now = packets(graph_, part, options_.parts);
+    return {{excess_, now}, std::move(part)};
+  }
+
   /// Without annealing more bisections are tried, whose sides keep every limit where they can.
-  Multilevel(const Hypergraph& graph, const PartitionOptions& options, bool anneals,
-             std::uint32_t vertices_per_part = kVerticesPerPart[0])
-      : graph_(graph), options_(options), anneals_(anneals), vertices_per_part_(vertices_per_part) {
+  Multilevel(const Hypergraph& graph, const PartitionOptions& options, bool anneals)
+      : graph_(graph), options_(options), anneals_(anneals) {
     limits_.parts = options.parts;
     for (std::uint32_t p = 0; p < options.parts; ++p) {
       limits_.capacity.insert(limits_.capacity.end(), options.capacity.begin(),
@@ -61,6 +71,71 @@ class Multilevel {
       part = bisect(top, options_.parts, options_.capacity, seed, tries);
       if (anneals_) part = annealed(top, part, seed);
     }
+    return climbed(levels, std::move(part), slack);
+  }
+
+  /// Several first partitions of a graph of clusters, the best combined with each other; then the
+  /// whole graph.
+  Found first(std::uint64_t seed) {
+    std::vector<std::uint32_t> none;
+    std::vector<Level> levels = coarsen(none, seed, 1);
+    if (levels.empty()) return judged(cycle({}, seed, 0.0));
+    Multilevel inner(levels[0].graph, options_, anneals_);
+    std::vector<Found> found;
+    for (std::uint64_t start = 1; start <= kStarts; ++start) {
+      const std::uint64_t own = seed + 15485863 * start;
+      found.push_back(inner.improved(inner.judged(inner.cycle({}, own, kStartSlack)), own, 1));
+    }
+    std::stable_sort(found.begin(), found.end(),
+                     [](const Found& a, const Found& b) { return a.cost < b.cost; });
+    for (std::size_t i = 1; i < kStarts; ++i) {
+      Found child = inner.judged(inner.combined(found[0].part, found[i].part, seed + 7907 * i));
+      if (child.cost < found[0].cost) found[0] = std::move(child);
+    }
+    return judged(refined(graph_, projected(levels[0].cluster, found[0].part), 0.0));
+  }
+
+  /// Many cycles over a graph of clusters inside the parts, which is quicker than the whole graph,
+  /// then the whole graph again.
+  Found inner_cycles(std::vector<std::uint32_t> part, std::uint64_t seed) {
+    std::vector<Level> levels = coarsen(part, seed, 1);
+    if (levels.empty()) return judged(cycle(std::move(part), seed, 0.0));
+    Multilevel inner(levels[0].graph, options_, anneals_);
+    const Found better = inner.improved(
+        inner.judged(inner.refined(levels[0].graph, part, kInnerSlack)), seed, kInnerCycles);
+    return judged(refined(graph_, projected(levels[0].cluster, better.part), 0.0));
+  }
+
+ private:
+  Found improved(Found best, std::uint64_t seed, int cycles) {
+    for (int i = 0; i < cycles; ++i) {
+      Found next =
+          judged(cycle(best.part, seed + 104729 * static_cast<std::uint64_t>(i), kInnerSlack));
+      if (next.cost <= best.cost) best = std::move(next);
+    }
+    return best;
+  }
+
+  /// `a`, refined over clusters that neither partition divides: what both agree on moves as one.
+  std::vector<std::uint32_t> combined(const std::vector<std::uint32_t>& a,
+                                      const std::vector<std::uint32_t>& b, std::uint64_t seed) {
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> number;
+    std::vector<std::uint32_t> both(a.size()), part_of;
+    for (std::size_t v = 0; v < a.size(); ++v) {
+      const auto next = static_cast<std::uint32_t>(number.size());
+      const auto [at, is_new] = number.try_emplace({a[v], b[v]}, next);
+      if (is_new) part_of.push_back(a[v]);
+      both[v] = at->second;
+    }
+    std::vector<Level> levels = coarsen(both, seed, kNoLimit);
+    for (std::uint32_t& p : both) p = part_of[p];
+    const Hypergraph& top = levels.empty() ? graph_ : levels.back().graph;
+    return climbed(levels, refined(top, both, kSlack), kInnerSlack);
+  }
+
+  /// From the coarsest level up to the finest, refined on each.
+  std::vector<std::uint32_t> climbed(const std::vector<Level>& levels,
+                                     std::vector<std::uint32_t> part, double slack) {
     const auto depth = static_cast<double>(std::max<std::size_t>(1, levels.size()));
     for (std::size_t i = levels.size(); i > 0; --i) {
       part = refined(levels[i - 1].graph, part,
@@ -70,56 +145,11 @@ class Multilevel {
     return refined(graph_, part, slack);
   }
 
-  /// The best of several first partitions of a graph of clusters, then of the whole graph.
-  std::vector<std::uint32_t> first(std::uint64_t seed) {
-    std::vector<std::uint32_t> best;
-    std::vector<Level> levels = coarsen(best, seed, 1);
-    if (levels.empty()) return cycle({}, seed, 0.0);
-    std::pair<std::uint64_t, std::uint64_t> best_cost{};
-    for (std::uint64_t start = 0; start < kStarts; ++start) {
-      Multilevel inner(levels[0].graph, options_, anneals_, kVerticesPerPart[start % 2]);
-      const std::uint64_t own = seed + 15485863 * (start + 1);
-      auto part = inner.improved(inner.cycle({}, own, kInnerSlack), own, kStartCycles);
-      const std::pair cost{inner.excess(), packets(levels[0].graph, part, options_.parts)};
-      if (!best.empty() && cost >= best_cost) continue;
-      best_cost = cost;
-      vertices_per_part_ = kVerticesPerPart[start % 2];
-      best = std::move(part);
-    }
-    return refined(graph_, projected(levels[0].cluster, best), 0.0);
-  }
-
-  /// Many cycles over a graph of clusters inside the parts, which is quicker than the whole graph,
-  /// then the whole graph again.
-  std::vector<std::uint32_t> inner_cycles(std::vector<std::uint32_t> part, std::uint64_t seed) {
-    std::vector<Level> levels = coarsen(part, seed, 1);
-    if (levels.empty()) return cycle(std::move(part), seed, 0.0);
-    Multilevel inner(levels[0].graph, options_, anneals_, vertices_per_part_);
-    part = inner.improved(std::move(part), seed, kInnerCycles);
-    return refined(graph_, projected(levels[0].cluster, part), 0.0);
-  }
-
-  std::uint64_t excess() const { return excess_; }
-
- private:
-  std::vector<std::uint32_t> improved(std::vector<std::uint32_t> part, std::uint64_t seed,
-                                      int cycles) {
-    std::uint64_t best = packets(graph_, part, options_.parts);
-    for (int i = 0; i < cycles; ++i) {
-      auto next = cycle(part, seed + 104729 * static_cast<std::uint64_t>(i), kInnerSlack);
-      const std::uint64_t now = packets(graph_, next, options_.parts);
-      if (now > best) continue;
-      best = now;
-      part = std::move(next);
-    }
-    return part;
-  }
-
   /// Coarser and coarser graphs; `part`, if there is one, becomes that of the coarsest.
   std::vector<Level> coarsen(std::vector<std::uint32_t>& part, std::uint64_t seed,
                              std::size_t most) {
     std::vector<Level> levels;
-    CoarsenOptions options{.min_vertices = options_.parts * vertices_per_part_,
+    CoarsenOptions options{.min_vertices = options_.parts * kVerticesPerPart,
                            .max_weight = {},
                            .part = {},
                            .seed = seed};
@@ -183,7 +213,6 @@ class Multilevel {
   const Hypergraph& graph_;
   const PartitionOptions& options_;
   bool anneals_;
-  std::uint32_t vertices_per_part_;  ///< of the coarsest level
   PartLimits limits_;
   std::uint64_t excess_ = 0;
 };
@@ -194,32 +223,25 @@ Result<Partition> partition(const Hypergraph& graph, const PartitionOptions& opt
   if (options.parts == 0 || options.capacity.size() != graph.resources) {
     return Error{.what = "a partition needs parts, and a capacity for each resource"};
   }
-  Partition best;
-  std::uint64_t excess = 0;
+  Multilevel::Found best;
   // Annealing finds fewer packets, bisections alone keep to tight limits more often.
   for (const bool anneals : {true, false}) {
     Multilevel multilevel(graph, options, anneals);
-    best = {.parts = options.parts, .part = multilevel.first(options.seed)};
-    best.packets = packets(graph, best.part, best.parts);
-    excess = multilevel.excess();
+    best = multilevel.first(options.seed);
     for (int i = 1; i <= options.cycles; ++i) {
-      auto part =
+      auto next =
           multilevel.inner_cycles(best.part, options.seed + 7919 * static_cast<std::uint64_t>(i));
-      const std::uint64_t now = packets(graph, part, best.parts);
-      if (std::pair(multilevel.excess(), now) >= std::pair(excess, best.packets)) continue;
-      best.part = std::move(part);
-      best.packets = now;
-      excess = multilevel.excess();
+      if (next.cost < best.cost) best = std::move(next);
     }
-    if (excess == 0) break;
+    if (best.cost.first == 0) break;
   }
-  if (excess > 0) {
+  if (best.cost.first > 0) {
     return Error{.code = ErrorCode::kResource,
                  .what = fmt::format("no partition into {} parts within the limits was found",
                                      options.parts),
                  .next = "allow more parts"};
   }
-  return best;
+  return Partition{options.parts, std::move(best.part), best.cost.second};
 }
 
 PartUse part_use(const Hypergraph& graph, const Partition& partition) {

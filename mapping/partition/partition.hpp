@@ -3,8 +3,9 @@
 ///
 /// Multilevel: clusters of neighbours are contracted until few vertices per part are left, those
 /// are split by recursive bisection and annealed, and every level on the way back is refined by
-/// k-way Fiduccia-Mattheyses. Cycles over the finished partition, whose clusters stay inside a
-/// part, repeat that. One thread; the same graph, options and seed give the same partition.
+/// k-way Fiduccia-Mattheyses. Several partitions are made so and combined with the best. Cycles
+/// over the result, whose clusters stay inside a part, repeat that. One thread; the same graph,
+/// options and seed give the same partition.
 
 #include <cstdint>
 #include <optional>
@@ -21,7 +22,7 @@ struct PartitionOptions {
   /// Sources that one part may receive from (a source inside it counts when it has targets there).
   std::optional<std::uint32_t> max_axons = {};
   std::uint64_t seed = 0;
-  int cycles = 2;  ///< repetitions after the first partition; more are better and slower
+  int cycles = 4;  ///< repetitions after the first partition; more are better and slower
 };
 
 struct Partition {

@@ -14,15 +14,51 @@ constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 /// kFewestPins, where a vertex has so many nets that it would look at more than kLooks pins.
 constexpr std::size_t kSampledPins = 96, kFewestPins = 6, kLooks = 24000;
 
+/// Every net cut into its pieces inside the parts; pieces of one pin are left out.
+Hypergraph inside_parts(const Hypergraph& graph, std::span<const std::uint32_t> part) {
+  Hypergraph inside;
+  inside.vertices = graph.vertices;
+  const std::size_t nowhere = graph.pin.size();
+  std::vector<std::size_t> next(*std::max_element(part.begin(), part.end()) + std::size_t{1}, 0);
+  std::vector<std::uint32_t> touched;
+  inside.pin.resize(graph.pin.size());
+  inside.net_start.push_back(0);
+  std::size_t end = 0;
+  for (std::uint32_t e = 0; e < graph.nets(); ++e) {
+    touched.clear();
+    for (const std::uint32_t v : graph.pins(e)) {
+      if (next[part[v]]++ == 0) touched.push_back(part[v]);
+    }
+    for (const std::uint32_t p : touched) {
+      const std::size_t pins = next[p];
+      next[p] = pins < 2 ? nowhere : end;
+      if (pins < 2) continue;
+      end += pins;
+      inside.net_start.push_back(end);
+      inside.net_weight.push_back(graph.net_weight[e]);
+    }
+    for (const std::uint32_t v : graph.pins(e)) {
+      if (next[part[v]] != nowhere) inside.pin[next[part[v]]++] = v;
+    }
+    for (const std::uint32_t p : touched) next[p] = 0;
+  }
+  inside.pin.resize(end);
+  index_vertices(inside);
+  return inside;
+}
+
 /// Clusters while they grow; each is named by one of its vertices.
 class Clusters {
  public:
   Clusters(const Hypergraph& graph, const CoarsenOptions& options)
       : graph_(graph),
         options_(options),
+        inside_(options.part.empty() ? Hypergraph{} : inside_parts(graph, options.part)),
+        nets_(options.part.empty() ? graph : inside_),
         of_(graph.vertices),
         weight_(graph.weight),
-        rating_(graph.vertices, 0.0),
+        touched_(graph.vertices + std::size_t{1}),
+        rating_(graph.vertices, 0.0F),
         single_(graph.vertices, 1) {
     std::iota(of_.begin(), of_.end(), 0U);
   }
@@ -30,35 +66,37 @@ class Clusters {
   /// Joins v, if it is still alone, to its best neighbour; true when it did.
   bool join(std::uint32_t v) {
     if (single_[v] == 0) return false;
-    touched_.clear();
-    const auto nets = graph_.nets_of(v);
+    const auto nets = nets_.nets_of(v);
     if (nets.empty()) return false;
+    std::size_t touched = 0;
     const std::size_t most = std::clamp(kLooks / nets.size(), kFewestPins, kSampledPins);
     for (const std::uint32_t e : nets) {
-      const auto pins = graph_.pins(e);
+      const auto pins = nets_.pins(e);
       if (pins.size() < 2) continue;
-      const double score = graph_.net_weight[e] / static_cast<double>(pins.size() - 1);
+      const float score =
+          static_cast<float>(nets_.net_weight[e]) / static_cast<float>(pins.size() - 1);
       const std::size_t count = std::min(pins.size(), most);
       std::size_t at = pins.size() > most
                            ? (v * std::size_t{2654435761U} + e * std::size_t{40503U}) % pins.size()
                            : 0;
       for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t u = pins[at];
+        const std::uint32_t c = of_[pins[at]];
         at = at + 1 == pins.size() ? 0 : at + 1;
-        if (u == v) continue;
-        const std::uint32_t c = of_[u];
-        if (rating_[c] == 0.0) touched_.push_back(c);
-        rating_[c] += score;
+        const float before = rating_[c];
+        touched_[touched] = c;  // without a branch: this loop is most of coarsening
+        touched += before == 0.0F ? 1 : 0;
+        rating_[c] = before + score;
       }
     }
     std::uint32_t best = kNone;
     double best_rating = 0.0;
-    for (const std::uint32_t c : touched_) {
+    for (std::size_t i = 0; i < touched; ++i) {
+      const std::uint32_t c = touched_[i];
       // Light clusters first, so that all grow alike.
       const double rating = rating_[c] / weight_[std::size_t{c} * graph_.resources];
-      rating_[c] = 0.0;
+      rating_[c] = 0.0F;
+      if (c == v) continue;
       if (rating < best_rating || (rating == best_rating && best != kNone && c > best)) continue;
-      if (!options_.part.empty() && options_.part[c] != options_.part[v]) continue;
       if (!fit(v, c)) continue;
       best = c;
       best_rating = rating;
@@ -94,10 +132,11 @@ class Clusters {
 
   const Hypergraph& graph_;
   const CoarsenOptions& options_;
-  std::vector<std::uint32_t> of_, weight_;
-  std::vector<double> rating_;
+  const Hypergraph inside_;
+  const Hypergraph& nets_;  ///< of the graph, or their pieces inside the parts
+  std::vector<std::uint32_t> of_, weight_, touched_;
+  std::vector<float> rating_;
   std::vector<char> single_;
-  std::vector<std::uint32_t> touched_;
 };
 
 std::uint64_t mix(std::uint64_t x) {
