@@ -2,6 +2,7 @@
 /// `run` for a network that is already mapped to a chip: SANA-FE's YAML on the emulator.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,12 +14,17 @@ namespace CLI {
 class App;
 }
 
+namespace spikeloom::mapping {
+struct Plan;
+}
+
 namespace spikeloom::cli {
 
 struct MappedFlags {
   std::string target;  ///< file of the chip, or machine to map onto; empty: the network's own file
   std::string timing;  ///< events or analytic; empty: events for SANA-FE's, analytic for Plans
   std::string plan;    ///< of a network that spikeloom mapped
+  std::shared_ptr<const mapping::Plan> read;  ///< what `plan` holds, once somebody read it
   bool real_time = false;              ///< with a Plan: ticks do not wait
   bool free_running = false;           ///< ticks last as long as the work in them
   std::string performance = "slow";    ///< slow, fast, load

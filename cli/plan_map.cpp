@@ -70,7 +70,12 @@ Result<std::vector<std::uint32_t>> spread(const mapping::PopulationGraph& graph,
 Result<mapping::Plan> find_plan(const Program& program, const MappedFlags& flags,
                                 Console& console) {
   if (!flags.plan.empty()) {
-    SPIKELOOM_TRY(auto read, mapping::read_plan(flags.plan));
+    mapping::Plan read;
+    if (flags.read != nullptr) {
+      read = *flags.read;
+    } else {
+      SPIKELOOM_TRY(read, mapping::read_plan(flags.plan));
+    }
     if (flags.tick_seconds > 0.0) read.target.constants.tick_seconds = flags.tick_seconds;
     return read;
   }

@@ -17,6 +17,8 @@ using detail::ImageWriter;
 
 /// Fields of a word of `rows`.
 constexpr std::uint32_t kWordTargets = 256, kWordDelays = 16, kWordGates = 16;
+/// What a Plan can have of gates, and of neurons of a population.
+constexpr std::uint32_t kMostGates = 1U << 16U, kMostNeurons = 1U << 31U;
 
 std::uint32_t constant(double value) { return static_cast<std::uint32_t>(value); }
 std::uint32_t unit(const BlockLayout& layout) {
@@ -150,6 +152,7 @@ Result<std::vector<ImageSynapse>> read_sparse(const BlockLayout& layout,
         weights + aligned(layout, count * layout.weight_bytes) != bytes.size()) {
       continue;
     }
+    if (index == 0 && count > 0) return not_a_block("targets");  // nothing bounds their number
     std::vector<ImageSynapse> all;
     for (std::uint64_t p = 0; p + 1 < pointers; ++p) {
       const std::uint64_t begin = in.number(p * wide, wide);
@@ -220,6 +223,11 @@ Result<std::vector<std::byte>> encode(const BlockLayout& layout,
 
 Result<std::vector<ImageSynapse>> decode(const BlockLayout& layout,
                                          std::span<const std::byte> bytes) {
+  // So that no product below is beyond 64 bits.
+  if (layout.gates == 0 || layout.gates > kMostGates || layout.rows > kMostNeurons ||
+      layout.targets > kMostNeurons) {
+    return not_a_block("sizes");
+  }
   if (layout.kind == BlockKind::kSparse) return read_sparse(layout, bytes);
   if (layout.kind == BlockKind::kRows) return read_rows(layout, bytes);
   const ImageReader in(bytes);
@@ -239,10 +247,11 @@ Result<std::vector<ImageSynapse>> decode(const BlockLayout& layout,
   }
   const std::uint64_t width = std::uint64_t{layout.gates} * layout.targets;
   const std::uint64_t stride = aligned(layout, width * layout.weight_bytes);
-  if (layout.kind != BlockKind::kDense || layout.weight_bytes == 0 ||
-      !in.has(0, stride * layout.rows)) {
+  if (layout.kind != BlockKind::kDense || layout.weight_bytes == 0 || layout.weight_bytes > 4 ||
+      (stride > 0 && layout.rows > bytes.size() / stride)) {
     return not_a_block("rows");
   }
+  if (width == 0) return all;
   for (std::uint32_t row = 0; row < layout.rows; ++row) {
     for (std::uint64_t i = 0; i < width; ++i) {
       const double weight = in.weight(row * stride + i * layout.weight_bytes, layout.weight_bytes);

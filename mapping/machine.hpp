@@ -53,6 +53,14 @@ class Machine {
   std::uint32_t neighbour(std::uint32_t chip, int direction) const {
     return neighbour_[chip * kDirections + static_cast<std::uint32_t>(direction)];
   }
+  /// The link between two chips works no more, or again, both ways. What is joined() stays as it
+  /// was made, for who tries ways for a moment.
+  void set_link(std::uint32_t chip, int direction, std::uint32_t other, bool works) {
+    neighbour_[chip * kDirections + static_cast<std::uint32_t>(direction)] =
+        works ? other : kNoChip;
+    neighbour_[other * kDirections + static_cast<std::uint32_t>(opposite(direction))] =
+        works ? chip : kNoChip;
+  }
   /// Links on a shortest way between two chips if nothing were broken.
   std::uint32_t distance(std::uint32_t from, std::uint32_t to) const {
     return distance_.empty() ? far(from, to) : distance_[std::size_t{from} * chips() + to];

@@ -50,7 +50,7 @@ class Mapper {
     if (detail::shares_cores(target)) {
       SPIKELOOM_CHECK(share_cores(machine));
     } else {
-      SPIKELOOM_TRY(places_, place(slicing_, sets_, machine, target));
+      SPIKELOOM_TRY(places_, place(slicing_, sets_, machine, target, options_.seed));
     }
     clock.lap(seconds.place);
     describe();

@@ -5,7 +5,7 @@
 ///     SPIKELOOM_TRY(auto target, load_target("spinnaker2"));
 ///     SPIKELOOM_TRY(auto plan, map(graph, target));
 ///
-/// One thread; the same graph, target, faults and options give the same Plan.
+/// One thread; the same graph, target, faults and options, seed included, give the same Plan.
 
 #include <cstdint>
 
@@ -18,7 +18,7 @@ namespace spikeloom::mapping {
 struct MapOptions {
   ResourceOptions resources = {};
   Faults faults = {};
-  std::uint64_t seed = 0;  ///< kept with the Plan; no step draws at random today
+  std::uint64_t seed = 0;  ///< of the exchanges that placement tries; kept with the Plan
 };
 
 /// Wall-clock seconds of the steps.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "mapping/detail/chip_nets.hpp"
+#include "mapping/detail/exchange_places.hpp"
 
 namespace spikeloom::mapping {
 namespace {
@@ -160,7 +161,7 @@ std::vector<Place> on_cores(const Machine& machine, const std::vector<std::uint3
 }  // namespace
 
 Result<std::vector<Place>> place(const Slicing& slicing, const TargetSets& sets,
-                                 const Machine& machine, const Target& target) {
+                                 const Machine& machine, const Target& target, std::uint64_t seed) {
   if (slicing.slices.size() > machine.joined_cores()) {
     if (slicing.slices.size() <= machine.working_cores())
       return in_pieces(slicing, machine, target);
@@ -187,6 +188,7 @@ Result<std::vector<Place>> place(const Slicing& slicing, const TargetSets& sets,
     }
   }
   if (best.empty()) return too_few_bytes(slicing, machine, target);
+  detail::exchange_places(slicing, sets, machine, target, seed, best);
   return on_cores(machine, best);
 }
 

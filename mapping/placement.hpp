@@ -5,7 +5,7 @@
 /// machine of some width, up one and down the next. Populations may begin on a new chip where that
 /// lets them touch fewer. All widths, both axes and both fillings are tried; the cost of each is
 /// the sum over slices of the length of a tree to its targets, estimated by a minimum spanning tree
-/// over chip distances.
+/// over chip distances. The best becomes better by exchanges of slices, which `seed` draws.
 
 #include <cstdint>
 #include <span>
@@ -26,6 +26,7 @@ struct Place {
 /// kResource: more slices than working cores, or rows that no chip has memory for; says how many
 /// cores or bytes are missing.
 Result<std::vector<Place>> place(const Slicing& slicing, const TargetSets& sets,
-                                 const Machine& machine, const Target& target);
+                                 const Machine& machine, const Target& target,
+                                 std::uint64_t seed = 0);
 
 }  // namespace spikeloom::mapping

@@ -30,9 +30,10 @@ std::vector<std::uint32_t> links_of(const Plan& plan, const PlanTree& tree) {
 
 class Relief {
  public:
-  Relief(Plan& plan, const ReliefOptions& options) : plan_(plan), options_(options) {
-    const std::size_t chips = static_cast<std::size_t>(plan.target.width) * plan.target.rows.size();
-    load_.assign(chips * kDirections, 0.0);
+  /// Closes links of the machine while it looks for ways round them.
+  Relief(Plan& plan, Machine& machine, const ReliefOptions& options)
+      : plan_(plan), machine_(machine), options_(options), finder_(plan, machine) {
+    load_.assign(std::size_t{machine.chips()} * kDirections, 0.0);
     for (const PlanSlice& slice : plan.slices) {
       const double own = plan.populations[slice.population].rate * slice.count;
       const std::size_t s = packets_.size();
@@ -50,12 +51,12 @@ class Relief {
     }
   }
 
-  Result<ReliefReport> run() {
+  ReliefReport run() {
     ReliefReport report;
     report.before = load_.empty() ? 0.0 : *std::max_element(load_.begin(), load_.end());
     std::set<std::uint32_t> moved;
     for (int round = 0; round < kRounds && report.before > 0.0; ++round) {
-      SPIKELOOM_TRY(const auto tree, relieve_busiest());
+      const auto tree = relieve_busiest();
       if (!tree) break;
       moved.insert(*tree);
     }
@@ -70,7 +71,7 @@ class Relief {
 
  private:
   /// Leads one tree round the busiest link; nothing where that helps no more.
-  Result<std::optional<std::uint32_t>> relieve_busiest() {
+  std::optional<std::uint32_t> relieve_busiest() {
     const auto hottest =
         static_cast<std::uint32_t>(std::max_element(load_.begin(), load_.end()) - load_.begin());
     std::vector<std::uint32_t> crossing;
@@ -84,29 +85,30 @@ class Relief {
                      [this](std::uint32_t a, std::uint32_t b) { return rate_[a] > rate_[b]; });
     if (crossing.size() > kTries) crossing.resize(kTries);
     for (const std::uint32_t t : crossing) {
-      SPIKELOOM_TRY(const bool better, lead_round(t, load_[hottest]));
-      if (better) return std::optional(t);
+      if (lead_round(t, load_[hottest])) return t;
     }
-    return std::optional<std::uint32_t>();
+    return std::nullopt;
   }
 
   /// Finds a tree without the links that it would make as busy as `most`.
-  Result<bool> lead_round(std::uint32_t t, double most) {
+  bool lead_round(std::uint32_t t, double most) {
     for (const std::uint32_t link : links_[t]) load_[link] -= rate_[t];
-    Faults faults = plan_.faults;
-    const auto width = static_cast<std::uint32_t>(plan_.target.width);
-    SPIKELOOM_TRY(const Machine all, Machine::make(plan_.target, plan_.faults));
+    struct Link {
+      std::uint32_t chip, other;
+      int direction;
+    };
+    std::vector<Link> closed;
     for (std::uint32_t link = 0; link < load_.size(); ++link) {
-      const std::uint32_t chip = link / kDirections, d = link % kDirections;
       if (load_[link] + rate_[t] < most * (1.0 - 1e-9)) continue;
-      if (all.neighbour(chip, static_cast<int>(d)) == kNoChip) continue;
-      faults.links.push_back({static_cast<std::int32_t>(chip % width),
-                              static_cast<std::int32_t>(chip / width),
-                              static_cast<std::int32_t>(d)});
+      const std::uint32_t chip = link / kDirections;
+      const auto d = static_cast<int>(link % kDirections);
+      const std::uint32_t other = machine_.neighbour(chip, d);
+      if (other == kNoChip) continue;
+      closed.push_back({chip, other, d});
+      machine_.set_link(chip, d, other, false);
     }
-    SPIKELOOM_TRY(const Machine machine, Machine::make(plan_.target, faults));
-    detail::PlanTrees trees(plan_, machine);
-    auto found = trees.find(plan_.trees[t].slices, 0, targets_of(plan_.trees[t]));
+    auto found = finder_.find(plan_.trees[t].slices, t, targets_of(plan_.trees[t]));
+    for (const Link& link : closed) machine_.set_link(link.chip, link.direction, link.other, true);
     bool taken = false;
     if (found.ok()) {
       std::vector<std::uint32_t> links = links_of(plan_, *found);
@@ -131,7 +133,9 @@ class Relief {
   }
 
   Plan& plan_;
+  Machine& machine_;
   const ReliefOptions& options_;
+  detail::PlanTrees finder_;
   std::vector<double> load_;     ///< packets a tick, by link
   std::vector<double> packets_;  ///< by slice
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> slice_of_core_;
@@ -141,8 +145,7 @@ class Relief {
 };
 
 /// Tables of all chips that a tree crosses, made from the trees as they are now.
-Status make_tables(Plan& plan) {
-  SPIKELOOM_TRY(const Machine machine, Machine::make(plan.target, plan.faults));
+Status make_tables(Plan& plan, const Machine& machine) {
   std::vector<std::vector<RoutingEntry>> raw(machine.chips());
   for (const PlanTree& tree : plan.trees) {
     for (const TreeNode& node : tree.nodes) {
@@ -165,9 +168,10 @@ Status make_tables(Plan& plan) {
 Result<ReliefReport> relieve(Plan& plan, const ReliefOptions& options) {
   if (plan.trees.empty()) return ReliefReport{};
   Plan mended = plan;
-  SPIKELOOM_TRY(ReliefReport report, Relief(mended, options).run());
+  SPIKELOOM_TRY(Machine machine, Machine::make(mended.target, mended.faults));
+  ReliefReport report = Relief(mended, machine, options).run();
   if (report.trees_moved == 0) return report;
-  if (const Status made = make_tables(mended); !made.ok()) {
+  if (const Status made = make_tables(mended, machine); !made.ok()) {
     return ReliefReport{
         .before = report.before, .after = report.before, .problem = made.error().message()};
   }

@@ -100,14 +100,18 @@ Result<int> sweep(const MapCommand& command, const MapInput& input, Console& con
     value.set("latency_s", cost.busy_seconds).set("energy_j", point.joules);
     list.push(std::move(value));
     const std::string neurons = with_commas(point.neurons_per_core);
+    // Without routers nothing is counted of ways and tables.
+    const auto routed = [&input](std::string cell) {
+      return input.target.constants.table_entries > 0.0 ? cell : std::string("-");
+    };
     if (!point.problem.empty()) {
       table.row({neurons, point.target, "does not fit", "-", "-", "-", "-", "-", "-", "-", "-"});
       continue;
     }
     table.row({neurons, point.target, point.pareto ? "best" : "", with_commas(cost.cores),
                with_commas(cost.chips), fmt::format("{:.1f}", cost.packets),
-               fmt::format("{:.1f}", cost.hops), with_commas(cost.table_sum),
-               with_commas(cost.table_max), milliseconds(cost.busy_seconds),
+               routed(fmt::format("{:.1f}", cost.hops)), routed(with_commas(cost.table_sum)),
+               routed(with_commas(cost.table_max)), milliseconds(cost.busy_seconds),
                joules_cell(point.joules)});
   }
   SPIKELOOM_CHECK(printed(

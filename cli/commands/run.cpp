@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -51,10 +53,7 @@ void print_notes(const RunCommand& command, const RunBatch& work, Console& conso
 
 /// Whether the machine is one chip without routers, whose Plans cpu runs.
 Result<bool> is_flat(const MappedFlags& flags) {
-  if (!flags.plan.empty()) {
-    SPIKELOOM_TRY(const mapping::Plan plan, mapping::read_plan(flags.plan));
-    return mapping::detail::shares_cores(plan.target);
-  }
+  if (flags.read != nullptr) return mapping::detail::shares_cores(flags.read->target);
   SPIKELOOM_TRY(const mapping::Target target, mapping::load_target(flags.target));
   return mapping::detail::shares_cores(target);
 }
@@ -66,8 +65,8 @@ Result<std::shared_ptr<const Executable>> on_cores(const Executable& even, const
                                                    const std::string& backend,
                                                    std::vector<std::string>& notes) {
   mapping::Plan plan;
-  if (!flags.plan.empty()) {
-    SPIKELOOM_TRY(plan, mapping::read_plan(flags.plan));
+  if (flags.read != nullptr) {
+    plan = *flags.read;
   } else {
     SPIKELOOM_TRY(auto target, mapping::load_target(flags.target));
     const bool flat = mapping::detail::shares_cores(target);
@@ -166,6 +165,10 @@ Result<int> run_any(RunCommand command, Console& console) {
     return run_mapped({command.model, command.mapped, command.run.backend, command.run.steps,
                        !command.input.files.empty(), command.out, command.common},
                       console);
+  }
+  if (!command.mapped.plan.empty()) {
+    SPIKELOOM_TRY(auto plan, mapping::read_plan(command.mapped.plan));
+    command.mapped.read = std::make_shared<const mapping::Plan>(std::move(plan));
   }
   const bool is_chip = command.has_plan();
   if (command.mapped.target.ends_with(".yaml")) {

@@ -1,6 +1,7 @@
 #pragma once
 /// Little-endian numbers in an image.
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +15,7 @@ class ImageWriter {
  public:
   void number(std::uint64_t value, std::uint32_t bytes) {
     for (std::uint32_t i = 0; i < bytes; ++i) {
-      bytes_.push_back(static_cast<std::byte>(value >> (8 * i) & 0xFF));
+      bytes_.push_back(i < 8 ? static_cast<std::byte>(value >> (8 * i) & 0xFF) : std::byte{0});
     }
   }
   /// int8, int16 or float32.
@@ -40,7 +41,7 @@ class ImageReader {
   explicit ImageReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
   std::uint64_t number(std::size_t at, std::uint32_t bytes) const {
     std::uint64_t value = 0;
-    for (std::uint32_t i = 0; i < bytes; ++i) {
+    for (std::uint32_t i = 0; i < std::min(bytes, 8U); ++i) {
       value |= std::to_integer<std::uint64_t>(bytes_[at + i]) << (8 * i);
     }
     return value;

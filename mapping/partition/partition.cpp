@@ -31,6 +31,8 @@ constexpr double kStartSlack = 0.05, kInnerSlack = 0.02;
 constexpr int kInnerCycles = 4;
 /// First partitions; each but the best is combined with the best once.
 constexpr std::size_t kStarts = 6;
+/// Cycles over the whole graph end after so many in a row that made nothing better.
+constexpr int kInVain = 2;
 
 struct Level {
   Hypergraph graph;
@@ -90,6 +92,8 @@ class Multilevel {
                      [](const Found& a, const Found& b) { return a.cost < b.cost; });
     for (std::size_t i = 1; i < kStarts; ++i) {
       Found child = inner.judged(inner.combined(found[0].part, found[i].part, seed + 7907 * i));
+      // Worse than both: the graph has no structure on which they could agree.
+      if (child.cost > found[i].cost) break;
       if (child.cost < found[0].cost) found[0] = std::move(child);
     }
     return judged(refined(graph_, projected(levels[0].cluster, found[0].part), 0.0));
@@ -228,10 +232,11 @@ Result<Partition> partition(const Hypergraph& graph, const PartitionOptions& opt
   for (const bool anneals : {true, false}) {
     Multilevel multilevel(graph, options, anneals);
     best = multilevel.first(options.seed);
-    for (int i = 1; i <= options.cycles; ++i) {
+    for (int i = 1, in_vain = 0; i <= options.cycles && in_vain < kInVain; ++i) {
       auto next =
           multilevel.inner_cycles(best.part, options.seed + 7919 * static_cast<std::uint64_t>(i));
-      if (next.cost < best.cost) best = std::move(next);
+      in_vain = next.cost < best.cost ? 0 : in_vain + 1;
+      if (in_vain == 0) best = std::move(next);
     }
     if (best.cost.first == 0) break;
   }

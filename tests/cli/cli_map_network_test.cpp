@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "cli/exit_codes.hpp"
 #include "mapping/plan_file.hpp"
 #include "models/motion/motion_network.hpp"
@@ -38,6 +40,33 @@ TEST_F(CliMap, WritesPlansThatInfoReads) {
   }
   EXPECT_NE(run({"info", "plan.h5"}).out.find("ring on spinnaker1:board: 8 cores"),
             std::string::npos);
+}
+
+TEST_F(CliMap, OneSeedGivesOnePlan) {
+  // Twelve populations that send to three others each, on a torus.
+  std::string graph = R"({"name": "web", "populations": [)";
+  std::string projections;
+  for (int i = 0; i < 12; ++i) {
+    graph += fmt::format(R"({}{{"name": "p{}", "neurons": 400}})", i > 0 ? ", " : "", i);
+    for (const int step : {1, 3, 7}) {
+      projections += fmt::format(R"({}{{"source": {}, "target": {}}})",
+                                 projections.empty() ? "" : ", ", i, (i + step) % 12);
+    }
+  }
+  write_whole(path("web.json"), graph + R"(], "projections": [)" + projections + "]}");
+  const auto plan = [&](const std::string& seed, const std::string& out) {
+    const auto done = run({"map", "web.json", "--target", "spinnaker1:4x4", "--neurons-per-core",
+                           "20", "--seed", seed, "-o", out});
+    EXPECT_EQ(done.code, cli::kExitOk) << done.err;
+    return read_whole(path(out));
+  };
+  const std::string first = plan("1", "a.json");
+  EXPECT_EQ(plan("1", "b.json"), first);
+  EXPECT_NE(plan("2", "c.json"), first);
+  EXPECT_EQ(run({"map", "--diff", "a.json", "b.json"}).code, cli::kExitOk);
+  const auto other = run({"map", "--diff", "a.json", "c.json"});
+  EXPECT_EQ(other.code, cli::kExitNo);
+  EXPECT_NE(other.out.find("moved"), std::string::npos) << other.out;
 }
 
 TEST_F(CliMap, TakesModelsFaultsAndLimits) {

@@ -64,6 +64,25 @@ TEST(Images, OfSparseRowsArePointersIndicesAndWeights) {
   }
 }
 
+TEST(Images, OfLayoutsWithoutBoundAreNotRead) {
+  const std::vector<std::byte> bytes(64, std::byte{0xFF});
+  const BlockLayout no_gates{.kind = BlockKind::kSparse, .rows = 0, .targets = 5, .gates = 0};
+  EXPECT_FALSE(decode(no_gates, bytes).ok());
+  // Rows times their bytes would begin anew at 2^64.
+  const BlockLayout huge{.kind = BlockKind::kDense,
+                         .rows = 1U << 31U,
+                         .targets = 1U << 31U,
+                         .gates = 1U << 16U,
+                         .weight_bytes = 4};
+  EXPECT_FALSE(decode(huge, bytes).ok());
+  // Neither indices nor weights: nothing but a pointer says how many synapses there are.
+  const BlockLayout bare{.kind = BlockKind::kSparse, .rows = 1, .targets = 5, .weight_bytes = 0};
+  const std::vector<std::byte> many = {std::byte{0}, std::byte{0},    std::byte{0},
+                                       std::byte{0}, std::byte{0xFF}, std::byte{0xFF},
+                                       std::byte{9}, std::byte{0}};
+  EXPECT_FALSE(decode(bare, many).ok());
+}
+
 TEST(Images, RefuseSynapsesOutsideTheirBlock) {
   TargetConstants constants = packed();
   constants.row_bytes = 12;

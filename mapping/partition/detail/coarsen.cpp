@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 /// Longer nets are looked at through this many of their pins; through fewer, but not less than
 /// kFewestPins, where a vertex has so many nets that it would look at more than kLooks pins.
-constexpr std::size_t kSampledPins = 96, kFewestPins = 6, kLooks = 24000;
+constexpr std::size_t kSampledPins = 96, kFewestPins = 6, kLooks = 12000;
 
 /// Every net cut into its pieces inside the parts; pieces of one pin are left out.
 Hypergraph inside_parts(const Hypergraph& graph, std::span<const std::uint32_t> part) {
