@@ -115,9 +115,16 @@ double fullest(const Plan& plan, const PlanPopulation& population, Resource reso
 }
 
 std::string colour(std::uint32_t population) {
-  // Hues a golden angle apart: neighbours in the list look different.
-  return fmt::format("hsl({:.0f},60%,{}%)", std::fmod(population * 137.508, 360.0),
-                     population / 8 % 2 == 0 ? 45 : 62);
+  // Hues a golden angle apart: neighbours in the list look different. As #rrggbb, which every
+  // viewer knows.
+  const double hue = std::fmod(population * 137.508, 360.0) / 30.0;
+  const double light = population / 8 % 2 == 0 ? 0.45 : 0.62;
+  const auto part = [&](double shift) {
+    const double k = std::fmod(shift + hue, 12.0);
+    const double wave = std::clamp(std::min(k - 3.0, 9.0 - k), -1.0, 1.0);
+    return std::lround(255.0 * (light - 0.6 * std::min(light, 1.0 - light) * wave));
+  };
+  return fmt::format("#{:02x}{:02x}{:02x}", part(0.0), part(8.0), part(4.0));
 }
 
 }  // namespace
@@ -204,8 +211,10 @@ std::string plan_picture_svg(const Plan& plan) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0f} {:.0f}\" "
       "font-family=\"sans-serif\" font-size=\"12\">\n<title>{} on {}:{}</title>\n"
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-      "<text x=\"20\" y=\"24\">{} on {}:{}: core colour is its population, filling its share of "
-      "memory; line width is packets a tick, the bar below a chip its table</text>\n",
+      "<text x=\"20\" y=\"16\">{} on {}:{}</text>\n"
+      "<text x=\"20\" y=\"32\" fill=\"#555\">core: colour of its population, filled to its share "
+      "of "
+      "memory; line: packets a tick; bar below a chip: its table</text>\n",
       std::max(total, 700.0), bottom + 18.0 * static_cast<double>(legend) + 20.0,
       escaped(plan.network), escaped(plan.target.name), escaped(plan.target.size),
       escaped(plan.network), escaped(plan.target.name), escaped(plan.target.size));

@@ -100,19 +100,20 @@ Result<int> sweep(const MapCommand& command, const MapInput& input, Console& con
     value.set("latency_s", cost.busy_seconds).set("energy_j", point.joules);
     list.push(std::move(value));
     const std::string neurons = with_commas(point.neurons_per_core);
-    // Without routers nothing is counted of ways and tables.
-    const auto routed = [&input](std::string cell) {
-      return input.target.constants.table_entries > 0.0 ? cell : std::string("-");
-    };
+    // Without routers nothing is counted of ways and tables, without a clock nothing of time.
+    const mapping::TargetConstants& machine = input.target.constants;
+    const auto known = [](bool is, std::string cell) { return is ? cell : std::string("-"); };
+    const bool routed = machine.table_entries > 0.0;
     if (!point.problem.empty()) {
       table.row({neurons, point.target, "does not fit", "-", "-", "-", "-", "-", "-", "-", "-"});
       continue;
     }
-    table.row({neurons, point.target, point.pareto ? "best" : "", with_commas(cost.cores),
-               with_commas(cost.chips), fmt::format("{:.1f}", cost.packets),
-               routed(fmt::format("{:.1f}", cost.hops)), routed(with_commas(cost.table_sum)),
-               routed(with_commas(cost.table_max)), milliseconds(cost.busy_seconds),
-               joules_cell(point.joules)});
+    table.row(
+        {neurons, point.target, point.pareto ? "best" : "", with_commas(cost.cores),
+         with_commas(cost.chips), known(routed, fmt::format("{:.1f}", cost.packets)),
+         known(routed, fmt::format("{:.1f}", cost.hops)),
+         known(routed, with_commas(cost.table_sum)), known(routed, with_commas(cost.table_max)),
+         known(machine.clock > 0.0, milliseconds(cost.busy_seconds)), joules_cell(point.joules)});
   }
   SPIKELOOM_CHECK(printed(
       command.common.json ? console.print_json(list)

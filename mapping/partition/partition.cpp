@@ -29,8 +29,9 @@ constexpr double kSlack = 0.15;
 /// and of what cycles and combinations make of them.
 constexpr double kStartSlack = 0.05, kInnerSlack = 0.02;
 constexpr int kInnerCycles = 4;
-/// First partitions; each but the best is combined with the best once.
-constexpr std::size_t kStarts = 6;
+/// First partitions; each but the best is combined with the best once. Dense graphs, whose first
+/// partitions hardly differ, get fewer.
+constexpr std::size_t kStarts = 6, kFewStarts = 3, kManyPins = 1'000'000;
 /// Cycles over the whole graph end after so many in a row that made nothing better.
 constexpr int kInVain = 2;
 
@@ -83,14 +84,15 @@ class Multilevel {
     std::vector<Level> levels = coarsen(none, seed, 1);
     if (levels.empty()) return judged(cycle({}, seed, 0.0));
     Multilevel inner(levels[0].graph, options_, anneals_);
+    const std::size_t starts = graph_.pin.size() > kManyPins ? kFewStarts : kStarts;
     std::vector<Found> found;
-    for (std::uint64_t start = 1; start <= kStarts; ++start) {
+    for (std::uint64_t start = 1; start <= starts; ++start) {
       const std::uint64_t own = seed + 15485863 * start;
       found.push_back(inner.improved(inner.judged(inner.cycle({}, own, kStartSlack)), own, 1));
     }
     std::stable_sort(found.begin(), found.end(),
                      [](const Found& a, const Found& b) { return a.cost < b.cost; });
-    for (std::size_t i = 1; i < kStarts; ++i) {
+    for (std::size_t i = 1; i < starts; ++i) {
       Found child = inner.judged(inner.combined(found[0].part, found[i].part, seed + 7907 * i));
       // Worse than both: the graph has no structure on which they could agree.
       if (child.cost > found[i].cost) break;
