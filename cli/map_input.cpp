@@ -9,6 +9,7 @@
 #include "cli/discretisation_flags.hpp"
 #include "cli/energy_source.hpp"
 #include "cli/number_check.hpp"
+#include "mapping/detail/shared_cores.hpp"
 #include "mapping/from_program.hpp"
 #include "mapping/graph_file.hpp"
 #include "snn/lowering.hpp"
@@ -44,7 +45,7 @@ Result<mapping::PopulationGraph> graph_of_model(const MapFlags& flags, MapInput&
   if (const Value* declared = model.run_settings.find("discretisation")) {
     SPIKELOOM_TRY(wanted.declared, discretisation_from_value(*declared));
   }
-  const bool chip = input.target.topology != mapping::Topology::kFlat;
+  const bool chip = !mapping::detail::shares_cores(input.target);
   const bool given = std::any_of(wanted.options.begin(), wanted.options.end(),
                                  [](const auto& option) { return option.first == "link-delay"; });
   if (chip && !given) wanted.options.emplace_back("link-delay", "1");
