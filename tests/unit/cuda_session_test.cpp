@@ -134,6 +134,38 @@ TEST(CudaSession, WhatDoesNotFitIsRefusedWithNeededAndFreeBytes) {
   EXPECT_TRUE((*executable)->open(2).ok());
 }
 
+/// A library that does not take a product's shape is found out when the session opens.
+TEST(CudaSession, ProductsThatAreRefusedLeaveRows) {
+  constexpr std::int64_t kSize = 16;
+  const Program program = relay_program(
+      chain({kSize},
+            {relay(0.5F, kSize), linear(kSize, kSize, std::vector<float>(kSize * kSize, 1.0F)),
+             relay(0.5F, kSize)},
+            {kSize}));
+  RunOptions options;
+  options.schedule = Schedule::kDense;
+  std::size_t sent[2] = {};
+  for (const bool refuses : {false, true}) {
+    const auto machine = std::make_shared<WeakMachine>();
+    const auto executable = cuda::compile_cuda<float>(program, options, "cuda", machine);
+    ASSERT_TRUE(executable.ok()) << error_of(executable);
+    if (refuses) machine->records_left = 0;
+    const auto session = (*executable)->open(1);
+    ASSERT_TRUE(session.ok()) << error_of(session);
+    machine->records_left = 1 << 30;
+    const Time now = 0;
+    const std::uint32_t index = 3;
+    ASSERT_TRUE((*session)->push(0, 0, {{&now, 1}, {&index, 1}, {}}).ok());
+    ASSERT_TRUE((*session)->advance(20 * (*session)->step_time()).ok());
+    Count count;
+    ASSERT_TRUE((*session)->read(count).ok());
+    sent[refuses] = count.events_;
+    EXPECT_EQ((*session)->stats().total(&NodeStats::steps_dense) == 0, refuses);
+  }
+  EXPECT_EQ(sent[0], std::size_t{kSize});
+  EXPECT_EQ(sent[1], sent[0]);
+}
+
 TEST(CudaSession, StopsWhenTheDeviceIsLostAndBeginsAgain) {
   const auto machine = std::make_shared<WeakMachine>();
   const auto executable = cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine);
