@@ -159,10 +159,12 @@ Result<std::vector<Tally<V>>> CudaSession<V>::read_tallies() const {
 template <typename V>
 Status CudaSession<V>::choose_ways() {
   constexpr double kRowsAgain = 0.8;  // of the share from which on a product is taken
-  constexpr std::uint64_t kOften = 16 * kChunk;
-  const bool early = measured_steps_ == 0 && steps_here_ >= 2 * kChunk;
   if (executable_->options().schedule != Schedule::kAuto) return {};
-  if (!early && steps_here_ - measured_steps_ < kOften) return {};
+  // After 2, 4, 8 and 16 chunks, then every 16: activity rises when a run begins, and asking makes
+  // the host wait.
+  constexpr std::uint64_t kFirst = 2 * kChunk, kOften = 16 * kChunk;
+  const std::uint64_t wait = std::clamp(measured_steps_, kFirst, kOften);
+  if (steps_here_ - measured_steps_ < wait) return {};
   if (std::none_of(nodes_.begin(), nodes_.end(),
                    [](const NodeDevice<V>& device) { return device.has_product; })) {
     return {};

@@ -27,7 +27,11 @@ void add_dense(const op::Dense& dense, const Rows& rows, const NodeDevice<V>& de
     kernel.parts = image.blocks();
     calls.push_back(call(kernel));
   };
-  if ((image.parts != 0 ? image.block_targets : dense.outputs) > kDenseThreads) {
+  // A single row, of a Decoder say, has too few blocks of four outputs a thread for a large GPU.
+  constexpr std::int64_t kWantedBlocks = 264;
+  const std::int64_t wide = rows.count() * dense.repeats * dense.outputs / (4 * kDenseThreads);
+  const bool few = image.parts == 0 && wide < kWantedBlocks;
+  if (!few && (image.parts != 0 ? image.block_targets : dense.outputs) > kDenseThreads) {
     fill(DenseKernel<V, W, 4>());
   } else {
     fill(DenseKernel<V, W, 1>());

@@ -183,11 +183,30 @@ struct GateKernel {
     const std::uint32_t lane = place.thread % kLanes, walkers = place.threads / kLanes;
     const std::uint32_t* const pivot =
         matrix.pivot + static_cast<std::size_t>(tile) * (matrix.sources + 1);
-    for (std::uint32_t k = place.thread / kLanes; k < active; k += walkers) {
-      const std::uint32_t last = pivot[index[k] + 1];
-      const V value = x[k];
-      for (std::uint32_t j = pivot[index[k]] + lane; j < last; j += kLanes) {
-        add_to(sums + matrix.place[j], static_cast<V>(matrix.weight[j]) * value);
+    // Four rows in turns: what they wait for is on its way then.
+    constexpr std::uint32_t kAhead = 4;
+    for (std::uint32_t k = place.thread / kLanes; k < active; k += walkers * kAhead) {
+      std::uint32_t next[kAhead], last[kAhead];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        const std::uint32_t at = k + a * walkers;
+        next[a] = at < active ? pivot[index[at]] + lane : 0;
+        last[a] = at < active ? pivot[index[at] + 1] : 0;
+      }
+      std::uint32_t target[kAhead];
+      V product[kAhead];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        const bool exists = next[a] < last[a];
+        target[a] = exists ? matrix.place[next[a]] : 0;
+        product[a] = exists ? static_cast<V>(matrix.weight[next[a]]) * x[k + a * walkers] : V{0};
+      }
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        if (next[a] < last[a]) add_to(sums + target[a], product[a]);
+        for (std::uint32_t j = next[a] + kLanes; j < last[a]; j += kLanes) {
+          add_to(sums + matrix.place[j], static_cast<V>(matrix.weight[j]) * x[k + a * walkers]);
+        }
       }
     }
   }
