@@ -25,12 +25,12 @@ struct MappedFlags {
   std::string timing;  ///< events or analytic; empty: events for SANA-FE's, analytic for Plans
   std::string plan;    ///< of a network that spikeloom mapped
   std::shared_ptr<const mapping::Plan> read;  ///< what `plan` holds, once somebody read it
-  bool real_time = false;              ///< with a Plan: ticks do not wait
-  bool free_running = false;           ///< ticks last as long as the work in them
-  std::string performance = "slow";    ///< slow, fast, load
-  std::uint32_t cores = 0;             ///< to spread a network over; 0: as few as hold it
-  std::uint32_t neurons_per_core = 0;  ///< at most; 0: as many as fit
-  double tick_seconds = 0.0;           ///< 0: the target's
+  bool real_time = false;                     ///< with a Plan: ticks do not wait
+  bool free_running = false;                  ///< ticks last as long as the work in them
+  std::string performance = "slow";           ///< slow, fast, load
+  std::uint32_t cores = 0;                    ///< to spread a network over; 0: as few as hold it
+  std::uint32_t neurons_per_core = 0;         ///< at most; 0: as many as fit
+  double tick_seconds = 0.0;                  ///< 0: the target's
 };
 void add_mapped_flags(CLI::App& command, MappedFlags& flags);
 
