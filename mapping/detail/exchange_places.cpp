@@ -205,9 +205,9 @@ class Search {
     for (auto& [n, now] : touched_) {
       now = cost(nets_[n]);
       after += now;
-      if (after > before) break;
+      if (after >= before) break;
     }
-    if (after > before) {
+    if (after >= before) {
       move(g, from, other);
       return;
     }

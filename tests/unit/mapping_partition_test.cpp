@@ -82,6 +82,18 @@ TEST(Partitions, FindGroupsThatDoNotTalk) {
   EXPECT_EQ(packets(graph, found->part, 6), 0U);
 }
 
+TEST(Partitions, OfSilentNeuronsAreAnyThatFit) {
+  Hypergraph graph = rings(3, 400);
+  graph.net_weight.assign(graph.nets(), 0);
+  const auto silent = partition(graph, {.parts = 10, .capacity = {125}});
+  ASSERT_TRUE(silent.ok()) << silent.error().message();
+  EXPECT_EQ(silent->packets, 0U);
+  for (std::uint32_t e = 0; e < graph.nets(); e += 7) graph.net_weight[e] = 2;
+  const auto mixed = partition(graph, {.parts = 10, .capacity = {125}});
+  ASSERT_TRUE(mixed.ok()) << mixed.error().message();
+  EXPECT_EQ(mixed->packets, packets(graph, mixed->part, 10));
+}
+
 TEST(Partitions, PacketsAreConnectivityMinusOneTimesRate) {
   const auto graph = parse_hgr("2 4 1\n3 1 2 3\n5 4 1\n", "file");
   ASSERT_TRUE(graph.ok());

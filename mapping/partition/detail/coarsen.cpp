@@ -72,7 +72,8 @@ class Clusters {
     const std::size_t most = std::clamp(kLooks / nets.size(), kFewestPins, kSampledPins);
     for (const std::uint32_t e : nets) {
       const auto pins = nets_.pins(e);
-      if (pins.size() < 2) continue;
+      // A rating of 0 stands for a cluster that was not met yet.
+      if (pins.size() < 2 || nets_.net_weight[e] == 0) continue;
       const float score =
           static_cast<float>(nets_.net_weight[e]) / static_cast<float>(pins.size() - 1);
       const std::size_t count = std::min(pins.size(), most);
