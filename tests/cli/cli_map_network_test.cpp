@@ -69,6 +69,40 @@ TEST_F(CliMap, OneSeedGivesOnePlan) {
   EXPECT_NE(other.out.find("moved"), std::string::npos) << other.out;
 }
 
+TEST_F(CliMap, FlatChipsWithAClockTakeATickOnTheirLinks) {
+  write_whole(path("flat.toml"), R"(name = "flat"
+title = "forty cores with a clock"
+topology = "flat"
+synapses = "packed"
+size = "all"
+[sizes.all]
+width = 1
+height = 1
+[core.count]
+value = 40
+source = "a test"
+[core.clock]
+value = 1e8
+source = "a test"
+[tick.seconds]
+value = 1e-3
+source = "a test"
+)");
+  const auto projections = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"map",      "motion.nir",  "--dt", "1e-3",
+                                      "--target", "./flat.toml", "-o",   "flat.h5"};
+    words.insert(words.end(), more.begin(), more.end());
+    EXPECT_EQ(run(words).code, cli::kExitOk);
+    const auto plan = mapping::read_plan(path("flat.h5"));
+    EXPECT_TRUE(plan.ok());
+    return plan->projections;
+  };
+  // As a run on the emulator has them.
+  const auto by_itself = projections({});
+  EXPECT_EQ(by_itself, projections({"--link-delay", "1"}));
+  EXPECT_NE(by_itself, projections({"--link-delay", "0"}));
+}
+
 TEST_F(CliMap, TakesModelsFaultsAndLimits) {
   write_whole(path("faults.toml"), "chips = [[0, 0]]\nlinks = [[1, 1, \"E\"]]\n");
   const auto done = run({"map", "motion.nir", "--dt", "1e-3", "--target", "spinnaker2:4x4",
