@@ -93,7 +93,11 @@ Status make_image(const Program& program, const RunOptions& options, std::size_t
   } else if (const auto* embedding = std::get_if<op::Embedding>(&node.operation)) {
     SPIKELOOM_TRY(image.embedding, make_embedding<V>(*embedding, integer, machine));
   } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
-    SPIKELOOM_TRY(image.recurrent, make_recurrent<V>(*layer, integer, options.sharpen, machine));
+    auto made = make_recurrent<V>(*layer, integer, options.sharpen, machine);
+    if (!made.ok()) {
+      return std::move(made).error().in(fmt::format("node \"{}\"", node.name));
+    }
+    image.recurrent = *std::move(made);
   } else if (const auto* decoder = std::get_if<op::Decoder>(&node.operation)) {
     SPIKELOOM_TRY(image.weights, make_decoder<V>(*decoder, options, integer, machine));
   } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {

@@ -166,6 +166,22 @@ TEST(CudaSession, ProductsThatAreRefusedLeaveRows) {
   EXPECT_EQ(sent[1], sent[0]);
 }
 
+/// More sources than a block's shared memory holds.
+TEST(CudaSession, RecurrentLayersWithTooManySourcesAreRefusedByName) {
+  constexpr std::int64_t kMany = 40'000;
+  node::Egru layer;
+  layer.kernel = Tensor::full({3, kMany}, 0.5F);
+  layer.recurrent = Tensor::full({3, 1}, 0.5F);
+  layer.bias = layer.recurrent_bias = Tensor::full({3}, 0.0F);
+  layer.threshold = Tensor::full({1}, 0.1F);
+  layer.form = Tensor::scalar<std::int64_t>(0);
+  const Program program = relay_program(chain({kMany}, {layer}, {1}));
+  const auto made = cuda::compile_cuda<float>(program, {}, "cuda", std::make_shared<WeakMachine>());
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(error_of(made).find("layer0"), std::string::npos) << error_of(made);
+}
+
 TEST(CudaSession, StopsWhenTheDeviceIsLostAndBeginsAgain) {
   const auto machine = std::make_shared<WeakMachine>();
   const auto executable = cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine);

@@ -84,7 +84,8 @@ class DefaultLanguageModel : public testing::Test {
 };
 
 TEST_F(DefaultLanguageModel, LossesAreThoseOfPyTorch) {
-  for (const char* backend : {"reference", "cpu"}) {
+  for (const char* backend : {"reference", "cpu", kCudaHost, "cuda"}) {
+    if (std::string_view(backend) == "cuda" && !find_backend(backend).ok()) continue;
     const auto carried = score(network(), backend, {});
     ASSERT_TRUE(carried.ok()) << error_of(carried);
     EXPECT_NEAR(carried->loss, kCarried, 1e-4) << backend;
@@ -115,6 +116,9 @@ TEST_F(DefaultLanguageModel, IntegersCostLittleAndAreTheSameEverywhere) {
   const auto cpu = score(*whole, "cpu", options);
   ASSERT_TRUE(reference.ok() && cpu.ok()) << error_of(reference) << error_of(cpu);
   EXPECT_EQ(reference->words, cpu->words);
+  const auto cuda = score(*whole, kCudaHost, options);
+  ASSERT_TRUE(cuda.ok()) << error_of(cuda);
+  EXPECT_EQ(cuda->words, cpu->words);
   EXPECT_NEAR(cpu->loss, kCarried, 0.05);
   EXPECT_EQ(reference->stats.synaptic_operations(), cpu->stats.synaptic_operations());
 }
