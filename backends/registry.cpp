@@ -13,7 +13,8 @@ namespace {
 std::unique_ptr<Backend> make_emulator_entry() {
   return std::make_unique<UnavailableBackend>(
       "emulator", "a mapped network on an emulated many-core chip",
-      "it runs whole recordings by a Plan: run MODEL --backend emulator --target spinnaker2");
+      "it runs by a Plan: run MODEL --backend emulator --target spinnaker2, or "
+      "emulator::compile_planned() (backends/emulator/plan_session.hpp)");
 }
 
 std::unique_ptr<Backend> make_mpi_entry() {

@@ -12,6 +12,16 @@
 
 namespace spikeloom::cli {
 
+std::string core_image_name(const mapping::Plan& plan, const mapping::PlanCore& core) {
+  const auto width = static_cast<std::uint32_t>(plan.target.width);
+  return fmt::format("core-{}-{}-{}.bin", core.chip % width, core.chip / width, core.core);
+}
+
+std::string chip_image_name(const mapping::Plan& plan, std::uint32_t chip) {
+  const auto width = static_cast<std::uint32_t>(plan.target.width);
+  return fmt::format("chip-{}-{}.bin", chip % width, chip / width);
+}
+
 Result<std::string> write_images(const MapInput& input, const mapping::Plan& plan,
                                  const std::string& folder) {
   if (!input.program) {
@@ -23,7 +33,6 @@ Result<std::string> write_images(const MapInput& input, const mapping::Plan& pla
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   const mapping::MemoryImages images(*input.program, input.graph, plan, input.options.resources);
-  const auto width = static_cast<std::uint32_t>(plan.target.width);
   std::size_t files = 0, bytes = 0;
   const auto write = [&](const std::vector<std::byte>& image, const std::string& name) -> Status {
     if (image.empty()) return {};
@@ -36,12 +45,11 @@ Result<std::string> write_images(const MapInput& input, const mapping::Plan& pla
     const mapping::PlanCore& core = plan.cores[c];
     chips.insert(core.chip);
     SPIKELOOM_TRY(const auto image, images.core(c));
-    SPIKELOOM_CHECK(write(
-        image, fmt::format("core-{}-{}-{}.bin", core.chip % width, core.chip / width, core.core)));
+    SPIKELOOM_CHECK(write(image, core_image_name(plan, core)));
   }
   for (const std::uint32_t chip : chips) {
     SPIKELOOM_TRY(const auto image, images.chip(chip));
-    SPIKELOOM_CHECK(write(image, fmt::format("chip-{}-{}.bin", chip % width, chip / width)));
+    SPIKELOOM_CHECK(write(image, chip_image_name(plan, chip)));
   }
   return fmt::format("{} images, {} bytes, in {}", files, with_commas(bytes), folder);
 }

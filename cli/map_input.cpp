@@ -45,6 +45,7 @@ Result<mapping::PopulationGraph> graph_of_model(const MapFlags& flags, MapInput&
   if (const Value* declared = model.run_settings.find("discretisation")) {
     SPIKELOOM_TRY(wanted.declared, discretisation_from_value(*declared));
   }
+  // As `run` has it: what is emulated takes links of one tick.
   const bool chip = !mapping::detail::shares_cores(input.target);
   const bool given = std::any_of(wanted.options.begin(), wanted.options.end(),
                                  [](const auto& option) { return option.first == "link-delay"; });

@@ -213,6 +213,11 @@ void add_mapped_flags(CLI::App& command, MappedFlags& flags) {
   command.add_option("--plan", flags.plan, "a Plan of `map`, instead of mapping here")
       ->group(kGroup);
   command
+      .add_option("--images", flags.images,
+                  "folder of `map --images` that cores are loaded from, with --plan (made here)")
+      ->needs("--plan")
+      ->group(kGroup);
+  command
       .add_flag("--real-time", flags.real_time, "ticks do not wait: what is not added up is late")
       ->group(kGroup);
   command
@@ -246,9 +251,20 @@ void add_mapped_flags(CLI::App& command, MappedFlags& flags) {
       ->group(kGroup)
       ->type_name("events|analytic");
   command.get_option("--free-running")->excludes("--real-time");
+  command.get_option("--cores")->excludes("--neurons-per-core");
   for (const char* mapping : {"--target", "--cores", "--neurons-per-core"}) {
     command.get_option("--plan")->excludes(mapping);
   }
+}
+
+std::string machine_flag(const MappedFlags& flags) {
+  if (!flags.images.empty()) return "--images";
+  if (flags.real_time) return "--real-time";
+  if (flags.free_running) return "--free-running";
+  if (flags.performance != "slow") return "--performance";
+  if (flags.cores > 0) return "--cores";
+  if (flags.neurons_per_core > 0) return "--neurons-per-core";
+  return flags.tick_seconds > 0.0 ? "--tick" : "";
 }
 
 Result<bool> is_mapped_network(const std::string& path) {
@@ -294,6 +310,16 @@ Status check(const MappedRun& job) {
                  .what = "a network that is mapped to a chip gets no recordings",
                  .where = job.model,
                  .next = "leave out --input: spike trains and rates are in the network's file"};
+  }
+  const std::string flag = job.flags.plan.empty() ? machine_flag(job.flags) : "--plan";
+  if (!flag.empty()) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what =
+                     "this flag is for networks that spikeloom maps; here cores and times are in "
+                     "the files of network and chip",
+                 .where = job.model,
+                 .got = flag,
+                 .next = "leave it out"};
   }
   if (!job.flags.target.empty()) return {};
   SPIKELOOM_TRY(const std::string text, io::read_text_file(job.model));

@@ -25,6 +25,7 @@ struct MappedFlags {
   std::string timing;  ///< events or analytic; empty: events for SANA-FE's, analytic for Plans
   std::string plan;    ///< of a network that spikeloom mapped
   std::shared_ptr<const mapping::Plan> read;  ///< what `plan` holds, once somebody read it
+  std::string images;                         ///< folder of `map --images`; empty: made here
   bool real_time = false;                     ///< with a Plan: ticks do not wait
   bool free_running = false;                  ///< ticks last as long as the work in them
   std::string performance = "slow";           ///< slow, fast, load
@@ -33,6 +34,9 @@ struct MappedFlags {
   double tick_seconds = 0.0;                  ///< 0: the target's
 };
 void add_mapped_flags(CLI::App& command, MappedFlags& flags);
+/// A flag that was given and that only a network mapped by spikeloom, run on the emulator, takes;
+/// "" without one. `cpu` too takes --plan and --target.
+std::string machine_flag(const MappedFlags& flags);
 
 struct MappedRun {
   std::string model;

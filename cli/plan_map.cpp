@@ -2,10 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "base/io/file.hpp"
+#include "cli/map_images.hpp"
 #include "mapping/from_program.hpp"
+#include "mapping/images.hpp"
 #include "mapping/map.hpp"
 #include "mapping/plan_file.hpp"
 
@@ -31,7 +37,51 @@ double synapses_of(const mapping::PopulationGraph& graph, const mapping::Project
   return 0.0;
 }
 
+/// A core or chip without rows has no file.
+Result<std::vector<std::byte>> read_image(const std::string& path) {
+  if (!std::filesystem::exists(path)) return std::vector<std::byte>{};
+  return io::read_file(path);
+}
+
+Result<mapping::PlanImages> read_images(const mapping::Plan& plan, const std::string& folder) {
+  if (!std::filesystem::is_directory(folder)) {
+    return Error{.code = ErrorCode::kNotFound,
+                 .what = "there is no such folder of images",
+                 .where = folder,
+                 .next = "make it with spikeloom map --images"};
+  }
+  mapping::PlanImages images;
+  for (const mapping::PlanCore& core : plan.cores) {
+    SPIKELOOM_TRY(auto image, read_image(folder + "/" + core_image_name(plan, core)));
+    images.cores.push_back(std::move(image));
+    SPIKELOOM_TRY(auto rows, read_image(folder + "/" + chip_image_name(plan, core.chip)));
+    if (!rows.empty()) images.chips.emplace(core.chip, std::move(rows));
+  }
+  return images;
+}
+
 }  // namespace
+
+Result<mapping::PlanImages> find_images(const Program& program, const mapping::Plan& plan,
+                                        const MappedFlags& flags, Console& console) {
+  if (!flags.images.empty()) return read_images(plan, flags.images);
+  SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
+  Result<mapping::PlanImages> made = mapping::PlanImages{};
+  // A Plan does not say whether `map --weight-bits` made its weights wider: its bytes do.
+  for (const std::uint32_t bytes : {0U, 1U, 2U, 4U}) {
+    const mapping::ResourceOptions resources{.weight_bytes = bytes};
+    made = mapping::MemoryImages(program, graph, plan, resources).all();
+    if (made.ok() || made.error().code != ErrorCode::kShape) break;
+  }
+  if (!made.ok() || made->missing.empty()) return made;
+  std::set<std::string> layers;
+  for (const std::uint32_t block : made->missing) {
+    layers.insert(plan.populations[plan.slices[plan.blocks[block].slice].population].name);
+  }
+  console.note(fmt::format("no memory images of what leads into {}: rows are made from the network",
+                           fmt::join(layers, ", ")));
+  return made;
+}
 
 Result<std::vector<std::uint32_t>> spread(const mapping::PopulationGraph& graph,
                                           std::uint32_t cores) {

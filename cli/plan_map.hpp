@@ -18,4 +18,9 @@ Result<std::vector<std::uint32_t>> spread(const mapping::PopulationGraph& graph,
 /// `flags.plan`, or a Plan for `flags.target` (spinnaker2), which a note says.
 Result<mapping::Plan> find_plan(const Program& program, const MappedFlags& flags, Console& console);
 
+/// What the machine is loaded with: read from `flags.images`, or laid out here. A note says for
+/// which layers there is none. kShape: a Plan of another network.
+Result<mapping::PlanImages> find_images(const Program& program, const mapping::Plan& plan,
+                                        const MappedFlags& flags, Console& console);
+
 }  // namespace spikeloom::cli

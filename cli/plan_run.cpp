@@ -36,6 +36,7 @@ struct PlanRecording {
 
 struct PlanOutcome {
   mapping::Plan plan;
+  mapping::PlanImages images;
   std::optional<PlanFolder> folder;
   std::vector<PlanRecording> recordings;
   TickRecord total;
@@ -75,11 +76,12 @@ Status check_input(const CodedInput& input, std::int32_t limit, const std::strin
 }
 
 Result<PlanRecording> run_recording(const RunBatch& batch, const mapping::Plan& plan,
+                                    const mapping::PlanImages& images,
                                     const emulator::PlanOptions& options, const CodedInput& input,
                                     std::int64_t steps, const std::string& name,
                                     std::optional<PlanFolder>& folder) {
   const Program& program = batch.pipeline.program();
-  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, plan, options));
+  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, plan, options, &images));
   std::vector<ReadOutAccumulator> read_outs;
   for (const std::uint32_t node : program.outputs) {
     read_outs.emplace_back(batch.pipeline.read_out,
@@ -124,6 +126,7 @@ Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const R
   const Program& program = batch.pipeline.program();
   PlanOutcome outcome;
   SPIKELOOM_TRY(outcome.plan, find_plan(program, flags, console));
+  SPIKELOOM_TRY(outcome.images, find_images(program, outcome.plan, flags, console));
   emulator::PlanOptions options = plan_options(flags, job.run);
   options.keep_ticks = keeps;
   std::int32_t limit = 0;
@@ -147,7 +150,7 @@ Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const R
     }
     SPIKELOOM_TRY(
         PlanRecording recording,
-        run_recording(batch, outcome.plan, options, coded.input,
+        run_recording(batch, outcome.plan, outcome.images, options, coded.input,
                       batch.asked_steps.value_or(coded.input.steps),
                       batch.samples.empty() ? "" : batch.samples[i].name, outcome.folder));
     if (!batch.samples.empty()) {

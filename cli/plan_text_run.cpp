@@ -73,6 +73,7 @@ Result<StackRun> run_stack(const TextCommand& command, const MappedFlags& flags,
                            bool keeps, Console& console) {
   StackRun run;
   SPIKELOOM_TRY(run.plan, find_plan(program, flags, console));
+  SPIKELOOM_TRY(const auto images, find_images(program, run.plan, flags, console));
   emulator::PlanOptions options = plan_options(flags, command.run);
   options.keep_ticks = keeps;
   run.timing = options.timing;
@@ -80,7 +81,7 @@ Result<StackRun> run_stack(const TextCommand& command, const MappedFlags& flags,
   run.tick_cycles = constants.tick_seconds * fastest_clock(constants, flags);
   run.window = command.text.reset_every;
   if (command.text.protocol != "carried") options.state_reset = run.window;
-  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, run.plan, options));
+  SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, run.plan, options, &images));
   std::vector<std::uint64_t>& events = run.events;
   events.assign(program.nodes.size(), 0);
   if (keeps) run.folder.emplace(run.plan);

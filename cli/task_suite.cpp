@@ -93,6 +93,28 @@ Result<TaskOutcome> motion(const TaskOptions& options, Console& console) {
   return outcome;
 }
 
+/// The first recordings of a batch, as they come, on an emulated chip.
+Result<ChipFigure> on_chip(const RunJob& job, const RunBatch& batch, std::size_t most,
+                           ChipRequest request) {
+  const Program& program = batch.pipeline.program();
+  std::vector<StepEvents> recordings;
+  for (std::size_t i = 0; i < std::min(most, batch.samples.size()); ++i) {
+    const CodingContext context{batch.pipeline.input_shape(), batch.pipeline.step_time(),
+                                batch.pipeline.coding, batch.asked_steps, job.common.seed + i};
+    SPIKELOOM_TRY(const CodedSample coded, code_sample(batch.samples[i], job.input, context));
+    StepEvents& events = recordings.emplace_back(static_cast<std::size_t>(coded.input.steps));
+    for (std::size_t step = 0; step < events.size(); ++step) {
+      for (std::size_t k = coded.input.step_start[step]; k < coded.input.step_start[step + 1];
+           ++k) {
+        events[step].push_back({program.inputs[batch.pipeline.port.value_or(0)],
+                                coded.input.index[k], coded.input.value[k]});
+      }
+    }
+  }
+  request.tick_seconds = to_seconds(batch.pipeline.step_time());
+  return chip_figure(program, recordings, static_cast<double>(recordings.size()), request);
+}
+
 /// Recordings through a network, each with a label.
 Result<TaskOutcome> classify(const RunJob& job, const RunBatch& batch, const std::string& name,
                              Console& console) {
@@ -141,7 +163,9 @@ Result<TaskOutcome> digits(const TaskOptions& options, Console& console) {
   job.input.labels = (recordings / "test100.txt").string();
   job.record_all_spikes = true;
   SPIKELOOM_TRY(const RunBatch batch, prepare_batch(job));
-  return classify(job, batch, "N-MNIST digits, cnn_sinabs", console);
+  SPIKELOOM_TRY(TaskOutcome outcome, classify(job, batch, "N-MNIST digits, cnn_sinabs", console));
+  SPIKELOOM_TRY(outcome.chip, on_chip(job, batch, 5, {}));
+  return outcome;
 }
 
 /// DVS128 Gesture with the integer network that SLAYER trained for Loihi. Clip N shows class N - 1.
@@ -161,15 +185,20 @@ Result<TaskOutcome> gesture(const TaskOptions& options, Console& console) {
     const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), clip);
     if (code == std::errc() && end == number.data() + number.size()) sample.label = clip - 1;
   }
-  return classify(job, batch, "DVS128 Gesture, SLAYER", console);
+  SPIKELOOM_TRY(TaskOutcome outcome, classify(job, batch, "DVS128 Gesture, SLAYER", console));
+  SPIKELOOM_TRY(outcome.chip, on_chip(job, batch, 1, {.arithmetic = Arithmetic::kInteger}));
+  return outcome;
 }
 
 /// Words that the model writes itself where there is no text to score.
 constexpr std::int64_t kWordsWritten = 200;
 constexpr std::size_t kTokensScored = 1000;
+constexpr std::size_t kTokensOnChip = 140;
+constexpr std::uint32_t kStackCores = 150;
 
 struct WordRun {
   RunStats stats;
+  std::vector<std::uint32_t> tokens;  ///< that were read
   double seconds = 0.0;
 };
 
@@ -180,6 +209,7 @@ Result<WordRun> write_freely(const Pipeline& pipeline, std::uint64_t seed) {
   std::uint32_t token = 0;
   for (std::int64_t i = 0; i < kWordsWritten; ++i) {
     const auto start = std::chrono::steady_clock::now();
+    run.tokens.push_back(token);
     SPIKELOOM_CHECK(session.step(token));
     SPIKELOOM_TRY(const auto logits, session.logits());
     token = choose_word(logits, {}, random, static_cast<std::uint64_t>(i));
@@ -200,6 +230,7 @@ Result<TaskOutcome> words(const LoadedModel& model, std::string_view ships_as,
   flags.arithmetic = "integer";
   SPIKELOOM_TRY(const Pipeline pipeline, make_text_pipeline(whole, flags, {}, 0, options.common));
   TaskOutcome outcome;
+  std::vector<std::uint32_t> shown;
   if (text) {
     SPIKELOOM_TRY(const Vocabulary vocabulary, language_vocabulary(model.network));
     SPIKELOOM_TRY(const auto bytes, io::read_file(text->string()));
@@ -212,12 +243,14 @@ Result<TaskOutcome> words(const LoadedModel& model, std::string_view ships_as,
                     return true;
                   }));
     console.end_progress();
+    shown = std::move(encoded.tokens);
     outcome.source.stats = score.stats;
     outcome.seconds_per_inference = score.seconds;
     outcome.perplexity = score.perplexity;
     outcome.quality_of = fmt::format("over {} tokens", score.tokens);
   } else {
     SPIKELOOM_TRY(const WordRun run, write_freely(pipeline, options.common.seed));
+    shown = run.tokens;
     outcome.source.stats = run.stats;
     outcome.seconds_per_inference = run.seconds;
     outcome.quality_of = fmt::format("{} words written", kWordsWritten);
@@ -228,6 +261,14 @@ Result<TaskOutcome> words(const LoadedModel& model, std::string_view ships_as,
   outcome.source.run = Value::map();
   outcome.seconds_per_inference /= outcome.source.inferences;
   outcome.note = perplexity_line(ships_as);
+  // The recurrent stack on as many cores as the published one, a token as soon as the last is done.
+  StepEvents tokens;
+  for (std::size_t i = 0; i < std::min(shown.size(), kTokensOnChip); ++i) {
+    tokens.push_back({{pipeline.program().inputs[0], shown[i], 1.0}});
+  }
+  const auto count = static_cast<double>(tokens.size());
+  outcome.chip = chip_figure(pipeline.program(), {tokens}, count,
+                             {.arithmetic = Arithmetic::kInteger, .cores = kStackCores});
   return outcome;
 }
 

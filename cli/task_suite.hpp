@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "cli/chip_figure.hpp"
 #include "cli/energy_source.hpp"
 #include "cli/run_directory.hpp"
 #include "energy/comparison.hpp"
@@ -33,6 +34,7 @@ struct TaskOutcome {
   std::string note;                    ///< what else has to be said beside the figures
   double seconds_per_inference = 0.0;  ///< wall time of the computation
   std::optional<StoredRecording> recording;
+  std::optional<ChipFigure> chip;  ///< of a part of the same inferences
 };
 
 struct Task {

@@ -76,7 +76,10 @@ class Path {
       weighted_ = true;
       weigh(node);
     }
-    if (!std::holds_alternative<op::Identity>(node.operation)) {
+    // What works element by element leaves rows and columns as they are, flattened or not.
+    if (!std::holds_alternative<op::Identity>(node.operation) &&
+        !std::holds_alternative<op::Scale>(node.operation) &&
+        !std::holds_alternative<op::Delay>(node.operation)) {
       shape_ = extent(node.out_shape, node.out_size);
     }
     size_ = node.out_size;
@@ -280,6 +283,14 @@ class Builder {
       made.graded = !c.spiking;
       if (!c.spiking) made.rate = 1.0;
     } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
+      if (layer->cell == op::Cell::kEgruPaper) {
+        return Error{.code = ErrorCode::kUnsupported,
+                     .what =
+                         "the paper's form of EGRU sends a second event, times the reset gate, "
+                         "within a step; a Plan has one key a neuron",
+                     .where = node.name,
+                     .next = "train the form of the released code (form 0)"};
+      }
       // Hidden state, the biases of the gates, a threshold; a sum for each gate and matrix.
       const auto gates = static_cast<std::uint32_t>(op::gate_count(layer->cell));
       const bool events = op::emits_events(layer->cell);

@@ -139,6 +139,36 @@ Result<std::vector<ImageSynapse>> MemoryImages::synapses(std::uint32_t block) co
   return made;
 }
 
+/// Delays of the way, its Delay nodes' own for each synapse. `delay` of the projection is that of
+/// their longest.
+Status MemoryImages::set_delays(std::uint32_t block, std::vector<ImageSynapse>& synapses) const {
+  const PlanBlock& of = plan_.blocks[block];
+  const PlanSlice& slice = plan_.slices[of.slice];
+  const PlanProjection& projection = plan_.projections[of.projection];
+  const ProgramNode* weighted = weighted_node(program_, projection);
+  bool behind = weighted == nullptr;  // the weights
+  for (const std::uint32_t n : projection.nodes) {
+    const ProgramNode& node = program_.nodes[n];
+    behind |= &node == weighted;
+    const auto* delay = std::get_if<op::Delay>(&node.operation);
+    if (delay == nullptr || delay->steps.empty()) continue;
+    const auto [least, most] = std::minmax_element(delay->steps.begin(), delay->steps.end());
+    if (*least == *most) continue;
+    if (!behind && graph_.projections[of.projection].rows > 0) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .what = "delays of neurons that a pool joins have no image",
+                   .where = node.name};
+    }
+    for (ImageSynapse& s : synapses) {
+      const std::uint32_t element = behind ? neuron(slice.population, slice.first + s.target)
+                                           : neuron(projection.source, s.row);
+      s.delay -= *most - delay->steps[element];
+    }
+  }
+  for (ImageSynapse& s : synapses) s.delay = std::max(s.delay, 1U);
+  return {};
+}
+
 Result<std::vector<std::byte>> MemoryImages::kernel(std::uint32_t block) const {
   const PlanBlock& of = plan_.blocks[block];
   const PlanSlice& slice = plan_.slices[of.slice];
@@ -195,7 +225,8 @@ Result<std::vector<std::byte>> MemoryImages::block(std::uint32_t block) const {
   if (of.kind == BlockKind::kKernel) {
     SPIKELOOM_TRY(bytes, kernel(block));
   } else {
-    SPIKELOOM_TRY(const auto all, synapses(block));
+    SPIKELOOM_TRY(auto all, synapses(block));
+    if (of.kind == BlockKind::kRows) SPIKELOOM_CHECK(set_delays(block, all));
     SPIKELOOM_TRY(bytes, encode(layout(block), all));
   }
   if (bytes.size() == of.bytes) return bytes;
@@ -220,6 +251,53 @@ Result<std::vector<std::byte>> MemoryImages::image(const Place& place) const {
     std::copy(bytes.begin(), bytes.end(), all.begin() + static_cast<std::ptrdiff_t>(of.address));
   }
   return all;
+}
+
+bool MemoryImages::is_of_graph() const {
+  if (plan_.populations.size() != graph_.populations.size() ||
+      plan_.projections.size() != graph_.projections.size()) {
+    return false;
+  }
+  for (std::size_t p = 0; p < plan_.populations.size(); ++p) {
+    const PlanPopulation& mine = plan_.populations[p];
+    const Population& other = graph_.populations[p];
+    if (mine.node != other.node || mine.shape != other.shape) return false;
+  }
+  for (std::size_t j = 0; j < plan_.projections.size(); ++j) {
+    const PlanProjection& mine = plan_.projections[j];
+    const Projection& other = graph_.projections[j];
+    if (mine.source != other.source || mine.target != other.target ||
+        mine.pattern != other.pattern || mine.nodes != other.nodes) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Result<PlanImages> MemoryImages::all() const {
+  if (!is_of_graph()) {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "the plan was made for another network",
+                 .where = plan_.network,
+                 .next = "map this network anew"};
+  }
+  PlanImages made;
+  made.cores.resize(plan_.cores.size());
+  for (std::uint32_t b = 0; b < plan_.blocks.size(); ++b) {
+    const PlanBlock& of = plan_.blocks[b];
+    if (of.bytes == 0) continue;
+    auto bytes = block(b);
+    if (!bytes.ok() && bytes.error().code == ErrorCode::kUnsupported) {
+      made.missing.push_back(b);
+      continue;
+    }
+    if (!bytes.ok()) return std::move(bytes).error();
+    const std::uint32_t core = plan_.slices[of.slice].core;
+    std::vector<std::byte>& to = of.in_chip ? made.chips[plan_.cores[core].chip] : made.cores[core];
+    to.resize(std::max<std::size_t>(to.size(), of.address + bytes->size()));
+    std::copy(bytes->begin(), bytes->end(), to.begin() + static_cast<std::ptrdiff_t>(of.address));
+  }
+  return made;
 }
 
 Result<std::vector<std::byte>> MemoryImages::core(std::uint32_t core) const {

@@ -75,14 +75,19 @@ class MemoryImages {
   Result<std::vector<std::byte>> core(std::uint32_t core) const;
   /// The rows in a chip's own memory; empty when it holds none.
   Result<std::vector<std::byte>> chip(std::uint32_t chip) const;
+  /// All of them; blocks that have no image (kUnsupported) are listed. kShape: a Plan of another
+  /// graph.
+  Result<PlanImages> all() const;
 
  private:
   struct Place {
     bool in_chip = false;
     std::uint32_t number = 0;
   };
+  bool is_of_graph() const;
   std::uint32_t neuron(std::uint32_t population, std::uint32_t position) const;
   Result<std::vector<ImageSynapse>> synapses(std::uint32_t block) const;
+  Status set_delays(std::uint32_t block, std::vector<ImageSynapse>& synapses) const;
   Result<std::vector<std::byte>> kernel(std::uint32_t block) const;
   Result<std::vector<std::byte>> image(const Place& place) const;
 

@@ -16,7 +16,9 @@
 ///   them, proven to route every key of every slice alike. Routes are numbers of `routes`.
 /// * Machines without key tables (router.entries = 0) have no keys, trees or tables.
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -141,6 +143,14 @@ struct Plan {
   std::vector<PlanTable> tables;  ///< of chips that need one, ascending
   std::vector<OffChip> off_chip;
   friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+/// What the memory of a Plan's cores and chips is loaded with, from address 0 (images.hpp).
+struct PlanImages {
+  std::vector<std::vector<std::byte>> cores;  ///< by Plan::cores
+  std::map<std::uint32_t, std::vector<std::byte>>
+      chips;                           ///< those that hold rows, by PlanCore::chip
+  std::vector<std::uint32_t> missing;  ///< blocks that have no bytes, ascending
 };
 
 }  // namespace spikeloom::mapping

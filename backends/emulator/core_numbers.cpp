@@ -90,15 +90,37 @@ void CoreNumbers::take_real() {
   }
 }
 
-/// Weights in units of the shift of their sign, which 16 bits hold.
+namespace {
+
+/// A weight in units of the shift of its sign, which 16 bits hold.
+std::int16_t slot_weight(std::int16_t weight, const RingShift& ring) {
+  const std::int32_t magnitude =
+      ring_weight(weight, weight > 0 ? ring.excitatory : ring.inhibitory);
+  return static_cast<std::int16_t>(weight > 0 ? magnitude : -magnitude);
+}
+
+}  // namespace
+
 void CoreNumbers::round_to_slots() {
   for (IntegerNode& node : integer_.nodes) {
-    for (std::int16_t& weight : node.weight) {
-      const std::int32_t magnitude =
-          ring_weight(weight, weight > 0 ? node.ring.excitatory : node.ring.inhibitory);
-      weight = static_cast<std::int16_t>(weight > 0 ? magnitude : -magnitude);
-    }
+    for (std::int16_t& weight : node.weight) weight = slot_weight(weight, node.ring);
   }
+}
+
+double CoreNumbers::of_stored(std::uint32_t node, std::size_t row, double stored) const {
+  if (is_ring()) return slot_weight(static_cast<std::int16_t>(stored), integer_.nodes[node].ring);
+  if (!format().is_real) return stored;
+  const std::vector<double>* scale = std::visit(
+      [](const auto& o) -> const std::vector<double>* {
+        if constexpr (requires { o.row_scale; }) {
+          return &o.row_scale;
+        } else {
+          return nullptr;
+        }
+      },
+      program_->nodes[node].operation);
+  const double factor = scale == nullptr || scale->empty() ? 1.0 : (*scale)[row];
+  return static_cast<float>(stored * factor);
 }
 
 double CoreNumbers::factor(std::uint32_t node, std::size_t i) const {

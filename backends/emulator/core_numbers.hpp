@@ -60,6 +60,8 @@ class CoreNumbers {
     return format().is_real ? double{real_[node].weight[i]}
                             : double(integer_.nodes[node].weight[i]);
   }
+  /// The same of a weight as it is stored, of row (output, channel) `row`.
+  double of_stored(std::uint32_t node, std::size_t row, double stored) const;
   double factor(std::uint32_t node, std::size_t i) const;
   /// Of a weight node, one an output or channel; empty without one.
   std::vector<double> bias(std::uint32_t node) const;

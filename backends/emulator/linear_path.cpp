@@ -12,12 +12,16 @@ using Terms = std::vector<Term>;
 
 std::uint32_t narrow(std::int64_t value) { return static_cast<std::uint32_t>(value); }
 
-/// Weights of one node.
+/// Weights of one node: the program's, or of a convolution those of a core's memory.
 struct Weights {
   const CoreNumbers& numbers;
   std::uint32_t node = 0;
+  const std::vector<double>* kernel = nullptr;
+  std::int64_t row_length = 1;
   double operator[](std::int64_t i) const {
-    return numbers.weight(node, static_cast<std::size_t>(i));
+    const auto at = static_cast<std::size_t>(i);
+    if (kernel == nullptr) return numbers.weight(node, at);
+    return numbers.of_stored(node, static_cast<std::size_t>(i / row_length), (*kernel)[at]);
   }
 };
 
@@ -92,19 +96,29 @@ void sum_pool(const op::Pool& p, const Term& term, Terms& out) {
   });
 }
 
-/// A sum for each gate of a unit: those of the kernel, then those of the recurrent weights.
-void gates(const op::SourceMatrix& matrix, const op::Recurrent& layer, std::uint32_t first_gate,
-           bool is_real, const Term& term, Terms& out) {
+/// A sum for each gate of a unit: those of the kernel, then those of the recurrent weights. `held`:
+/// the matrix as it lies in memory, or null.
+void gates(const op::SourceMatrix& matrix, const Columns* held, const op::Recurrent& layer,
+           std::uint32_t first_gate, bool is_real, const Term& term, Terms& out) {
   const auto units = static_cast<std::uint32_t>(layer.units);
   const auto sums = static_cast<std::uint32_t>(2 * op::gate_count(layer.cell));
-  for (std::int64_t k = matrix.row_start[term.index]; k < matrix.row_start[term.index + 1]; ++k) {
-    const auto at = static_cast<std::size_t>(k);
-    const std::uint32_t gate = first_gate + matrix.target[at] / units;
+  const auto add = [&](std::uint32_t target, double value, std::uint32_t delay_held) {
     // Integer sums are scaled when the unit reads them.
     const bool is_scaled = is_real && !matrix.scale.empty();
-    const double scale = is_scaled ? double{matrix.scale[matrix.target[at]]} : 1.0;
-    out.push_back({matrix.target[at] % units * sums + gate, term.delay,
-                   term.weight * scale * double{matrix.value[at]}});
+    const double scale = is_scaled ? double{matrix.scale[target]} : 1.0;
+    out.push_back({.index = target % units * sums + first_gate + target / units,
+                   .delay = term.delay,
+                   .weight = term.weight * scale * value,
+                   .delay_held = delay_held});
+  };
+  const std::vector<std::int64_t>& start = held == nullptr ? matrix.row_start : held->start;
+  for (std::int64_t k = start[term.index]; k < start[term.index + 1]; ++k) {
+    const auto at = static_cast<std::size_t>(k);
+    if (held == nullptr) {
+      add(matrix.target[at], double{matrix.value[at]}, 0);
+    } else {
+      add(held->target[at], held->weight[at], held->delay_held.empty() ? 0 : held->delay_held[at]);
+    }
   }
 }
 
@@ -122,7 +136,9 @@ void LinearNodes::enter(std::uint32_t node, Terms& terms) const {
   const bool is_real = numbers_.format().is_real;
   Terms out;
   if (const auto* layer = std::get_if<op::Recurrent>(&operation)) {
-    for (const Term& term : terms) gates(layer->kernel, *layer, 0, is_real, term, out);
+    for (const Term& term : terms) {
+      gates(layer->kernel, stored(node), *layer, 0, is_real, term, out);
+    }
   } else if (const auto* pool = std::get_if<op::Pool>(&operation)) {
     for (const Term& term : terms) taps(*pool, term, out);
   } else {
@@ -136,11 +152,19 @@ void LinearNodes::enter_own(std::uint32_t node, Terms& terms) const {
   const auto first = static_cast<std::uint32_t>(op::gate_count(layer.cell));
   Terms out;
   const bool is_real = numbers_.format().is_real;
-  for (const Term& term : terms) gates(layer.recurrent, layer, first, is_real, term, out);
+  for (const Term& term : terms) {
+    gates(layer.recurrent, stored(node), layer, first, is_real, term, out);
+  }
   terms = std::move(out);
 }
 
-const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::RandomSparse& rule) {
+const Columns* LinearNodes::stored(std::uint32_t node) const {
+  const bool has = stored_ != nullptr && stored_->is_there && stored_->node == node &&
+                   !stored_->columns.start.empty();
+  return has ? &stored_->columns : nullptr;
+}
+
+const Columns& LinearNodes::columns(std::uint32_t node, const op::RandomSparse& rule) {
   const auto [place, is_new] = columns_.try_emplace(node);
   Columns& made = place->second;
   if (!is_new) return made;
@@ -161,7 +185,7 @@ const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::R
   return made;
 }
 
-const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::Sparse& sparse) {
+const Columns& LinearNodes::columns(std::uint32_t node, const op::Sparse& sparse) {
   const auto [place, is_new] = columns_.try_emplace(node);
   Columns& made = place->second;
   if (!is_new) return made;
@@ -186,8 +210,13 @@ const LinearNodes::Columns& LinearNodes::columns(std::uint32_t node, const op::S
 
 Status LinearNodes::apply(std::uint32_t node, Terms& terms) {
   const ProgramNode& layer = program_.nodes[node];
-  const Weights weights{numbers_, node};
+  Weights weights{numbers_, node};
   const Operation& operation = layer.operation;
+  if (const auto* c = std::get_if<op::Convolution>(&operation);
+      c != nullptr && stored_ != nullptr && stored_->is_there && stored_->node == node) {
+    weights.kernel = &stored_->kernel;
+    weights.row_length = static_cast<std::int64_t>(c->weight.size()) / c->out_channels;
+  }
   if (std::holds_alternative<op::Identity>(operation)) return {};
   if (const auto* delay = std::get_if<op::Delay>(&operation)) {
     for (Term& term : terms) term.delay += delay->steps[term.index];
@@ -199,7 +228,16 @@ Status LinearNodes::apply(std::uint32_t node, Terms& terms) {
   }
   Terms out;
   for (const Term& term : terms) {
-    if (const auto* o = std::get_if<op::Dense>(&operation)) {
+    if (const Columns* held = stored(node); held != nullptr) {
+      for (std::int64_t k = held->start[term.index]; k < held->start[term.index + 1]; ++k) {
+        const auto at = static_cast<std::size_t>(k);
+        const std::uint32_t row = held->target[at];
+        out.push_back({.index = row,
+                       .delay = term.delay,
+                       .weight = term.weight * numbers_.of_stored(node, row, held->weight[at]),
+                       .delay_held = held->delay_held.empty() ? 0 : held->delay_held[at]});
+      }
+    } else if (const auto* o = std::get_if<op::Dense>(&operation)) {
       dense(*o, weights, term, out);
     } else if (const auto* c = std::get_if<op::Convolution>(&operation)) {
       convolution(*c, weights, term, out);

@@ -16,6 +16,26 @@ namespace spikeloom::emulator {
 struct Term {
   std::uint32_t index = 0, delay = 0;
   double weight = 0.0;
+  std::uint32_t pair = 0;        ///< ring16: of slots (ring_slots_private.hpp)
+  std::uint32_t delay_held = 0;  ///< what a row in memory has for a delay; 0: it has none
+};
+
+/// Rows of a matrix, by source.
+struct Columns {
+  std::vector<std::int64_t> start;
+  std::vector<std::uint32_t> target;
+  std::vector<double> weight;
+  std::vector<std::uint32_t> delay_held;  ///< as Term has it; empty: none
+};
+
+/// Weights of a node on one way as cores' memory holds them, in the units that they are stored in.
+struct StoredWeights {
+  bool is_there = false;
+  std::uint32_t node = 0;
+  Columns columns;             ///< of Dense, Sparse and Recurrent (gate x units + unit)
+  std::vector<double> kernel;  ///< of a Convolution, in the program's order
+  /// Of connections alone, by target: as Term::delay_held.
+  std::vector<std::uint32_t> delays;
 };
 
 /// Rows of a node: what one element of its input adds to its output.
@@ -31,21 +51,21 @@ class LinearNodes {
   void enter(std::uint32_t node, std::vector<Term>& terms) const;
   /// Terms at units of a recurrent layer become terms at its sums, through its own weights.
   void enter_own(std::uint32_t node, std::vector<Term>& terms) const;
+  /// From now on weights of this node are these; null: all are the program's.
+  void use(const StoredWeights* stored) { stored_ = stored; }
   /// The node's bias by element of its output; empty without one.
   std::vector<double> bias(std::uint32_t node) const;
 
  private:
-  struct Columns {
-    std::vector<std::int64_t> start;
-    std::vector<std::uint32_t> target;
-    std::vector<double> weight;
-  };
+  /// The stored columns of a node; null where the program's count.
+  const Columns* stored(std::uint32_t node) const;
   const Columns& columns(std::uint32_t node, const op::Sparse& sparse);
   const Columns& columns(std::uint32_t node, const op::RandomSparse& rule);
 
   const Program& program_;
   const CoreNumbers& numbers_;
   std::map<std::uint32_t, Columns> columns_;
+  const StoredWeights* stored_ = nullptr;
 };
 
 /// Terms of one element and delay added up, in rising order of delay and element; `signs_apart`:

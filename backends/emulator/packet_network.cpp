@@ -41,8 +41,9 @@ void PacketNetwork::push(Picoseconds time, Kind kind, std::uint32_t where, std::
 }
 
 std::uint32_t PacketNetwork::make_copy(std::uint32_t packet, std::uint32_t step) {
-  const Copy made = {packet, step, packets_[packet]->steps[step].links, true};
+  const Copy made = {packet, step, packets_[packet].route->steps[step].links, true};
   ++open_;
+  ++packets_[packet].copies;
   if (free_copies_.empty()) {
     copies_.push_back(made);
     return static_cast<std::uint32_t>(copies_.size() - 1);
@@ -56,18 +57,30 @@ std::uint32_t PacketNetwork::make_copy(std::uint32_t packet, std::uint32_t step)
 void PacketNetwork::close(std::uint32_t copy) {
   free_copies_.push_back(copy);
   --open_;
+  const std::uint32_t packet = copies_[copy].packet;
+  if (--packets_[packet].copies == 0) done_.push_back(packet);
 }
 
 std::uint32_t PacketNetwork::send(const PacketRoute& route, Picoseconds time) {
-  const auto packet = static_cast<std::uint32_t>(packets_.size());
-  packets_.push_back(&route);
+  auto packet = static_cast<std::uint32_t>(packets_.size());
+  if (free_packets_.empty()) {
+    packets_.push_back({&route, 0});
+  } else {
+    packet = free_packets_.back();
+    free_packets_.pop_back();
+    packets_[packet] = {&route, 0};
+  }
+  if (route.starts.empty()) done_.push_back(packet);
   for (const std::uint32_t start : route.starts) {
     push(std::max(time, now_), Kind::kEnter, route.steps[start].chip, make_copy(packet, start));
   }
   return packet;
 }
 
-void PacketNetwork::forget() { packets_.clear(); }
+void PacketNetwork::forget() {
+  free_packets_.insert(free_packets_.end(), done_.begin(), done_.end());
+  done_.clear();
+}
 
 NetworkCounts PacketNetwork::take_counts() { return std::exchange(counts_, {}); }
 
@@ -150,7 +163,7 @@ void PacketNetwork::route(std::uint32_t number) {
   if (chip.holds || !take_next(chip, number)) return;
   const std::uint32_t copy = chip.held;
   if (copies_[copy].to_cores) {
-    const PacketRoute& way = *packets_[copies_[copy].packet];
+    const PacketRoute& way = *packets_[copies_[copy].packet].route;
     const RouteStep& step = way.steps[copies_[copy].step];
     for (std::uint32_t i = step.first_core; i < step.end_core; ++i) {
       arrivals_.push_back({copies_[copy].packet, way.delivered[i], now_ + latency_});
@@ -169,7 +182,7 @@ void PacketNetwork::route(std::uint32_t number) {
 
 /// Puts a copy into the outputs that have room; true when none is missing.
 bool PacketNetwork::place(std::uint32_t chip, std::uint32_t number) {
-  const PacketRoute& way = *packets_[copies_[number].packet];
+  const PacketRoute& way = *packets_[copies_[number].packet].route;
   const RouteStep& step = way.steps[copies_[number].step];
   for (std::uint32_t d = 0, child = step.next; d < kLinkDirections; ++d) {
     if ((step.links >> d & 1U) == 0) continue;
@@ -253,7 +266,7 @@ void PacketNetwork::reinject(std::uint32_t number) {
 
 /// Cores behind the links that a copy has not left by.
 void PacketNetwork::lose(const Copy& copy) {
-  const PacketRoute& way = *packets_[copy.packet];
+  const PacketRoute& way = *packets_[copy.packet].route;
   std::vector<std::uint32_t> open;
   const auto add = [&](const RouteStep& step, std::uint8_t links) {
     for (std::uint32_t d = 0, child = step.next; d < kLinkDirections; ++d) {

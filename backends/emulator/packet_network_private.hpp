@@ -84,8 +84,9 @@ class PacketNetwork {
 
   std::vector<Arrival>& arrivals() { return arrivals_; }
   std::vector<Lost>& lost() { return lost_; }
-  /// True when no packet is on its way; numbers begin anew then with forget().
+  /// True when no packet is on its way.
   bool is_empty() const { return open_ == 0; }
+  /// Numbers of packets that have arrived or are lost may be given anew.
   void forget();
   NetworkCounts take_counts();
   /// Time that each link was carrying a packet, or held one that could not go on.
@@ -149,7 +150,12 @@ class PacketNetwork {
   Picoseconds now_ = 0;
   std::uint64_t order_ = 0;
   std::uint64_t open_ = 0;  ///< copies
-  std::vector<const PacketRoute*> packets_;
+  struct Packet {
+    const PacketRoute* route = nullptr;
+    std::uint32_t copies = 0;  ///< on their way
+  };
+  std::vector<Packet> packets_;
+  std::vector<std::uint32_t> free_packets_, done_;  ///< numbers; `done_`: until forget()
   std::vector<Copy> copies_;
   std::vector<std::uint32_t> free_copies_;
   std::vector<Chip> chips_;

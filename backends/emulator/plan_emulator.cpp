@@ -4,32 +4,9 @@
 #include <utility>
 
 #include "backends/emulator/plan_emulator_private.hpp"
-#include "snn/recurrent_equations.hpp"
 #include "snn/step_options.hpp"
 
 namespace spikeloom::emulator {
-namespace {
-
-template <typename V>
-V at_or(const std::vector<V>& values, std::size_t i) {
-  return values.empty() ? V{0} : values[i];
-}
-
-/// Of IntegerNeurons or NeuronCoefficients.
-template <typename V, typename Neurons>
-equations::Coefficients<V> coefficients_of(const Neurons& n, std::size_t i) {
-  const auto at = [i](const auto& values) { return static_cast<V>(at_or(values, i)); };
-  return {.current_decay = at(n.current_decay),
-          .current_gain = at(n.current_gain),
-          .decay = at(n.decay),
-          .gain = at(n.gain),
-          .drive = at(n.drive),
-          .threshold = at(n.threshold),
-          .reset = at(n.reset),
-          .clamp = at(n.clamp)};
-}
-
-}  // namespace
 
 void PlanEmulator::State::start() {
   slots = placed.longest_delay + 1;
@@ -59,8 +36,8 @@ void PlanEmulator::State::start() {
     if (is_outside(population.kind)) {
       input_sums[p].assign(population.slice.size(), 0);
     }
-    for (const std::uint32_t node : population.slot_nodes) {
-      shifts[p].push_back(numbers.integer(node).ring);
+    for (const SlotPair& pair : population.pairs) {
+      shifts[p].push_back(numbers.integer(pair.node).ring);
     }
     if (population.kind != PlacedKind::kNeuron) continue;
     const ProgramNode& node = program.nodes[population.node];
@@ -90,109 +67,6 @@ void PlanEmulator::State::start() {
   link_packets.assign(routes.links(), 0);
   link_now.assign(routes.links(), 0);
   link_most.assign(routes.links(), 0);
-}
-
-Word PlanEmulator::State::step_unit(const PlacedPopulation& population, std::uint32_t unit,
-                                    NeuronWords& state, std::span<const Word> sums) const {
-  if (words_are.is_real) return step_real_unit(population, unit, state, sums);
-  const IntegerNode& node = numbers.integer(population.node);
-  const auto units = static_cast<std::uint32_t>(population.slice.size());
-  const auto gate = [&](const IntegerScale& scale, const std::vector<std::int32_t>& bias,
-                        std::uint32_t first, std::uint32_t g) {
-    const std::size_t row = std::size_t{g} * units + unit;
-    return equations::gate_sum(sums[first + g], scale.multiplier[row], at_or(bias, row),
-                               scale.shift);
-  };
-  const auto w = [&](std::uint32_t g) { return gate(node.scale, node.bias, 0, g); };
-  const auto r = [&](std::uint32_t g) {
-    return gate(node.recurrent_scale, node.recurrent_bias, 3, g);
-  };
-  const equations::GateSums<std::int32_t> all = {w(0), w(1), w(2), r(0), r(1), r(2)};
-  const auto done = equations::egru(all, state.membrane, node.threshold[unit]);
-  state.membrane = done.state;
-  return done.output;
-}
-
-Word PlanEmulator::State::step_real_unit(const PlacedPopulation& population, std::uint32_t unit,
-                                         NeuronWords& state, std::span<const Word> sums) const {
-  const auto& layer = std::get<op::Recurrent>(program.nodes[population.node].operation);
-  const auto sum = [&](const std::vector<float>& bias, std::uint32_t first, std::uint32_t g) {
-    const std::size_t row = std::size_t{g} * population.slice.size() + unit;
-    return WordFormat::real(sums[first + g]) + at_or(bias, row);
-  };
-  const auto w = [&](std::uint32_t g) { return sum(layer.bias, 0, g); };
-  const auto r = [&](std::uint32_t g) { return sum(layer.recurrent_bias, 3, g); };
-  const equations::GateSums<float> all = {w(0), w(1), w(2), r(0), r(1), r(2)};
-  const auto done = equations::egru(all, WordFormat::real(state.membrane), layer.threshold[unit]);
-  state.membrane = WordFormat::of_real(done.state);
-  return WordFormat::of_real(done.output);
-}
-
-/// `number` is the neuron's among those of its core.
-Word PlanEmulator::State::step_neuron(const PlacedPopulation& population, std::uint32_t neuron,
-                                      CoreMemory& memory, std::uint32_t number,
-                                      std::span<const Word> sums) const {
-  NeuronWords& words = memory.neurons[number];
-  const Operation& operation = program.nodes[population.node].operation;
-  switch (population.kind) {
-    case PlacedKind::kInput:
-    case PlacedKind::kEmbedding:
-      return 0;
-    case PlacedKind::kSum:
-      return sums[0];
-    case PlacedKind::kRelu:
-      return words_are.number(sums[0]) > 0.0 ? sums[0] : 0;
-    case PlacedKind::kThreshold:
-      if (words_are.is_real) {
-        const auto& threshold = std::get<op::Threshold>(operation).threshold;
-        return WordFormat::of_real(
-            WordFormat::real(sums[0]) > static_cast<float>(threshold[neuron]) ? 1.0F : 0.0F);
-      }
-      return sums[0] > numbers.integer(population.node).threshold[neuron] ? 1 : 0;
-    case PlacedKind::kMaxPool: {
-      const Word largest = *std::max_element(sums.begin(), sums.end(), [&](Word a, Word b) {
-        return words_are.is_real ? WordFormat::real(a) < WordFormat::real(b) : a < b;
-      });
-      return largest == words_are.none() ? 0 : largest;
-    }
-    case PlacedKind::kRecurrent:
-      return step_unit(population, neuron, words, sums);
-    case PlacedKind::kNeuron:
-      break;
-  }
-  const auto& rule = std::get<op::Neuron>(operation);
-  if (rule.restarts_at(tick)) {
-    words = {0, words_are.of(at_or(rule.coefficients.initial, neuron))};
-    if (!memory.waiting.empty()) memory.waiting[number] = 0;
-  }
-  if (!memory.waiting.empty() && memory.waiting[number] > 0) {
-    --memory.waiting[number];
-    return 0;
-  }
-  const auto p = static_cast<std::size_t>(population_of[population.node]);
-  const equations::StepOptions& step = step_options_of[p];
-  Word spikes = 0;
-  if (words_are.is_real) {
-    equations::State<float> state{WordFormat::real(words.current),
-                                  WordFormat::real(words.membrane)};
-    float before = 0.0F;
-    const float fired =
-        equations::step(state, WordFormat::real(sums[0]), real_neurons[p][neuron], step, before);
-    const auto amplitude = static_cast<float>(program.discretisation.spike_amplitude());
-    words = {WordFormat::of_real(state.current), WordFormat::of_real(state.membrane)};
-    spikes = WordFormat::of_real(fired * amplitude);
-  } else {
-    const IntegerNeurons& neurons = numbers.integer(population.node).neurons;
-    equations::State<std::int32_t> state{words.current, words.membrane};
-    std::int32_t before = 0;
-    spikes = equations::step(state, sums[0], coefficients_of<std::int32_t>(neurons, neuron), step,
-                             before);
-    words = {state.current, state.membrane};
-  }
-  if (spikes != 0 && !rule.coefficients.refractory.empty()) {
-    memory.waiting[number] = rule.coefficients.refractory[neuron];
-  }
-  return step.spiking ? spikes : words.membrane;
 }
 
 /// Recurrent layers forget h where the run says so.
@@ -237,10 +111,30 @@ Word PlanEmulator::State::read_sum(const PlacedPopulation& population, const Pla
     return kRingLimit << shift;
   };
   for (std::size_t pair = 0; pair < shifts[p].size(); ++pair) {
-    value += take(2 * pair + 2, shifts[p][pair].excitatory, true);
-    value -= take(2 * pair + 3, shifts[p][pair].inhibitory, false);
+    Word read = take(2 * pair + 2, shifts[p][pair].excitatory, true);
+    read -= take(2 * pair + 3, shifts[p][pair].inhibitory, false);
+    const std::vector<Word>& factor = population.pairs[pair].factor;
+    value += factor.empty() ? read : read * factor[neuron];
   }
   return value;
+}
+
+/// Spikes that leave before any neuron of the tick reads its sum.
+void PlanEmulator::State::send_early() {
+  for (std::uint32_t s = 0; s < placed.slices.size(); ++s) {
+    const PlacedSlice& slice = placed.slices[s];
+    const PlacedPopulation& population = placed.populations[slice.population];
+    if (!population.early) continue;
+    for (std::uint32_t i = 0; i < slice.neurons.size(); ++i) {
+      const Word value =
+          early_spikes(population, slice.neurons[i], cores[slice.core].neurons[slice.first + i]);
+      if (value == 0) continue;
+      sent[slice.population].push_back(
+          {population.node, slice.neurons[i], words_are.number(value)});
+      ++loads[slice.core].spikes;
+      send(s, i, value, 0.0);
+    }
+  }
 }
 
 /// Reads the sums of the core's neurons that step in this round, steps them, and sends what they
@@ -516,10 +410,11 @@ PlanEmulator::PlanEmulator(PlanEmulator&&) noexcept = default;
 PlanEmulator& PlanEmulator::operator=(PlanEmulator&&) noexcept = default;
 
 Result<PlanEmulator> PlanEmulator::create(const Program& program, const mapping::Plan& plan,
-                                          const PlanOptions& options) {
+                                          const PlanOptions& options,
+                                          const mapping::PlanImages* images) {
   SPIKELOOM_TRY(CoreNumbers numbers, CoreNumbers::of(program, options.arithmetic));
   auto state = std::make_unique<State>(program, std::move(numbers), plan, options);
-  SPIKELOOM_TRY(state->placed, place_program(program, state->numbers, plan));
+  SPIKELOOM_TRY(state->placed, place_program(program, state->numbers, plan, images));
   state->start();
   state->start_network();
   SPIKELOOM_CHECK(state->find_words());
@@ -546,6 +441,7 @@ Status PlanEmulator::tick(std::span<const PlacedEvent> input) {
   s.add_late_constants();
   if (s.network) s.begin_timed_tick();
   SPIKELOOM_CHECK(s.take_input(input));
+  s.send_early();
   // What came from outside is added up before the neurons look: it may count in this very tick.
   const std::uint32_t last = s.placed.rounds - 1;
   for (std::uint32_t round = 0; round <= last; ++round) {

@@ -172,9 +172,11 @@ struct PlanLinkLoad {
 
 class PlanEmulator {
  public:
-  /// The errors of CoreNumbers::of() and place_program(). The Program has to stay.
+  /// The errors of CoreNumbers::of() and place_program(). `images`: what cores and chips are loaded
+  /// with; rows that they hold are read from there. The Program has to stay.
   static Result<PlanEmulator> create(const Program& program, const mapping::Plan& plan,
-                                     const PlanOptions& options);
+                                     const PlanOptions& options,
+                                     const mapping::PlanImages* images = nullptr);
   ~PlanEmulator();
   PlanEmulator(PlanEmulator&&) noexcept;
   PlanEmulator& operator=(PlanEmulator&&) noexcept;
@@ -193,6 +195,8 @@ class PlanEmulator {
   /// What a population sent in the last tick, in rising order; of an Output that adds up weights,
   /// its sums that are not 0.
   const std::vector<PlacedEvent>& sent(std::uint32_t node) const;
+  /// Whether the node is a population or an Output.
+  bool sends(std::uint32_t node) const;
 
   const std::vector<Loss>& losses() const;
   const std::vector<Overrun>& overruns() const;

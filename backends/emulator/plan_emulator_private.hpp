@@ -8,11 +8,32 @@
 #include <utility>
 #include <vector>
 
+#include "backends/emulator/linear_path_private.hpp"
 #include "backends/emulator/packet_network_private.hpp"
 #include "backends/emulator/packet_routes_private.hpp"
 #include "backends/emulator/plan_emulator.hpp"
 
 namespace spikeloom::emulator {
+
+/// Of a parameter that may be absent.
+template <typename V>
+V at_or(const std::vector<V>& values, std::size_t i) {
+  return values.empty() ? V{0} : values[i];
+}
+
+/// Of IntegerNeurons or NeuronCoefficients.
+template <typename V, typename Neurons>
+equations::Coefficients<V> coefficients_of(const Neurons& n, std::size_t i) {
+  const auto at = [i](const auto& values) { return static_cast<V>(at_or(values, i)); };
+  return {.current_decay = at(n.current_decay),
+          .current_gain = at(n.current_gain),
+          .decay = at(n.decay),
+          .gain = at(n.gain),
+          .drive = at(n.drive),
+          .threshold = at(n.threshold),
+          .reset = at(n.reset),
+          .clamp = at(n.clamp)};
+}
 
 /// A neuron's memory.
 struct NeuronWords {
@@ -45,7 +66,8 @@ struct Travelling {
 struct DirectOutput {
   struct Source {
     std::uint32_t population = 0;
-    std::int64_t delay = 0;
+    std::int64_t delay = 0;     ///< the longest
+    std::vector<Term> arrival;  ///< of each of its neurons
   };
   std::uint32_t node = 0;
   std::vector<Source> sources;
@@ -86,7 +108,8 @@ struct PlanEmulator::State {
 
   void start();
   Status find_outputs();
-  Status follow_output(std::uint32_t at, std::int64_t delay, DirectOutput& output) const;
+  Status follow_output(LinearNodes& nodes, std::vector<const Link*>& way,
+                       std::vector<std::uint32_t>& over, DirectOutput& output) const;
   void collect_outputs();
   Status find_words();
   Status take_input(std::span<const PlacedEvent> input);
@@ -100,6 +123,13 @@ struct PlanEmulator::State {
                 std::size_t first, std::size_t slot);
   Word step_neuron(const PlacedPopulation& population, std::uint32_t neuron, CoreMemory& memory,
                    std::uint32_t number, std::span<const Word> sums) const;
+  Word step_spiking(const PlacedPopulation& population, std::uint32_t neuron, CoreMemory& memory,
+                    std::uint32_t number, Word sum) const;
+  Word early_spikes(const PlacedPopulation& population, std::uint32_t neuron,
+                    const NeuronWords& words) const;
+  Word step_early(const PlacedPopulation& population, std::uint32_t neuron, NeuronWords& words,
+                  Word sum) const;
+  void send_early();
   Word step_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronWords& state,
                  std::span<const Word> sums) const;
   Word step_real_unit(const PlacedPopulation& population, std::uint32_t unit, NeuronWords& state,

@@ -13,33 +13,59 @@
 
 namespace spikeloom::emulator {
 
-Status PlanEmulator::State::follow_output(std::uint32_t at, std::int64_t delay,
+/// `way`: links from the Output up; `over`: the nodes that they lead into.
+Status PlanEmulator::State::follow_output(LinearNodes& nodes, std::vector<const Link*>& way,
+                                          std::vector<std::uint32_t>& over,
                                           DirectOutput& output) const {
-  for (const Link& link : program.nodes[at].inputs) {
-    const std::int64_t total_delay = delay + link.delay;
+  for (const Link& link : program.nodes[over.back()].inputs) {
+    const ProgramNode& from = program.nodes[link.source];
+    if (std::holds_alternative<op::Decoder>(from.operation)) continue;  // outside of the machine
+    way.push_back(&link);
     const std::int32_t population = population_of[link.source];
     if (population >= 0) {
-      output.sources.push_back({static_cast<std::uint32_t>(population), total_delay});
-    } else if (std::holds_alternative<op::Decoder>(program.nodes[link.source].operation)) {
-      continue;  // outside of the machine
-    } else if (std::holds_alternative<op::Identity>(program.nodes[link.source].operation)) {
-      SPIKELOOM_CHECK(follow_output(link.source, total_delay, output));
+      DirectOutput::Source source{static_cast<std::uint32_t>(population), 0, {}};
+      std::vector<Term> terms;
+      for (std::uint32_t i = 0; i < from.out_size; ++i) {
+        terms.assign(1, {i, 0, 1.0});
+        for (std::size_t h = way.size(); h-- > 0;) {
+          for (Term& term : terms) term.delay += way[h]->delay;
+          if (h > 0) SPIKELOOM_CHECK(nodes.apply(over[h], terms));
+        }
+        if (terms.size() != 1) {
+          return Error{.code = ErrorCode::kUnsupported,
+                       .what = "the plan has no sums for this Output",
+                       .where = program.nodes[output.node].name,
+                       .next = "map this network anew"};
+        }
+        source.delay = std::max(source.delay, std::int64_t{terms[0].delay});
+        source.arrival.push_back(terms[0]);
+      }
+      output.sources.push_back(std::move(source));
+    } else if (over.size() > program.nodes.size()) {
+      return Error{.code = ErrorCode::kShape,
+                   .what = "the plan lacks a population in a cycle of this network",
+                   .where = from.name,
+                   .next = "map this network anew"};
     } else {
-      return Error{.code = ErrorCode::kUnsupported,
-                   .what = "an Output behind this node is not emulated",
-                   .where = program.nodes[link.source].name};
+      over.push_back(link.source);
+      SPIKELOOM_CHECK(follow_output(nodes, way, over, output));
+      over.pop_back();
     }
+    way.pop_back();
   }
   return {};
 }
 
 Status PlanEmulator::State::find_outputs() {
   std::int64_t longest = 0;
+  LinearNodes nodes(program, numbers);
   for (const std::uint32_t node : program.outputs) {
     if (population_of[node] >= 0) continue;
     DirectOutput output;
     output.node = node;
-    SPIKELOOM_CHECK(follow_output(node, 0, output));
+    std::vector<const Link*> way;
+    std::vector<std::uint32_t> over{node};
+    SPIKELOOM_CHECK(follow_output(nodes, way, over, output));
     for (const auto& source : output.sources) longest = std::max(longest, source.delay);
     outputs.push_back(std::move(output));
   }
@@ -54,11 +80,14 @@ void PlanEmulator::State::collect_outputs() {
   for (DirectOutput& output : outputs) {
     std::map<std::uint32_t, Word> sums;
     for (const auto& source : output.sources) {
-      if (source.delay > tick) continue;
-      const auto& then = history[static_cast<std::size_t>((tick - source.delay) % length)];
-      for (const PlacedEvent& event : then[source.population]) {
-        Word& sum = sums[event.index];
-        sum = words_are.sum(sum, words_are.of(event.value));
+      for (std::int64_t ago = 0; ago <= std::min(source.delay, tick); ++ago) {
+        const auto& then = history[static_cast<std::size_t>((tick - ago) % length)];
+        for (const PlacedEvent& event : then[source.population]) {
+          const Term& term = source.arrival[event.index];
+          if (term.delay != ago) continue;
+          Word& sum = sums[term.index];
+          sum = words_are.sum(sum, words_are.of(event.value * term.weight));
+        }
       }
     }
     output.arrived.clear();

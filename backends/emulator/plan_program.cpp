@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "backends/emulator/core_images_private.hpp"
 #include "backends/emulator/linear_path_private.hpp"
-#include "backends/emulator/plan_images_private.hpp"
+#include "backends/emulator/plan_check_private.hpp"
+#include "backends/emulator/ring_slots_private.hpp"
 
 namespace spikeloom::emulator {
 namespace {
@@ -15,7 +17,6 @@ namespace {
 constexpr std::uint64_t kMostSynapses = std::uint64_t{1} << 27;
 constexpr std::uint32_t kLongestDelay = 255;
 constexpr std::uint32_t kMostSums = 0xFFFFFF;
-constexpr std::uint32_t kGates = 3;  ///< of an EGRU
 
 Error unsupported_node(const ProgramNode& node, std::string what) {
   return Error{.code = ErrorCode::kUnsupported, .what = std::move(what), .where = node.name};
@@ -23,17 +24,28 @@ Error unsupported_node(const ProgramNode& node, std::string what) {
 
 class Placer {
  public:
-  Placer(const Program& program, const CoreNumbers& numbers, const mapping::Plan& plan)
-      : program_(program), plan_(plan), numbers_(numbers), nodes_(program, numbers) {}
+  Placer(const Program& program, const CoreNumbers& numbers, const mapping::Plan& plan,
+         const CoreImages* images)
+      : program_(program),
+        plan_(plan),
+        numbers_(numbers),
+        images_(images),
+        nodes_(program, numbers) {}
 
   Result<PlanProgram> run() {
     population_of_.assign(program_.nodes.size(), -1);
-    is_population_.assign(program_.nodes.size(), 0);
+    is_sender_.assign(program_.nodes.size(), 0);
     for (const mapping::PlanPopulation& population : plan_.populations) {
       const auto node = static_cast<std::size_t>(population.node);
-      if (population.node >= 0 && node < is_population_.size()) is_population_[node] = 1;
+      if (population.node < 0 || node >= is_sender_.size()) continue;
+      is_sender_[node] = !std::holds_alternative<op::Output>(program_.nodes[node].operation);
     }
     made_.cores.resize(plan_.cores.size());
+    is_used_.assign(plan_.projections.size(), 0);
+    blocks_of_.resize(plan_.projections.size());
+    for (std::uint32_t b = 0; b < plan_.blocks.size(); ++b) {
+      blocks_of_[plan_.blocks[b].projection].push_back(b);
+    }
     for (const mapping::PlanPopulation& population : plan_.populations) {
       SPIKELOOM_CHECK(add_population(population));
     }
@@ -46,6 +58,9 @@ class Placer {
       }
       hops_.assign(1, {n, nullptr});
       SPIKELOOM_CHECK(follow_inputs(n));
+      if (made_.populations[population_number()].kind == PlacedKind::kWeights) {
+        SPIKELOOM_CHECK(add_bias(n));
+      }
       if (std::holds_alternative<op::Recurrent>(program_.nodes[n].operation)) {
         SPIKELOOM_CHECK(add_own(n));
       }
@@ -83,14 +98,18 @@ class Placer {
     PlacedPopulation made;
     made.node = node;
     SPIKELOOM_TRY(made.kind, kind_of(layer));
-    if (made.kind == PlacedKind::kRecurrent) made.sums = 2 * kGates;
+    made.early = made.kind == PlacedKind::kNeuron && layer.early;
+    if (const auto* recurrent = std::get_if<op::Recurrent>(&layer.operation)) {
+      made.sums = static_cast<std::uint32_t>(2 * op::gate_count(recurrent->cell));
+    }
     if (const auto* pool = std::get_if<op::Pool>(&layer.operation)) {
       made.sums = static_cast<std::uint32_t>(pool->kernel.rows * pool->kernel.columns);
     }
     if (numbers_.is_ring()) {
-      std::vector<char> seen(program_.nodes.size(), 0);
-      find_slot_nodes(node, seen, made.slot_nodes);
-      made.words = 2 * static_cast<std::uint32_t>(made.slot_nodes.size() + 1);
+      SPIKELOOM_TRY(RingSlots slots, RingSlots::of(program_, nodes_, is_sender_, node));
+      made.pairs = slots.pairs();
+      made.words = 2 * static_cast<std::uint32_t>(made.pairs.size() + 1);
+      ring_slots_.push_back(std::move(slots));
     }
     made.slice.resize(size);
     made.within.resize(size);
@@ -105,23 +124,6 @@ class Placer {
     population_of_[node] = number;
     made_.populations.push_back(std::move(made));
     return {};
-  }
-
-  /// Weight nodes between a population and those that reach it. A plan made for another network may
-  /// lack the population that closes a cycle, hence `seen`.
-  void find_slot_nodes(std::uint32_t node, std::vector<char>& seen,
-                       std::vector<std::uint32_t>& found) const {
-    for (const Link& link : program_.nodes[node].inputs) {
-      const std::uint32_t source = link.source;
-      if (is_population_[source] != 0 &&
-          !std::holds_alternative<op::Output>(program_.nodes[source].operation)) {
-        continue;
-      }
-      if (seen[source] != 0) continue;
-      seen[source] = 1;
-      if (is_weight_operation(program_.nodes[source].operation)) found.push_back(source);
-      find_slot_nodes(source, seen, found);
-    }
   }
 
   static Error other_program(const mapping::PlanPopulation& population) {
@@ -171,17 +173,15 @@ class Placer {
       return PlacedKind::kMaxPool;
     }
     if (const auto* recurrent = std::get_if<op::Recurrent>(&layer.operation);
-        recurrent != nullptr && recurrent->cell == op::Cell::kEgru) {
+        recurrent != nullptr && recurrent->cell != op::Cell::kEgruPaper) {
       return PlacedKind::kRecurrent;
     }
-    const auto* neuron = std::get_if<op::Neuron>(&layer.operation);
-    if (neuron == nullptr) {
-      return unsupported_node(layer, fmt::format("the emulator does not place a {}", layer.kind));
+    if (is_weight_operation(layer.operation) &&
+        !std::holds_alternative<op::Decoder>(layer.operation)) {
+      return PlacedKind::kWeights;
     }
-    if (layer.early) {
-      return unsupported_node(layer, "spikes that leave a step late are not emulated");
-    }
-    return PlacedKind::kNeuron;
+    if (std::holds_alternative<op::Neuron>(layer.operation)) return PlacedKind::kNeuron;
+    return unsupported_node(layer, fmt::format("the emulator does not place a {}", layer.kind));
   }
 
   // --- ways between populations -----------------------------------------------------------------
@@ -189,8 +189,7 @@ class Placer {
   Status follow_inputs(std::uint32_t at) {
     for (const Link& link : program_.nodes[at].inputs) {
       hops_.back().link = &link;
-      if (population_of_[link.source] >= 0 &&
-          !std::holds_alternative<op::Output>(program_.nodes[link.source].operation)) {
+      if (is_sender_[link.source] != 0) {
         SPIKELOOM_CHECK(add_way(link.source));
         continue;
       }
@@ -208,38 +207,44 @@ class Placer {
     return {};
   }
 
-  /// Terms at the target, from terms at the output of the node before the last hop.
-  Status carry(std::vector<Term>& terms, bool is_bias) {
+  /// Terms at the output of hop `to`, or at the target's input, from terms at the output of the
+  /// node before the last hop.
+  Status carry(std::vector<Term>& terms, bool is_bias, std::size_t to = 0) {
     // A link may hold at the start what its cycle's biases give: then they do not wait for it.
     bool is_seeded = is_bias;
-    for (std::size_t h = hops_.size(); h-- > 0;) {
+    for (std::size_t h = hops_.size(); h-- > to;) {
       const Link& link = *hops_[h].link;
       if (!is_seeded || !link.bias_at_start) {
         for (Term& term : terms) term.delay += link.delay;
       }
       is_seeded = is_seeded && link.in_cycle;
-      if (h > 0) SPIKELOOM_CHECK(nodes_.apply(hops_[h].node, terms));
+      if (h > 0 || target_population().kind == PlacedKind::kWeights) {
+        SPIKELOOM_CHECK(nodes_.apply(hops_[h].node, terms));
+      }
     }
     return {};
   }
 
-  /// ring16: the pair of slots that this way's weights are added up in.
-  Result<std::uint32_t> pair_of_way() const {
-    if (!numbers_.is_ring()) return 0U;
-    std::uint32_t pair = 0;
-    for (std::size_t h = hops_.size(); h-- > 1;) {
-      const ProgramNode& node = program_.nodes[hops_[h].node];
-      if (is_weight_operation(node.operation)) {
-        const std::vector<std::uint32_t>& nodes = target_population().slot_nodes;
-        pair = 1 + static_cast<std::uint32_t>(std::find(nodes.begin(), nodes.end(), hops_[h].node) -
-                                              nodes.begin());
-      } else if (pair != 0 && !std::holds_alternative<op::Identity>(node.operation) &&
-                 !std::holds_alternative<op::Delay>(node.operation)) {
-        return unsupported_node(
-            node, "in ring16 weights are added up at the neuron: this node lies in between");
+  /// Terms at sums of the target, from terms at the output of a population at the way's beginning.
+  Status follow_way(std::vector<Term>& terms) {
+    if (numbers_.is_ring()) {
+      for (std::size_t h = 0; h < hops_.size(); ++h) {
+        const Operation& operation = program_.nodes[hops_[h].node].operation;
+        if (!is_weight_operation(operation) || std::holds_alternative<op::Recurrent>(operation)) {
+          continue;
+        }
+        SPIKELOOM_CHECK(carry(terms, false, h));
+        collect(terms, true);
+        std::vector<const Link*> way;
+        for (std::size_t k = 0; k < h; ++k) way.push_back(hops_[k].link);
+        ring_slots_[population_number()].enter(way, terms);
+        return {};
       }
     }
-    return pair;
+    SPIKELOOM_CHECK(carry(terms, false));
+    nodes_.enter(hops_.front().node, terms);
+    collect(terms, numbers_.is_ring());
+    return {};
   }
 
   Status add_bias(std::uint32_t node) {
@@ -249,7 +254,9 @@ class Placer {
     for (std::uint32_t i = 0; i < bias.size(); ++i) {
       if (bias[i] != 0.0) terms.push_back({i, 0, bias[i]});
     }
-    SPIKELOOM_CHECK(carry(terms, true));
+    // A population of weights has its own.
+    const bool is_own = node == hops_.front().node;
+    if (!is_own) SPIKELOOM_CHECK(carry(terms, true));
     nodes_.enter(hops_.front().node, terms);
     const PlacedPopulation& target = target_population();
     for (const Term& term : terms) {
@@ -268,8 +275,11 @@ class Placer {
     return {};
   }
 
+  std::size_t population_number() const {
+    return static_cast<std::size_t>(population_of_[hops_.front().node]);
+  }
   const PlacedPopulation& target_population() const {
-    return made_.populations[static_cast<std::size_t>(population_of_[hops_.front().node])];
+    return made_.populations[population_number()];
   }
 
   /// Core and first word there of sum `index` of a population (neuron x sums + sum).
@@ -285,16 +295,17 @@ class Placer {
   Status add_own(std::uint32_t node) {
     const auto number = static_cast<std::size_t>(population_of_[node]);
     const PlacedPopulation& population = made_.populations[number];
-    if (!joined(number, number).at_all) {
-      return unsupported_node(program_.nodes[node], "the plan does not lead from here to here");
-    }
+    SPIKELOOM_TRY(const std::uint32_t projection, find_projection(node, {node}));
+    SPIKELOOM_TRY(const StoredWeights stored, stored_weights(projection));
+    nodes_.use(&stored);
     rows_.resize(std::max(rows_.size(), made_.slices.size()));
     std::vector<Term> terms;
     for (std::uint32_t neuron = 0; neuron < population.slice.size(); ++neuron) {
       terms.assign(1, {neuron, 1, 1});
       nodes_.enter_own(node, terms);
-      SPIKELOOM_CHECK(keep(node, population, neuron, population, terms, 0));
+      SPIKELOOM_CHECK(keep(node, population, neuron, population, terms));
     }
+    nodes_.use(nullptr);
     return {};
   }
 
@@ -339,12 +350,14 @@ class Placer {
     const auto number = static_cast<std::size_t>(population_of_[source]);
     const PlacedPopulation& from = made_.populations[number];
     const PlacedPopulation& to = target_population();
-    const Joined join = joined(number, static_cast<std::size_t>(population_of_[hops_[0].node]));
-    if (!join.at_all) {
-      return unsupported_node(
-          program_.nodes[hops_[0].node],
-          fmt::format("the plan does not lead from \"{}\" to here", program_.nodes[source].name));
+    std::vector<std::uint32_t> way;
+    for (std::size_t h = hops_.size(); h-- > 1;) way.push_back(hops_[h].node);
+    if (to.kind == PlacedKind::kWeights || to.kind == PlacedKind::kRecurrent) {
+      way.push_back(hops_.front().node);
     }
+    SPIKELOOM_TRY(const std::uint32_t projection, find_projection(source, way));
+    SPIKELOOM_TRY(const StoredWeights stored, stored_weights(projection));
+    const std::set<std::uint32_t> without_zeros = slices_without_zeros(projection);
     const bool seeded = std::any_of(hops_.begin(), hops_.end(),
                                     [](const Hop& hop) { return hop.link->bias_at_start; });
     if (seeded && from.kind != PlacedKind::kNeuron) {
@@ -352,38 +365,64 @@ class Placer {
                               "a link in a cycle that holds this node's output before the start is "
                               "not emulated: give --link-delay 1");
     }
-    SPIKELOOM_TRY(const std::uint32_t pair, pair_of_way());
     rows_.resize(std::max(rows_.size(), made_.slices.size()));
+    nodes_.use(&stored);
     std::vector<Term> terms;
     for (std::uint32_t neuron = 0; neuron < from.slice.size(); ++neuron) {
       terms.assign(1, {neuron, 0, 1.0});
-      SPIKELOOM_CHECK(carry(terms, false));
-      nodes_.enter(hops_.front().node, terms);
-      collect(terms, numbers_.is_ring());
-      if (!join.with_zeros)
-        std::erase_if(terms, [](const Term& term) { return term.weight == 0.0; });
-      SPIKELOOM_CHECK(keep(source, from, neuron, to, terms, pair));
+      SPIKELOOM_CHECK(follow_way(terms));
+      std::erase_if(terms, [&](const Term& term) {
+        return term.weight == 0.0 && without_zeros.contains(to.slice[term.index / to.sums]);
+      });
+      for (Term& term : terms) {
+        if (!stored.delays.empty()) term.delay_held = stored.delays[term.index / to.sums];
+      }
+      SPIKELOOM_CHECK(keep(source, from, neuron, to, terms));
     }
+    nodes_.use(nullptr);
     return {};
   }
 
-  /// Whether the plan joins two populations, and whether memory holds weights that are 0 as well.
-  struct Joined {
-    bool at_all = false, with_zeros = false;
-  };
-  Joined joined(std::size_t source, std::size_t target) const {
-    Joined found;
-    for (const mapping::PlanProjection& projection : plan_.projections) {
-      if (projection.source != source || projection.target != target) continue;
-      found.at_all = true;
-      found.with_zeros |= projection.pattern != mapping::Pattern::kList;
+  /// The plan's projection from a population to the present target over these nodes; ways that are
+  /// there twice have one each.
+  Result<std::uint32_t> find_projection(std::uint32_t source,
+                                        const std::vector<std::uint32_t>& way) {
+    for (std::uint32_t p = 0; p < plan_.projections.size(); ++p) {
+      const mapping::PlanProjection& projection = plan_.projections[p];
+      if (is_used_[p] != 0 || projection.nodes != way ||
+          projection.source != static_cast<std::uint32_t>(population_of_[source]) ||
+          projection.target != population_number()) {
+        continue;
+      }
+      is_used_[p] = 1;
+      return p;
     }
-    return found;
+    return unsupported_node(
+        program_.nodes[hops_.front().node],
+        fmt::format("the plan does not lead from \"{}\" to here", program_.nodes[source].name));
+  }
+
+  Result<StoredWeights> stored_weights(std::uint32_t projection) const {
+    if (images_ == nullptr) return StoredWeights{};
+    return images_->read(projection);
+  }
+
+  /// Slices whose memory lists synapses one by one: it leaves weights out that are 0.
+  std::set<std::uint32_t> slices_without_zeros(std::uint32_t projection) const {
+    std::set<std::uint32_t> slices;
+    for (const std::uint32_t b : blocks_of_[projection]) {
+      const mapping::PlanBlock& block = plan_.blocks[b];
+      if (block.kind != mapping::BlockKind::kSparse && block.kind != mapping::BlockKind::kRows) {
+        continue;
+      }
+      slices.insert(block.slice);
+    }
+    return slices;
   }
 
   /// Adds terms to the row of a source neuron.
   Status keep(std::uint32_t source, const PlacedPopulation& from, std::uint32_t neuron,
-              const PlacedPopulation& to, const std::vector<Term>& terms, std::uint32_t pair) {
+              const PlacedPopulation& to, const std::vector<Term>& terms) {
     const ProgramNode& layer = program_.nodes[source];
     made_.synapses += terms.size();
     if (made_.synapses > kMostSynapses) {
@@ -396,16 +435,24 @@ class Placer {
     rows.resize(made_.slices[from.slice[neuron]].neurons.size());
     auto& row = rows[from.within[neuron]];
     for (const Term& term : terms) {
+      if (term.delay_held > 0 && term.delay_held != std::max(1U, term.delay)) {
+        return Error{.code = ErrorCode::kShape,
+                     .what = "the image of a core is not this network's: another delay",
+                     .where = layer.name,
+                     .expected = fmt::format("{} ticks", term.delay),
+                     .got = fmt::format("{}", term.delay_held),
+                     .next = "make the images anew, with this network and Plan"};
+      }
       if (term.delay > kLongestDelay || !format_.holds(term.weight)) {
         return unsupported_node(layer,
                                 "a delay of more than 255 ticks, or a weight beyond 32 bits");
       }
-      if (term.delay == 0 && !is_outside(from.kind)) {
+      if (term.delay == 0 && !is_outside(from.kind) && !from.early) {
         immediate_.emplace(&from - made_.populations.data(), &to - made_.populations.data());
       }
       made_.longest_delay = std::max(made_.longest_delay, term.delay);
       const auto [core, sum] = place_of(to, term.index);
-      row.push_back({core, sum + 2 * pair, term.delay, format_.of(term.weight)});
+      row.push_back({core, sum + 2 * term.pair, term.delay, format_.of(term.weight)});
     }
     return {};
   }
@@ -453,11 +500,15 @@ class Placer {
   const Program& program_;
   const mapping::Plan& plan_;
   const CoreNumbers& numbers_;
+  const CoreImages* images_;
   const WordFormat format_ = numbers_.format();
   LinearNodes nodes_;
   PlanProgram made_;
   std::vector<std::int64_t> population_of_;                  ///< by node
-  std::vector<char> is_population_;                          ///< by node, of the whole plan
+  std::vector<char> is_used_;                                ///< by projection of the plan
+  std::vector<std::vector<std::uint32_t>> blocks_of_;        ///< the same
+  std::vector<char> is_sender_;                              ///< by node: a population, no Output
+  std::vector<RingSlots> ring_slots_;                        ///< ring16: by population
   std::set<std::pair<std::size_t, std::size_t>> immediate_;  ///< populations joined without delay
   std::vector<Hop> hops_;                                    ///< from the target up
   std::vector<std::vector<std::vector<RowTerm>>> rows_;      ///< by slice and place
@@ -478,9 +529,11 @@ const RowBlock* PlacedCore::find(std::uint32_t slice) const {
 }
 
 Result<PlanProgram> place_program(const Program& program, const CoreNumbers& numbers,
-                                  const mapping::Plan& plan) {
-  SPIKELOOM_CHECK(check_images(plan));
-  return Placer(program, numbers, plan).run();
+                                  const mapping::Plan& plan, const mapping::PlanImages* images) {
+  SPIKELOOM_CHECK(check_plan(plan));
+  if (images == nullptr) return Placer(program, numbers, plan, nullptr).run();
+  SPIKELOOM_TRY(const CoreImages memory, CoreImages::of(program, plan, *images));
+  return Placer(program, numbers, plan, &memory).run();
 }
 
 }  // namespace spikeloom::emulator

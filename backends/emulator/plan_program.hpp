@@ -8,7 +8,11 @@
 ///
 /// In ring16 a sum is a pair of slots for each weight node that leads into it, one for positive and
 /// one for negative products, which stop at 65,535; a first pair, which does not stop, takes what
-/// comes without weights. What lies between weights and neuron may delay, not change, a sum.
+/// comes without weights. Where a pool lies between, there is a pair for every element in its
+/// window, and a Scale multiplies what is read (ring_slots_private.hpp).
+///
+/// A neuron whose spikes leave a step late (reset timing "next", spikes recorded at arrival) sends
+/// what its membrane of the step before says, before any neuron of the tick reads its sum.
 
 #include <cstdint>
 #include <string>
@@ -46,9 +50,10 @@ enum class PlacedKind : std::uint8_t {
   kNeuron,     ///< op::Neuron
   kThreshold,  ///< op::Threshold
   kSum,        ///< an Output that weights lead into: its value is its sum
+  kWeights,    ///< weights with other weights behind them: their sums are sent on
   kMaxPool,    ///< a sum for each tap of a window: its value is the largest
   kRelu,       ///< op::Relu
-  kRecurrent,  ///< op::Recurrent, EGRU: sums W of gates z, r, g, then R of the same
+  kRecurrent,  ///< op::Recurrent: sums W of its gates, then R of the same
   kEmbedding,  ///< events come from outside: the vector of a word
 };
 
@@ -56,13 +61,19 @@ constexpr bool is_outside(PlacedKind kind) {
   return kind == PlacedKind::kInput || kind == PlacedKind::kEmbedding;
 }
 
+/// ring16: two slots of a neuron for sums of a weight node.
+struct SlotPair {
+  std::uint32_t node = 0;    ///< the weight node
+  std::vector<Word> factor;  ///< of what is read, by neuron; empty: 1
+};
+
 struct PlacedPopulation {
   PlacedKind kind = PlacedKind::kNeuron;
-  std::uint32_t node = 0;  ///< index into Program::nodes
-  std::uint32_t sums = 1;  ///< of a neuron
-  /// ring16: a pair of slots of every sum for each of these weight nodes, after the first pair.
-  std::vector<std::uint32_t> slot_nodes;
-  std::uint32_t words = 1;  ///< of a sum
+  std::uint32_t node = 0;       ///< index into Program::nodes
+  std::uint32_t sums = 1;       ///< of a neuron
+  std::vector<SlotPair> pairs;  ///< ring16: of every sum, after the first pair
+  std::uint32_t words = 1;      ///< of a sum
+  bool early = false;           ///< its spikes leave a step late, before the others of the tick
   /// It steps after populations of lower rounds: those that reach it without a delay.
   std::uint32_t round = 0;
   std::vector<std::uint32_t> slice;   ///< of each neuron
@@ -104,11 +115,15 @@ struct PlanProgram {
   std::uint64_t synapses = 0;
 };
 
-/// kUnsupported, with the node: what is not emulated, and spikes that leave a step late. kShape: a
-/// Plan of another program, or one that no machine can be loaded with (slices that do not cover a
-/// population, keys that two slices share, blocks that overlap). kResource: more than 2^27
+/// Rows are read from `images` where these hold them, else made from the Program.
+/// Rows are read from `images` where these hold them, else made from the Program.
+///
+/// kUnsupported, with the node: what is not emulated. kShape: a Plan of another program, or one
+/// that no machine can be loaded with (slices that do not cover a population, keys that two slices
+/// share, blocks that overlap), or an image that is not this network's. kResource: more than 2^27
 /// synapses.
 Result<PlanProgram> place_program(const Program& program, const CoreNumbers& numbers,
-                                  const mapping::Plan& plan);
+                                  const mapping::Plan& plan,
+                                  const mapping::PlanImages* images = nullptr);
 
 }  // namespace spikeloom::emulator

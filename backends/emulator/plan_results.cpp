@@ -76,6 +76,13 @@ const std::vector<PlacedEvent>& PlanEmulator::sent(std::uint32_t node) const {
   return output == state_->outputs.end() ? kNothing : output->arrived;
 }
 
+bool PlanEmulator::sends(std::uint32_t node) const {
+  const State& s = *state_;
+  return (node < s.population_of.size() && s.population_of[node] >= 0) ||
+         std::any_of(s.outputs.begin(), s.outputs.end(),
+                     [&](const DirectOutput& o) { return o.node == node; });
+}
+
 double PlanEmulator::membrane(std::uint32_t node, std::uint32_t neuron) const {
   const std::int32_t p = node < state_->population_of.size() ? state_->population_of[node] : -1;
   if (p < 0) return 0.0;

@@ -73,8 +73,9 @@ void PlanEmulator::State::post_packets() {
   for (const Outgoing& packet : outgoing) {
     const CoreMemory& sender = cores[placed.slices[packet.slice].core];
     const Picoseconds when = sender.now + duration(packet.cycles, clock_of(sender));
-    network->send(route_of(packet.slice, packet.within), when);
-    travelling.push_back({packet.slice, packet.within, packet.value, tick});
+    const std::uint32_t number = network->send(route_of(packet.slice, packet.within), when);
+    if (number >= travelling.size()) travelling.resize(std::size_t{number} + 1);
+    travelling[number] = {packet.slice, packet.within, packet.value, tick};
   }
   outgoing.clear();
   for (CoreMemory& memory : cores) {
@@ -112,9 +113,7 @@ void PlanEmulator::State::travel_until(Picoseconds end) {
   const NetworkCounts counts = network->take_counts();
   record.timed_out += counts.timed_out;
   record.reinjected += counts.reinjected;
-  if (!network->is_empty()) return;
   network->forget();
-  travelling.clear();
 }
 
 /// Rounds follow each other: none begins before the slowest core is done with the last.

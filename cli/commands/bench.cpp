@@ -77,6 +77,7 @@ std::string bench_text(const std::vector<Row>& rows, const CostTable& cost) {
     table.row(std::move(cells));
     ran += fmt::format("{}: {}\n", row.name, row.report->verdict);
     if (!row.outcome.note.empty()) ran += fmt::format("  {}\n", row.outcome.note);
+    if (row.outcome.chip) ran += fmt::format("  {}\n", chip_line(*row.outcome.chip));
   }
   return table.text() +
          fmt::format(
@@ -97,6 +98,7 @@ Value row_value(const Row& row) {
   value.set("over", row.outcome.quality_of).set("note", row.outcome.note);
   value.set("s_per_inference", row.outcome.seconds_per_inference);
   value.set("counts", to_value(row.counts)).set("energy", to_value(*row.report));
+  if (row.outcome.chip) value.set("chip", to_value(*row.outcome.chip));
   return value;
 }
 
@@ -106,7 +108,7 @@ std::string bench_csv(const std::vector<Row>& rows) {
   for (const Accounting accounting : kAccountings) {
     text += fmt::format(",{0}_spiking_j,{0}_dense_j,{0}_dense_int8_j", to_string(accounting));
   }
-  text += "\n";
+  text += ",chip_j,chip_work_j,chip_s\n";
   for (const Row& row : rows) {
     if (!row.report) continue;
     const auto number = [](const std::optional<double>& value) {
@@ -121,7 +123,10 @@ std::string bench_csv(const std::vector<Row>& rows) {
         text += "," + (side ? fmt::format("{}", side->total()) : "");
       }
     }
-    text += "\n";
+    const auto& chip = row.outcome.chip;
+    text += chip && chip->why_not.empty()
+                ? fmt::format(",{},{},{}\n", chip->joules, chip->work_joules, chip->seconds)
+                : std::string(",,,\n");
   }
   return text;
 }

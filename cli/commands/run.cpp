@@ -128,8 +128,20 @@ Result<int> run(const RunCommand& command, Console& console) {
   return kExitOk;
 }
 
+/// Flags of an emulated machine mean nothing anywhere else.
+Status check_flags(const RunCommand& command) {
+  std::string flag = machine_flag(command.mapped);
+  if (flag.empty() && !command.mapped.timing.empty()) flag = "--timing";
+  if (flag.empty()) return {};
+  return Error{.what = "this flag is for an emulated machine",
+               .where = command.model,
+               .got = flag,
+               .next = "give --backend emulator, or leave it out"};
+}
+
 /// On cpu or cuda, whose threads or thread blocks own what the Plan gives them.
 Result<int> run_planned(RunCommand command, Console& console) {
+  SPIKELOOM_CHECK(check_flags(command));
   const std::string& backend = command.run.backend;
   const bool other = backend != "auto" && backend != "cpu" && !is_cuda(backend);
   if (other || command.text.given() || command.live.live) {
@@ -179,11 +191,14 @@ Result<int> run_any(RunCommand command, Console& console) {
                  .got = "another file",
                  .next = "give --target loihi, spinnaker1 or spinnaker2"};
   }
+  const bool emulates =
+      command.run.backend == "emulator" || (command.run.backend == "auto" && is_chip);
+  if (!emulates) SPIKELOOM_CHECK(check_flags(command));
   if (is_chip && command.run.backend != "emulator") {
     SPIKELOOM_TRY(const bool flat, is_flat(command.mapped));
     if (flat || command.run.backend != "auto") return run_planned(command, console);
   }
-  if (command.run.backend == "emulator" || (command.run.backend == "auto" && is_chip)) {
+  if (emulates) {
     if (command.text.given()) {
       return run_text_on_plan({command.model, command.run, command.text, command.common},
                               command.mapped, command.out, console);

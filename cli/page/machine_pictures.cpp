@@ -25,25 +25,31 @@ struct Point {
 };
 
 /// Chips on paper: y grows upwards, and rows of a hexagonal machine lean, so that the six
-/// neighbours of a chip are next to it.
+/// neighbours of a chip are next to it. Rows and columns of chips that the run did not touch are
+/// left out.
 class Sheet {
  public:
-  explicit Sheet(const mapping::Target& target)
-      : target_(target), lean_(target.topology == mapping::Topology::kHex ? kPitch / 2 : 0.0) {
+  explicit Sheet(const MachineRun& run)
+      : target_(run.plan.target),
+        lean_(target_.topology == mapping::Topology::kHex ? kPitch / 2 : 0.0) {
+    for (const mapping::PlanCore& core : run.plan.cores) show(core.chip);
+    for (const MachineLink& link : run.links) show(link.chip);
     double left = 1e9, right = 0.0;
-    for (std::size_t y = 0; y < target.rows.size(); ++y) {
-      const mapping::ChipSpan& row = target.rows[y];
-      if (row.first >= row.end) continue;
-      left = std::min(left, raw(row.first, static_cast<std::int32_t>(y)).x);
-      right = std::max(right, raw(row.end - 1, static_cast<std::int32_t>(y)).x);
+    for (std::int32_t y = low_.y; y <= high_.y; ++y) {
+      for (std::int32_t x = low_.x; x <= high_.x; ++x) {
+        if (!has(x, y)) continue;
+        left = std::min(left, raw(x, y).x);
+        right = std::max(right, raw(x, y).x);
+      }
     }
     left_ = left;
     width_ = right - left + kChip + 2 * kMargin;
-    height_ = kPitch * (static_cast<double>(target.rows.size()) - 1.0) + kChip + 2 * kMargin;
+    height_ = kPitch * static_cast<double>(high_.y - low_.y) + kChip + 2 * kMargin;
   }
   double width() const { return width_; }
   double height() const { return height_; }
   bool has(std::int32_t x, std::int32_t y) const {
+    if (x < low_.x || x > high_.x || y < low_.y || y > high_.y) return false;
     const mapping::ChipSpan& row = target_.rows[static_cast<std::size_t>(y)];
     return x >= row.first && x < row.end;
   }
@@ -56,12 +62,23 @@ class Sheet {
   }
 
  private:
+  struct Place {
+    std::int32_t x = 0, y = 0;
+  };
+  void show(std::uint32_t chip) {
+    const auto width = static_cast<std::uint32_t>(target_.width);
+    const auto x = static_cast<std::int32_t>(chip % width);
+    const auto y = static_cast<std::int32_t>(chip / width);
+    low_ = {std::min(low_.x, x), std::min(low_.y, y)};
+    high_ = {std::max(high_.x, x), std::max(high_.y, y)};
+  }
   Point raw(std::int32_t x, std::int32_t y) const {
-    const auto up = static_cast<double>(target_.rows.size()) - 1.0 - y;
+    const double up = high_.y - y;
     return {x * kPitch + up * lean_, up * kPitch};
   }
 
   const mapping::Target& target_;
+  Place low_ = {1 << 20, 1 << 20}, high_ = {0, 0};
   double lean_ = 0.0, left_ = 0.0, width_ = 0.0, height_ = 0.0;
 };
 
@@ -71,6 +88,27 @@ std::string svg_start(double width, double height, const std::string& label) {
       "<svg class=\"machine\" viewBox=\"0 0 {0:.0f} {1:.0f}\" style=\"max-width:{2:.0f}px\" "
       "role=\"img\" aria-label=\"{3}\">\n",
       width, height, std::max(width * 1.6, 240.0), escaped(label));
+}
+
+/// "57.8 %", and from ten times on "2,430 %".
+std::string share_text(double share) {
+  if (share < 10.0) return fmt::format("{:.3g} %", 100.0 * share);
+  return with_commas(static_cast<std::uint64_t>(100.0 * share)) + " %";
+}
+
+/// What of the machine is not drawn.
+std::string left_out(const MachineRun& run, const Sheet& sheet) {
+  std::uint64_t all = 0, drawn = 0;
+  for (std::size_t y = 0; y < run.plan.target.rows.size(); ++y) {
+    const mapping::ChipSpan& row = run.plan.target.rows[y];
+    for (std::int32_t x = row.first; x < row.end; ++x) {
+      ++all;
+      drawn += sheet.has(x, static_cast<std::int32_t>(y)) ? 1 : 0;
+    }
+  }
+  if (drawn == all) return {};
+  return fmt::format("<p class=\"dim\">{} chips that the run did not touch are not drawn.</p>\n",
+                     with_commas(all - drawn));
 }
 
 std::string chips(const MachineRun& run, const Sheet& sheet) {
@@ -115,7 +153,7 @@ double limit_of(const MachineRun& run) {
 
 std::string placement_part(const MachineRun& run) {
   const mapping::Plan& plan = run.plan;
-  const Sheet sheet(plan.target);
+  const Sheet sheet(run);
   const auto per_chip = static_cast<std::size_t>(std::max(1.0, plan.target.constants.cores));
   const auto side = static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(per_chip))));
   const double cell = (kChip - 4.0) / static_cast<double>(side);
@@ -135,15 +173,15 @@ std::string placement_part(const MachineRun& run) {
     const double bottom = p.y + 2.0 + cell * (static_cast<double>(number / side) + 0.92);
     const std::size_t colour = population[c] % kColours;
     made += fmt::format(
-        "<g><title>{}: {}, {:.3g} % of a tick at most</title>"
+        "<g><title>{}: {}, {} of a tick at most</title>"
         "<rect class=\"f{}\" fill-opacity=\".25\" x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" "
         "height=\"{:.2f}\"/><rect class=\"f{}\" x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" "
         "height=\"{:.2f}\"/></g>\n",
         place_name(plan, c), escaped(plan.populations[population[c]].name),
-        100.0 * run.cores[c].most_cycles / limit, colour, x, bottom - 0.92 * cell, 0.92 * cell,
+        share_text(run.cores[c].most_cycles / limit), colour, x, bottom - 0.92 * cell, 0.92 * cell,
         0.92 * cell, colour, x, bottom - 0.92 * cell * share, 0.92 * cell, 0.92 * cell * share);
   }
-  made += "</svg>\n<ul class=\"legend\">";
+  made += "</svg>\n" + left_out(run, sheet) + "<ul class=\"legend\">";
   const std::size_t named = std::min(plan.populations.size(), kMostNamed);
   for (std::size_t p = 0; p < named; ++p) {
     made += fmt::format("<li><i class=\"f{0}\"></i>{1}, {2} core{3}</li>", p % kColours,
@@ -163,7 +201,7 @@ std::string placement_part(const MachineRun& run) {
 
 std::string links_part(const MachineRun& run) {
   if (run.links.empty()) return "<p>No packet left its chip.</p>\n";
-  const Sheet sheet(run.plan.target);
+  const Sheet sheet(run);
   constexpr std::array<const char*, 6> kNames = {"E", "NE", "N", "W", "SW", "S"};
   constexpr std::array<Point, 6> kStep = {{{1, 0}, {1, 1}, {0, 1}, {-1, 0}, {-1, -1}, {0, -1}}};
   const double lean = run.plan.target.topology == mapping::Topology::kHex ? kPitch / 2 : 0.0;
@@ -212,7 +250,7 @@ std::string links_part(const MachineRun& run) {
     const MachineLink& one = **link;
     rows.push_back({name(one), with_commas(one.packets), with_commas(one.most_in_a_tick),
                     one.busy_seconds > 0.0 && run.seconds > 0.0
-                        ? fmt::format("{:.3g} %", 100.0 * one.busy_seconds / run.seconds)
+                        ? share_text(one.busy_seconds / run.seconds)
                         : "–",
                     with_commas(one.timed_out)});
   }
@@ -295,7 +333,7 @@ std::string load_part(const MachineRun& run) {
                    : std::string("a core"),
       with_commas(static_cast<std::uint64_t>(most)),
       run.plan.target.constants.tick_seconds > 0.0
-          ? fmt::format("{:.3g} % of a tick in real time", 100.0 * most / limit)
+          ? share_text(most / limit) + " of a tick in real time"
           : std::string("the most of a tick"),
       std::clamp(0.35 * static_cast<double>(rows), 6.0, 30.0), columns, rows);
   for (std::size_t level = 1; level <= kLevels; ++level) {
@@ -319,8 +357,8 @@ std::string load_part(const MachineRun& run) {
     const MachineCore& core = run.cores[c];
     table.push_back(
         {place_name(run.plan, c), escaped(run.plan.populations[population[c]].name),
-         fmt::format("{} ({:.3g} %)", with_commas(static_cast<std::uint64_t>(core.most_cycles)),
-                     100.0 * core.most_cycles / limit),
+         fmt::format("{} ({})", with_commas(static_cast<std::uint64_t>(core.most_cycles)),
+                     share_text(core.most_cycles / limit)),
          with_commas(core.packets), with_commas(core.synaptic_events), with_commas(core.overruns),
          with_commas(core.late)});
   }

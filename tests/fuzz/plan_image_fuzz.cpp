@@ -1,5 +1,6 @@
-/// Spoils a Plan, field by field, behind the back of the reader's checks, and gives it to the
-/// emulator: it is refused, or runs three ticks in which nothing is lost without being counted.
+/// Spoils a Plan, field by field, behind the back of the reader's checks, and bytes of its memory
+/// images, and gives them to the emulator: they are refused, or run three ticks in which nothing is
+/// lost without being counted. Bytes alone: the machine sends what it sends with the right ones.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "backends/emulator/plan_emulator.hpp"
 #include "mapping/from_program.hpp"
+#include "mapping/images.hpp"
 #include "mapping/map.hpp"
 #include "snn/lowering.hpp"
 #include "tests/support/tiny_networks.hpp"
@@ -20,6 +22,7 @@ namespace {
 struct Example {
   Program program;
   mapping::Plan plan;
+  mapping::PlanImages images;
 };
 
 template <typename T>
@@ -28,7 +31,7 @@ T needed(Result<T> result) {
   return *std::move(result);
 }
 
-Example example() {
+Example make_example() {
   using namespace test;
   Discretisation discretisation;
   discretisation.dt = 1.0;
@@ -43,9 +46,15 @@ Example example() {
   options.resources.neurons_per_core = 2;
   // A small torus, full of trees.
   const auto target = needed(mapping::load_target("spinnaker1:3x2"));
-  made.plan =
-      needed(mapping::map(needed(mapping::population_graph(made.program)), target, options));
+  const auto graph = needed(mapping::population_graph(made.program));
+  made.plan = needed(mapping::map(graph, target, options));
+  made.images = needed(mapping::MemoryImages(made.program, graph, made.plan).all());
   return made;
+}
+
+const Example& example() {
+  static const Example kExample = make_example();
+  return kExample;
 }
 
 /// Writes `value` somewhere into the Plan.
@@ -127,31 +136,59 @@ void spoil(mapping::Plan& plan, std::uint8_t field, std::uint8_t at, std::uint32
   }
 }
 
+/// A byte of a core or a chip.
+void spoil(mapping::PlanImages& images, std::uint8_t which, std::uint8_t at, std::uint32_t value) {
+  std::vector<std::byte>* memory = nullptr;
+  if (which % 2 == 0 || images.chips.empty()) {
+    memory = &images.cores[at % images.cores.size()];
+  } else {
+    memory = &images.chips.begin()->second;
+  }
+  if (memory->empty()) return;
+  (*memory)[(value >> 8) % memory->size()] = static_cast<std::byte>(value);
+  if (which == 255) memory->resize(value % memory->size());
+}
+
+std::vector<std::size_t> ran(emulator::PlanEmulator& machine) {
+  std::vector<std::size_t> sent;
+  for (std::int64_t tick = 0; tick < 3; ++tick) {
+    std::vector<emulator::PlacedEvent> events;
+    for (std::uint32_t i = 0; i < 6; ++i) events.push_back({example().program.inputs[0], i, 1});
+    if (!machine.tick(events).ok()) std::abort();
+    sent.push_back(machine.last().events);
+  }
+  machine.finish();
+  return sent;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const Example kExample = example();
   constexpr std::size_t kEdit = 6;
   if (size < 1 + kEdit || size > 1 + 8 * kEdit) return 0;
-  mapping::Plan plan = kExample.plan;
+  mapping::Plan plan = example().plan;
+  mapping::PlanImages images = example().images;
   emulator::PlanOptions options;
-  options.real_time = (data[0] & 1) != 0;
+  const bool bytes_alone = (data[0] & 8) != 0;
+  options.real_time = !bytes_alone && (data[0] & 1) != 0;
   if ((data[0] & 2) != 0) options.timing = emulator::Timing::kEvents;
   if ((data[0] & 4) != 0) plan.target.constants.router_timeout = 0.0;
   for (std::size_t at = 1; at + kEdit <= size; at += kEdit) {
     std::uint32_t value = 0;
     std::memcpy(&value, data + at + 2, sizeof(value));
-    spoil(plan, data[at], data[at + 1], value);
+    if (bytes_alone || data[at] >= 128) {
+      spoil(images, data[at], data[at + 1], value);
+    } else {
+      spoil(plan, data[at], data[at + 1], value);
+    }
   }
-  auto machine = emulator::PlanEmulator::create(kExample.program, plan, options);
+  auto machine = emulator::PlanEmulator::create(example().program, plan, options, &images);
   if (!machine.ok()) return 0;
-  for (std::int64_t tick = 0; tick < 3; ++tick) {
-    std::vector<emulator::PlacedEvent> events;
-    for (std::uint32_t i = 0; i < 6; ++i) events.push_back({kExample.program.inputs[0], i, 1});
-    if (!machine->tick(events).ok()) std::abort();
-  }
-  machine->finish();
+  const auto sent = ran(*machine);
   const emulator::TickRecord total = machine->total();
   if (machine->losses().size() != total.dropped + total.late) std::abort();
+  if (!bytes_alone) return 0;
+  auto right = needed(emulator::PlanEmulator::create(example().program, plan, options));
+  if (ran(right) != sent) std::abort();
   return 0;
 }

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "mapping/from_program.hpp"
+#include "mapping/images.hpp"
+#include "mapping/plan_file.hpp"
+
 namespace spikeloom::test {
 namespace {
 
@@ -49,8 +53,19 @@ Result<SentEvents> sent_on_cpu(const Program& program, const InputByStep& input,
 
 Result<EmulatedRun> run_plan(const Program& program, const mapping::Plan& plan,
                              const InputByStep& input, const emulator::PlanOptions& options) {
-  SPIKELOOM_TRY(auto machine, emulator::PlanEmulator::create(program, plan, options));
+  mapping::PlanImages images;
+  const mapping::PlanImages* loaded = nullptr;
+  if (mapping::check(plan).ok()) {
+    SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
+    auto made = mapping::MemoryImages(program, graph, plan).all();
+    if (made.ok()) {
+      images = *std::move(made);
+      loaded = &images;
+    }
+  }
+  SPIKELOOM_TRY(auto machine, emulator::PlanEmulator::create(program, plan, options, loaded));
   EmulatedRun run;
+  run.rows_from_images = loaded != nullptr && images.missing.empty();
   for (const emulator::PlacedPopulation& population : machine.placed().populations) {
     if (population.kind != emulator::PlacedKind::kInput) run.nodes.push_back(population.node);
   }

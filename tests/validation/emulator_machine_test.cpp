@@ -164,20 +164,6 @@ TEST(EmulatedRing16, SlotsStopAndAreNamed) {
   EXPECT_EQ(run->total.events, 5U + 1U);
 }
 
-TEST(EmulatedRing16, WhatLiesBehindTheSlotsIsRefusedByName) {
-  const Program program = lowered(
-      chain({2}, {linear(2, 2, {1, 2, 3, 4}), node::Scale{floats({2}, {2, 3})}, relay(1.0F, 2)},
-            {2}),
-      1);
-  const auto target = mapping::load_target("spinnaker1");
-  ASSERT_TRUE(target.ok());
-  const auto run = run_plan(program, plan_of(program, *target), InputByStep(1),
-                            {.arithmetic = Arithmetic::kRing16});
-  ASSERT_FALSE(run.ok());
-  EXPECT_EQ(run.error().code, ErrorCode::kUnsupported);
-  EXPECT_EQ(run.error().where, "layer1");
-}
-
 TEST(EmulatedMachine, CyclesAndTimeAreThoseOfTheHand) {
   // In the first tick both inputs send. The first layer's core: tick 10, 3 updates 15, 2 packets
   // 14, 6 events 12: 51 cycles. All three fire; the second layer's core: 10 + 2 x 5 + 3 x 7 + 6 x 2

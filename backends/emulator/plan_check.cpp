@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "backends/emulator/plan_images_private.hpp"
+#include "backends/emulator/plan_check_private.hpp"
 
 namespace spikeloom::emulator {
 namespace {
@@ -111,7 +111,7 @@ Status check_memory(const Plan& plan) {
 
 }  // namespace
 
-Status check_images(const Plan& plan) {
+Status check_plan(const Plan& plan) {
   SPIKELOOM_CHECK(check_cores(plan));
   for (const mapping::PlanPopulation& population : plan.populations) {
     SPIKELOOM_CHECK(check_slices(plan, population));
