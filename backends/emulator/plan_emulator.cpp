@@ -21,6 +21,16 @@ void PlanEmulator::State::start() {
   for (std::size_t c = 0; c < cores.size(); ++c) {
     const std::size_t neurons = placed.cores[c].neurons;
     cores[c].sums.assign(std::size_t{slots} * placed.cores[c].sums, 0);
+    for (const LateConstant& start : placed.cores[c].at_start) {
+      Word* const sum =
+          &cores[c].sums[static_cast<std::size_t>(start.after % slots) * placed.cores[c].sums +
+                         start.sum];
+      if (numbers.is_ring()) {
+        sum[start.value < 0 ? 1 : 0] += start.value < 0 ? -start.value : start.value;
+      } else {
+        *sum = words_are.sum(*sum, start.value);
+      }
+    }
     cores[c].neurons.assign(neurons, {});
     cores[c].by_round.assign(placed.rounds, 0.0);
   }

@@ -10,6 +10,7 @@
 #include "backends/emulator/linear_path_private.hpp"
 #include "backends/emulator/plan_check_private.hpp"
 #include "backends/emulator/ring_slots_private.hpp"
+#include "backends/emulator/silence_private.hpp"
 
 namespace spikeloom::emulator {
 namespace {
@@ -358,13 +359,6 @@ class Placer {
     SPIKELOOM_TRY(const std::uint32_t projection, find_projection(source, way));
     SPIKELOOM_TRY(const StoredWeights stored, stored_weights(projection));
     const std::set<std::uint32_t> without_zeros = slices_without_zeros(projection);
-    const bool seeded = std::any_of(hops_.begin(), hops_.end(),
-                                    [](const Hop& hop) { return hop.link->bias_at_start; });
-    if (seeded && from.kind != PlacedKind::kNeuron) {
-      return unsupported_node(program_.nodes[source],
-                              "a link in a cycle that holds this node's output before the start is "
-                              "not emulated: give --link-delay 1");
-    }
     rows_.resize(std::max(rows_.size(), made_.slices.size()));
     nodes_.use(&stored);
     std::vector<Term> terms;
@@ -380,6 +374,39 @@ class Placer {
       SPIKELOOM_CHECK(keep(source, from, neuron, to, terms));
     }
     nodes_.use(nullptr);
+    const bool keeps_a_state = from.kind == PlacedKind::kNeuron || is_outside(from.kind);
+    return hops_.front().link->bias_at_start && !keeps_a_state ? add_start(source) : Status{};
+  }
+
+  /// What the last link of a way holds before the first tick: what its source gives in silence.
+  Status add_start(std::uint32_t source) {
+    for (std::size_t h = 1; h < hops_.size(); ++h) {
+      const Operation& operation = program_.nodes[hops_[h].node].operation;
+      const Link& link = *hops_[h].link;
+      if (!link.in_cycle || link.delay > 0 || std::holds_alternative<op::Delay>(operation)) {
+        return {};
+      }
+    }
+    if (silent_.empty()) {
+      SPIKELOOM_TRY(silent_, outputs_in_silence(program_, numbers_, nodes_));
+    }
+    const std::vector<double>& values = silent_[source];
+    std::vector<Term> terms;
+    for (std::uint32_t i = 0; i < values.size(); ++i) {
+      if (values[i] == 0.0) continue;
+      terms.assign(1, {i, 0, 1.0});
+      SPIKELOOM_CHECK(follow_way(terms));
+      for (const Term& term : terms) {
+        const double product = term.weight * values[i];
+        if (!format_.holds(product)) {
+          return unsupported_node(program_.nodes[source], "a sum beyond 32 bits at the start");
+        }
+        const auto [core, sum] = place_of(target_population(), term.index);
+        for (std::uint32_t tick = 0; tick < hops_.front().link->delay; ++tick) {
+          made_.cores[core].at_start.push_back({sum + 2 * term.pair, tick, format_.of(product)});
+        }
+      }
+    }
     return {};
   }
 
@@ -507,6 +534,7 @@ class Placer {
   std::vector<std::int64_t> population_of_;                  ///< by node
   std::vector<char> is_used_;                                ///< by projection of the plan
   std::vector<std::vector<std::uint32_t>> blocks_of_;        ///< the same
+  std::vector<std::vector<double>> silent_;                  ///< by node, once it is asked for
   std::vector<char> is_sender_;                              ///< by node: a population, no Output
   std::vector<RingSlots> ring_slots_;                        ///< ring16: by population
   std::set<std::pair<std::size_t, std::size_t>> immediate_;  ///< populations joined without delay

@@ -102,6 +102,7 @@ struct PlacedCore {
   std::vector<RowBlock> blocks;         ///< by slice, ascending
   std::vector<Word> constant;           ///< what each sum starts with, at its first word
   std::vector<LateConstant> late_constants;
+  std::vector<LateConstant> at_start;  ///< added once, before the tick `after`
 
   const RowBlock* find(std::uint32_t slice) const;
 };

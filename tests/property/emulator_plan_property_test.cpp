@@ -13,15 +13,12 @@
 namespace spikeloom::test {
 namespace {
 
-/// What does not fit a machine says so and is no case. Whatever is mapped is emulated, unless a
-/// link holds at the start what an event-like node would give (link delay 0 alone).
+/// What does not fit a machine says so and is no case. Whatever is mapped is emulated.
 template <typename T>
-bool is_refused(const Result<T>& result, const Program& program) {
+bool is_refused(const Result<T>& result) {
   if (result.ok()) return false;
   RC_LOG() << result.error().message();
-  RC_ASSERT(
-      result.error().code == ErrorCode::kResource ||
-      (result.error().code == ErrorCode::kUnsupported && program.discretisation.link_delay == 0));
+  RC_ASSERT(result.error().code == ErrorCode::kResource);
   return true;
 }
 
@@ -47,7 +44,7 @@ RC_GTEST_PROP(EmulatedPlan, SendsWhatCpuSends, ()) {
   emulator::PlanOptions how;
   if (one_in(2)) how.arithmetic = Arithmetic::kRing16;
   const auto emulated = run_plan(program, *plan, input, how);
-  RC_PRE(!is_refused(emulated, program));
+  RC_PRE(!is_refused(emulated));
   RC_ASSERT(emulated->total.dropped == 0U);
   RC_CLASSIFY(how.arithmetic == Arithmetic::kRing16, "ring16");
   RC_CLASSIFY(program.discretisation.reset_timing == ResetTiming::kNextStep, "late spikes");
