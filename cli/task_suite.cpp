@@ -93,6 +93,9 @@ Result<TaskOutcome> motion(const TaskOptions& options, Console& console) {
   return outcome;
 }
 
+/// Two thirds of a chip: as few cores as hold a network could not keep up with its input.
+constexpr std::uint32_t kClipCores = 100;
+
 /// The first recordings of a batch, as they come, on an emulated chip.
 Result<ChipFigure> on_chip(const RunJob& job, const RunBatch& batch, std::size_t most,
                            ChipRequest request) {
@@ -112,6 +115,7 @@ Result<ChipFigure> on_chip(const RunJob& job, const RunBatch& batch, std::size_t
     }
   }
   request.tick_seconds = to_seconds(batch.pipeline.step_time());
+  request.cores = kClipCores;
   return chip_figure(program, recordings, static_cast<double>(recordings.size()), request);
 }
 

@@ -1,6 +1,7 @@
 /// `run` of a network that is mapped to a chip: `--backend emulator`.
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 
 #include "cli/exit_codes.hpp"
@@ -77,6 +78,17 @@ TEST_F(CliEmulator, BothTimingsGiveTheSameSpikes) {
 TEST_F(CliEmulator, OneFileMayHoldBoth) {
   write_whole(path("both.yaml"), example_chip() + read_whole(path("net.yaml")));
   EXPECT_EQ(run({"run", "both.yaml", "--steps", "2"}).code, cli::kExitOk);
+}
+
+TEST_F(CliEmulator, FlagsOfNetworksThatAreMappedHereAreRefused) {
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>{"--real-time"}, {"--cores", "4"}, {"--performance", "fast"}}) {
+    std::vector<std::string> more = {"--steps", "4"};
+    more.insert(more.end(), flags.begin(), flags.end());
+    const auto refused = run(command(more));
+    EXPECT_EQ(refused.code, cli::kExitUnsupported) << flags[0];
+    EXPECT_TRUE(contains(refused.err, flags[0])) << refused.err;
+  }
 }
 
 TEST_F(CliEmulator, QuestionsAndRefusals) {
@@ -275,6 +287,36 @@ TEST_F(CliPlanRun, RunsAPlanThatMapHasWritten) {
   EXPECT_EQ(real.code, cli::kExitUnsupported) << real.err;
 }
 
+TEST_F(CliPlanRun, CoresAreLoadedFromImagesAndWrongOnesAreRefused) {
+  ASSERT_EQ(
+      run({"map", "two.sloom", "--target", "spinnaker2", "-o", "two.h5", "--images", "memory"})
+          .code,
+      cli::kExitOk);
+  const std::vector<std::string> base = {"run",      "two.sloom", "--plan",  "two.h5",
+                                         "--images", "memory",    "--input", "x.npy",
+                                         "--steps",  "8",         "--json"};
+  const auto right = run(base);
+  ASSERT_EQ(right.code, cli::kExitOk) << right.err;
+  EXPECT_GT(number_at(right.json(), {"machine", "synaptic_events"}), 0);
+  std::size_t refused = 0;
+  for (const auto& file : std::filesystem::directory_iterator(path("memory"))) {
+    const std::string whole = read_whole(file.path().string());
+    std::string spoilt = whole;
+    for (char& byte : spoilt) byte = static_cast<char>(byte ^ 5);
+    write_whole(file.path().string(), spoilt);
+    const auto wrong = run(base);
+    EXPECT_EQ(wrong.code, cli::kExitShape) << wrong.err;
+    EXPECT_NE(wrong.err.find("core"), std::string::npos) << wrong.err;
+    write_whole(file.path().string(), whole);
+    ++refused;
+  }
+  EXPECT_GT(refused, 0U);
+  EXPECT_NE(run({"run", "two.sloom", "--plan", "two.h5", "--images", "nowhere", "--input", "x.npy",
+                 "--steps", "8"})
+                .code,
+            cli::kExitOk);
+}
+
 TEST_F(CliPlanRun, CountsTheSameInEveryArithmeticOfAMachine) {
   const auto counts = [this](const std::string& arithmetic) {
     const auto chip = run({"run", "two.sloom", "--backend", "emulator", "--target", "spinnaker1",
@@ -310,6 +352,7 @@ TEST_F(CliPlanRun, MapsAtMostSoManyNeuronsOntoACoreInTicksOfAnyLength) {
 TEST_F(CliPlanRun, FlagsThatExcludeEachOtherAreRefused) {
   for (const std::vector<std::string>& flags :
        {std::vector<std::string>{"--real-time", "--free-running"},
+        {"--cores", "4", "--neurons-per-core", "4"},
         {"--plan", "plan.h5", "--target", "spinnaker2"},
         {"--plan", "plan.h5", "--cores", "4"},
         {"--plan", "plan.h5", "--neurons-per-core", "4"}}) {
@@ -319,6 +362,21 @@ TEST_F(CliPlanRun, FlagsThatExcludeEachOtherAreRefused) {
     const auto refused = run(words);
     EXPECT_EQ(refused.code, cli::kExitUsage) << flags[0];
     EXPECT_TRUE(contains(refused.err, "excludes")) << refused.err;
+  }
+}
+
+TEST_F(CliPlanRun, FlagsOfAMachineMeanNothingElsewhere) {
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--real-time"},
+                                                {"--performance", "fast"},
+                                                {"--tick", "1e-3"},
+                                                {"--timing", "events"},
+                                                {"--cores", "4"}}) {
+    std::vector<std::string> words = {"run",     "two.sloom", "--backend", "cpu",
+                                      "--input", "x.npy",     "--steps",   "8"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const auto refused = run(words);
+    EXPECT_NE(refused.code, cli::kExitOk) << flags[0];
+    EXPECT_TRUE(contains(refused.err, flags[0])) << refused.err;
   }
 }
 
