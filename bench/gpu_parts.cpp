@@ -4,6 +4,8 @@
 ///     turns spikeloom_gpu_parts devices two layers of random rows (Spice's: every target has
 ///     --degree
 ///                                 sources, 0.5 % of the neurons fire) on 1, 2, ... devices
+///     spikeloom_gpu_parts bits    the same from neurons that send 0 or 1, no pair twice: rows, and
+///                                 bits, a bit for each pair of source and target
 ///
 /// Every line of the output is JSON; `same` says whether the spikes are those of the first way.
 
@@ -71,14 +73,15 @@ node::SparseLinear uneven(std::int64_t n, std::int64_t degree) {
   return made;
 }
 
-node::RandomSparse random_rows(std::int64_t n, std::int64_t degree, std::int64_t seed) {
+node::RandomSparse random_rows(std::int64_t n, std::int64_t degree, std::int64_t seed,
+                               bool repeats) {
   node::RandomSparse made;
   made.shape = numbers({n, n});
   made.source_start = numbers({0});
   made.source_count = numbers({n});
   made.degree = numbers({degree});
   made.weight = Tensor::of<float>({1}, {1.0F});
-  made.repeats = numbers({1});
+  made.repeats = numbers({repeats ? 1 : 0});
   made.seed = Tensor::scalar<std::int64_t>(seed);
   return made;
 }
@@ -92,16 +95,21 @@ node::If divider(std::int64_t neurons, std::int64_t threshold) {
 }
 
 Result<Program> program_of(const Options& options) {
-  const bool plan = options.command == "plan";
+  const bool plan = options.command == "plan", bits = options.command == "bits";
   NetworkBuilder builder;
   builder.add("in", node::Input{shape_tensor({options.neurons})});
   std::string last = "in";
-  for (int layer = 0; layer < (plan ? 1 : 2); ++layer) {
+  if (bits) {
+    builder.add("send", divider(options.neurons, 1));
+    builder.connect(last, "send");
+    last = "send";
+  }
+  for (int layer = 0; layer < (plan || bits ? 1 : 2); ++layer) {
     const std::string rows = fmt::format("rows{}", layer), fire = fmt::format("fire{}", layer);
     if (plan) {
       builder.add(rows, uneven(options.neurons, options.degree));
     } else {
-      builder.add(rows, random_rows(options.neurons, options.degree, layer));
+      builder.add(rows, random_rows(options.neurons, options.degree, layer, !bits));
     }
     builder.add(fire, divider(options.neurons, options.degree));
     builder.connect(last, rows);
@@ -188,6 +196,13 @@ Status run(const Options& options) {
     SPIKELOOM_TRY(const auto plan, mapping::map(graph, target));
     SPIKELOOM_TRY(auto planned, cuda::compile_planned(program, run_options, options.backend, plan));
     ways.push_back({"plan", std::move(planned), {}, {}, {}});
+  } else if (options.command == "bits") {
+    for (const auto& [name, schedule] :
+         {std::pair("rows", Schedule::kRows), std::pair("bits", Schedule::kBitmask)}) {
+      run_options.schedule = schedule;
+      SPIKELOOM_TRY(auto made, compile(options.backend, program, run_options));
+      ways.push_back({name, std::move(made), {}, {}, {}});
+    }
   } else {
     for (const int devices : options.devices) {
       const std::string name =
@@ -226,9 +241,9 @@ Status run(const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Who owns what on GPUs");
   Options options;
-  app.add_option("COMMAND", options.command, "plan or devices")
+  app.add_option("COMMAND", options.command, "plan, devices or bits")
       ->required()
-      ->check(CLI::IsMember({"plan", "devices"}));
+      ->check(CLI::IsMember({"plan", "devices", "bits"}));
   app.add_option("--backend", options.backend, "cuda or cuda-host");
   app.add_option("--target", options.target, "plan: of the Plan");
   app.add_option("--neurons", options.neurons, "of a layer");

@@ -83,7 +83,8 @@ Status make_image(const Program& program, const RunOptions& options, std::size_t
   const ProgramNode& node = program.nodes[n];
   if (integer != nullptr) image.unit = std::ldexp(1.0, -integer->exponent);
   if (is_weight_operation(node.operation)) {
-    SPIKELOOM_TRY(image.weights, make_weights<V>(node, integer, share, machine));
+    const Schedule bits = reads_units(program, n) ? options.schedule : Schedule::kRows;
+    SPIKELOOM_TRY(image.weights, make_weights<V>(node, integer, share, bits, machine));
     SPIKELOOM_CHECK(make_factors<V>(program, n, options, integer, machine, image.weights));
   } else if (const auto* scale = std::get_if<op::Scale>(&node.operation)) {
     SPIKELOOM_TRY(image.parameter, of_doubles<V>(machine, scale->factor));

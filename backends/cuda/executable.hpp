@@ -36,6 +36,11 @@ struct WeightImage {
   std::uint32_t factor_inputs = 0, factor_outputs = 0;
   std::int32_t shift = 0;           ///< Decoder in integers: sum x scale / 2^shift + bias; else 0
   std::uint32_t block_targets = 1;  ///< Sparse in integers; with a Plan, Dense: most of a block
+  // Sparse in integers as bits, instead (bit_weights.hpp); besides, fan_out.
+  Buffer<std::uint32_t> bits;
+  Buffer<std::uint8_t> class_of;
+  Buffer<std::int32_t> class_weight;
+  std::uint32_t bit_words = 0;
   // With a Plan: what each block owns (Convolution: rows).
   Buffer<std::uint32_t> bound, order;
   std::uint32_t parts = 0;
@@ -97,10 +102,12 @@ class CudaExecutable : public Executable {
 };
 
 /// Weights of an operation for the kernels; `integer` is null in float32. Blocks own what `share`
-/// says.
+/// says. `schedule`: kRows where no bits will do.
 template <typename V>
 Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* integer,
-                                    const Share& share, Machine& machine);
+                                    const Share& share, Schedule schedule, Machine& machine);
+/// Whether what a node reads is one signal of 0 and 1.
+bool reads_units(const Program& program, std::size_t node);
 
 /// Whether what a node sends is 0 or 1.
 bool sends_units(const ProgramNode& node, const Discretisation& d);

@@ -15,20 +15,26 @@ bool sends_units(const ProgramNode& node, const Discretisation& d) {
          d.spike_rule != SpikeRule::kMultiple && d.spike_time == SpikeTime::kGrid;
 }
 
+bool reads_units(const Program& program, std::size_t node) {
+  const std::vector<Link>& links = program.nodes[node].inputs;
+  if (links.size() != 1 || links[0].bias_at_start) return false;
+  const ProgramNode* source = &program.nodes[links[0].source];
+  // An Exchange holds what its source sends.
+  const bool exchanged =
+      std::holds_alternative<op::Input>(source->operation) && !source->inputs.empty();
+  if (exchanged) source = &program.nodes[source->inputs[0].source];
+  return sends_units(*source, program.discretisation);
+}
+
 template <typename V>
 Status make_factors(const Program& program, std::size_t n, const RunOptions& options,
                     const IntegerNode* integer, Machine& machine, WeightImage<V>& image) {
   const ProgramNode& node = program.nodes[n];
   const auto* dense = std::get_if<op::Dense>(&node.operation);
-  if (dense == nullptr || options.schedule == Schedule::kRows || node.inputs.size() != 1 ||
+  if (dense == nullptr || options.schedule == Schedule::kRows || !reads_units(program, n) ||
       node.inputs[0].delay != 0) {
     return {};
   }
-  const ProgramNode* source = &program.nodes[node.inputs[0].source];
-  const bool exchanged =
-      std::holds_alternative<op::Input>(source->operation) && !source->inputs.empty();
-  if (exchanged) source = &program.nodes[source->inputs[0].source];
-  if (!sends_units(*source, program.discretisation)) return {};
   const bool wanted =
       options.schedule == Schedule::kDense || dense->inputs * dense->outputs >= kWorthProduct;
   const bool fits = integer == nullptr || integer->fits_int8;

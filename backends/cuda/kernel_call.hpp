@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "backends/cuda/kernels/bit_rows.hpp"
 #include "backends/cuda/kernels/circuit.hpp"
 #include "backends/cuda/kernels/convolution.hpp"
 #include "backends/cuda/kernels/dense.hpp"
@@ -33,7 +34,7 @@ using Kernel = std::variant<
     DenseKernel<std::int32_t, std::int16_t, 4>, ConvolutionKernel<float, float>,
     ConvolutionKernel<std::int32_t, std::int8_t>, ConvolutionKernel<std::int32_t, std::int16_t>,
     SparseGatherKernel<float>, EmptyListsKernel, CompactKernel<std::int32_t>, RowsKernel<2, 4>,
-    Gather, PackKernel<float>, PackKernel<std::int32_t>, UnpackKernel<float>,
+    BitRowsKernel, Gather, PackKernel<float>, PackKernel<std::int32_t>, UnpackKernel<float>,
     UnpackKernel<std::int32_t>, CircuitKernel, EmbeddingKernel<float, float>,
     EmbeddingKernel<float, std::int8_t>, EmbeddingKernel<std::int32_t, std::int8_t>,
     GateKernel<float, float>, GateKernel<float, std::int8_t>,

@@ -379,7 +379,7 @@ RunStats CudaSession<V>::stats() const {
       const std::uint64_t multiplied = device.multiplied_steps * batch_;
       made.executed_mac += multiplied * static_cast<std::uint64_t>(node.dense_macs);
       made.steps_dense += multiplied;
-      made.steps_rows += steps - multiplied;
+      (image.bits.empty() ? made.steps_rows : made.steps_bitmask) += steps - multiplied;
     } else if (std::holds_alternative<op::Embedding>(node.operation) ||
                std::holds_alternative<op::Recurrent>(node.operation) ||
                std::holds_alternative<op::Decoder>(node.operation)) {

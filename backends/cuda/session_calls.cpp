@@ -289,11 +289,24 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
         or_null(image.scale), or_null(image.bias), image.blocks()}));
   } else if (!device.list_count.empty()) {  // else it has no targets
     const SourceList list{device.list_count.data(), device.list_index.data(), device.in.size};
+    calls.push_back(call(EmptyListsKernel{rows, list}));
+    calls.push_back(call(CompactKernel<V>{rows, device.in, list}));
+    if (!image.bits.empty()) {
+      const BitRows bits{image.bits.data(),
+                         image.class_of.data(),
+                         image.class_weight.data(),
+                         image.fan_out.data(),
+                         device.in.size,
+                         device.out.ref.size,
+                         image.bit_words,
+                         static_cast<std::uint32_t>(image.class_weight.size())};
+      calls.push_back(call(BitRowsKernel{rows, device.in, device.out.ref, list, bits,
+                                         or_null(image.scale), or_null(image.bias)}));
+      return;
+    }
     const BlockedRows weights{image.block_start.data(), image.pivot.data(), image.synapse.data(),
                               image.fan_out.data(),     device.in.size,     device.out.ref.size,
                               image.block_targets,      image.blocks()};
-    calls.push_back(call(EmptyListsKernel{rows, list}));
-    calls.push_back(call(CompactKernel<V>{rows, device.in, list}));
     calls.push_back(call(RowsKernel<2, 4>{rows, device.in, device.out.ref, list, weights,
                                           or_null(image.scale), or_null(image.bias)}));
   }

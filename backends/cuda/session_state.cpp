@@ -249,7 +249,7 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
     device.in = device.gathered.ref;
   }
   SPIKELOOM_CHECK(make_product(n));
-  if (!images_[n].weights.pivot.empty()) {
+  if (!images_[n].weights.pivot.empty() || !images_[n].weights.bits.empty()) {
     const std::size_t rows = std::size_t{kChunk} * batch_;
     const auto in_size = static_cast<std::size_t>(node.in_size);
     SPIKELOOM_TRY(device.list_count, Buffer<std::uint32_t>::make(machine_, rows));

@@ -5,8 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "backends/cuda/bit_weights.hpp"
 #include "backends/cuda/executable.hpp"
-#include "snn/random_connectivity.hpp"
+#include "backends/cuda/synapses.hpp"
 
 namespace spikeloom::cuda {
 namespace {
@@ -174,32 +175,6 @@ Status make(const op::Convolution& conv, const IntegerNode* integer, const Share
   return {};
 }
 
-/// Calls `f(target, source, weight)` for every synapse, targets ascending; of a rule, those of the
-/// outputs from `first` on.
-template <typename V, typename F>
-void each_synapse(const op::Sparse& sparse, std::int64_t, const IntegerNode* integer, F f) {
-  for (std::int64_t target = 0; target < sparse.outputs; ++target) {
-    const auto row = static_cast<std::size_t>(target);
-    for (std::int64_t k = sparse.row_start[row]; k < sparse.row_start[row + 1]; ++k) {
-      const auto at = static_cast<std::size_t>(k);
-      const V weight = integer != nullptr ? static_cast<V>(integer->weight[at])
-                                          : static_cast<V>(sparse.value[at]);
-      f(target, static_cast<std::uint32_t>(sparse.column[at]), weight);
-    }
-  }
-}
-template <typename V, typename F>
-void each_synapse(const op::RandomSparse& rule, std::int64_t first, const IntegerNode* integer,
-                  F f) {
-  for_each_synapse(rule, first, first + rule.outputs,
-                   [&](std::int64_t target, std::uint32_t source, std::size_t group) {
-                     const V weight = integer != nullptr
-                                          ? static_cast<V>(integer->weight[group])
-                                          : static_cast<V>(rule.groups[group].weight);
-                     f(target - first, source, weight);
-                   });
-}
-
 /// Each target's synapses by ascending source, as float32 sums have them everywhere.
 template <typename Op>
 Status make_targets(const Op& operation, const Share& share, Machine& machine,
@@ -340,12 +315,23 @@ Status make_blocks(const Op& operation, const IntegerNode* integer, const Share&
   return {};
 }
 
+Status keep_bits(const BitWeights& weights, Machine& machine, WeightImage<std::int32_t>& image) {
+  image.bit_words = weights.words;
+  SPIKELOOM_TRY(image.bits, Buffer<std::uint32_t>::of(machine, weights.bits));
+  SPIKELOOM_TRY(image.class_of, Buffer<std::uint8_t>::of(machine, weights.class_of));
+  SPIKELOOM_TRY(image.class_weight, Buffer<std::int32_t>::of(machine, weights.weight));
+  SPIKELOOM_TRY(image.fan_out, Buffer<std::uint32_t>::of(machine, weights.fan_out));
+  return {};
+}
+
 template <typename V, typename Op>
 Status make_rows(const Op& operation, const IntegerNode* integer, const Share& share,
-                 Machine& machine, WeightImage<V>& image) {
+                 Schedule schedule, Machine& machine, WeightImage<V>& image) {
   if constexpr (std::is_same_v<V, float>) {
     return make_targets(operation, share, machine, image);
   } else {
+    const auto weights = bit_weights(operation, share.first, *integer, schedule);
+    if (weights) return keep_bits(*weights, machine, image);
     return make_blocks(operation, integer, share, machine, image);
   }
 }
@@ -354,7 +340,7 @@ Status make_rows(const Op& operation, const IntegerNode* integer, const Share& s
 
 template <typename V>
 Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* integer,
-                                    const Share& share, Machine& machine) {
+                                    const Share& share, Schedule schedule, Machine& machine) {
   WeightImage<V> image;
   const Status status = std::visit(
       [&](const auto& o) -> Status {
@@ -363,7 +349,7 @@ Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* 
           SPIKELOOM_CHECK(make(o, integer, share, machine, image));
         } else if constexpr (std::is_same_v<Op, op::Sparse> ||
                              std::is_same_v<Op, op::RandomSparse>) {
-          SPIKELOOM_CHECK(make_rows(o, integer, share, machine, image));
+          SPIKELOOM_CHECK(make_rows(o, integer, share, schedule, machine, image));
         }
         if constexpr (requires { o.row_scale; }) {
           if (node.out_size == 0) return {};
@@ -378,8 +364,8 @@ Result<WeightImage<V>> make_weights(const ProgramNode& node, const IntegerNode* 
 }
 
 template Result<WeightImage<float>> make_weights(const ProgramNode&, const IntegerNode*,
-                                                 const Share&, Machine&);
+                                                 const Share&, Schedule, Machine&);
 template Result<WeightImage<std::int32_t>> make_weights(const ProgramNode&, const IntegerNode*,
-                                                        const Share&, Machine&);
+                                                        const Share&, Schedule, Machine&);
 
 }  // namespace spikeloom::cuda

@@ -212,7 +212,7 @@ def rows_benchmark(report):
 
 
 def parts(report, *arguments):
-    """Plans beside even blocks, or one network over several GPUs."""
+    """Plans beside even blocks, bits beside rows, or one network over several GPUs."""
     code, text = run([BIN / "spikeloom_gpu_parts", *arguments], report.out / "parts.log", 280)
     rows = json_rows(text)
     for row in rows:
@@ -553,6 +553,7 @@ def main():
                                       language_models()[-1:]))
     step("PyTorch language", lambda: torch_language(report, meter, arguments.batch, 1.5))
     step("plan", lambda: parts(report, "plan"))
+    step("bits", lambda: parts(report, "bits", "--degree", 3277))
     step("devices", lambda: parts(report, "devices", "--neurons", 262144, "--degree", 409))
     step("microcircuit", lambda: circuit(report, meter, "cuda", 300))
     step("microcircuit cpu", lambda: circuit(report, meter, "cpu", 300))
