@@ -19,6 +19,7 @@ void InputQueue::clear() {
   events_.clear();
   head_ = 0;
   sorted_ = true;
+  last_sum_ = most_ = 0.0;
   latest_.assign(ports_.size(), std::numeric_limits<Time>::min());
 }
 
@@ -26,6 +27,7 @@ void InputQueue::restore(std::vector<QueuedEvent> events, std::vector<Time> late
   events_ = std::move(events);
   head_ = 0;
   sorted_ = false;
+  most_ = std::numeric_limits<double>::infinity();
   latest_ = std::move(latest);
 }
 
@@ -90,6 +92,9 @@ Status InputQueue::push(std::uint32_t port, const EventSpan& events, Time step_t
       continue;
     }
     sorted_ = sorted_ && (events_.empty() || events_.back().step <= step);
+    last_sum_ = step == last_step_ ? last_sum_ + std::abs(value) : std::abs(value);
+    last_step_ = step;
+    most_ = sorted_ ? std::max(most_, last_sum_) : std::numeric_limits<double>::infinity();
     events_.push_back({step, port, events.index[i], value});
     ++waiting;
   }
@@ -116,6 +121,7 @@ std::span<const QueuedEvent> InputQueue::take(std::int64_t step) {
 }
 
 std::optional<InputExcess> InputQueue::find_excess(std::int64_t last, double limit) {
+  if (most_ <= limit) return std::nullopt;
   if (!sorted_) sort();
   for (std::size_t i = head_; i < events_.size() && events_[i].step < last;) {
     const std::size_t first = i;
@@ -132,6 +138,20 @@ std::optional<InputExcess> InputQueue::find_excess(std::int64_t last, double lim
     }
   }
   return std::nullopt;
+}
+
+std::size_t InputQueue::drop_before(std::int64_t step) {
+  if (!sorted_) sort();
+  const auto first = events_.begin() + static_cast<std::ptrdiff_t>(head_);
+  const auto end = std::partition_point(
+      first, events_.end(), [&](const QueuedEvent& event) { return event.step < step; });
+  head_ += static_cast<std::size_t>(end - first);
+  if (head_ == events_.size()) {
+    events_.clear();
+    head_ = 0;
+    last_sum_ = most_ = 0.0;
+  }
+  return static_cast<std::size_t>(end - first);
 }
 
 std::span<const QueuedEvent> InputQueue::waiting() {

@@ -45,8 +45,19 @@ class InputQueue {
   /// Forgets the events of the step that is next to be taken; their number.
   std::size_t drop(std::int64_t step) { return take(step).size(); }
 
+  /// Forgets what is due before `step`; its number. Nobody has to take it.
+  std::size_t drop_before(std::int64_t step);
+
   /// Everything that waits, by step and then by arrival.
   std::span<const QueuedEvent> waiting();
+  /// The `count` events that came last; by step, and after all that came before, if sorted().
+  std::span<const QueuedEvent> last(std::size_t count) const {
+    return {events_.data() + events_.size() - count, count};
+  }
+  bool sorted() const { return sorted_; }
+  std::size_t size() const { return events_.size() - head_; }
+  /// No step's values add up to more than this, whatever their signs and elements.
+  double most() const { return most_; }
   const std::vector<Time>& latest() const { return latest_; }
 
   void clear();
@@ -59,6 +70,8 @@ class InputQueue {
   std::vector<QueuedEvent> events_;
   std::size_t head_ = 0;
   bool sorted_ = true;
+  std::int64_t last_step_ = 0;
+  double last_sum_ = 0.0, most_ = 0.0;
   std::vector<Time> latest_;  ///< latest time pushed so far, per port
 };
 

@@ -3,6 +3,7 @@
 ///     spikeloom_gpu check        every network's spikes beside cpu's, step by step
 ///     spikeloom_gpu throughput   a batch of recordings, pushed before the clock starts
 ///     spikeloom_gpu latency      one recording, 1 ms after 1 ms, and as a whole
+///     spikeloom_gpu variants     both, over ways, sizes of blocks and teams, steps of a launch
 ///     spikeloom_gpu linear       Linear + LIF, with activity that neurons make on the device
 ///
 /// The networks: digits (02_cnn/cnn_sinabs.nir in float32, and quantised to 8 bits) and gesture
@@ -24,6 +25,7 @@
 #include <fmt/format.h>
 
 #include "backends/backend.hpp"
+#include "backends/cuda/tuning.hpp"
 #include "models/load.hpp"
 #include "models/quantize/quantize.hpp"
 #include "models/slayer/slayer_reader.hpp"
@@ -43,6 +45,9 @@ struct Options {
   std::uint32_t batch = 256;
   double seconds = 2.0;
   std::int64_t size = 16384, steps = 500;
+  cuda::Tuning tuning;
+  bool chunks = false, eager = false;
+  int passes = 3;  ///< at least
   std::vector<double> activity = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 1.0};
 };
 
@@ -184,6 +189,39 @@ class Digest : public Sink {
   std::map<std::tuple<std::int64_t, std::uint32_t, std::uint32_t>, std::uint64_t> sent;
 };
 
+/// Output counts alone.
+class Counts : public Sink {
+ public:
+  Counts(const Work& work, std::uint32_t batch)
+      : output_(work.program.outputs[0]),
+        size_(static_cast<std::size_t>(work.program.nodes[output_].out_size)),
+        counts_(batch * size_) {}
+  void events(std::uint32_t node, Variable, std::uint32_t element, std::int64_t,
+              std::span<const std::uint32_t> index, std::span<const double> value) override {
+    if (node != output_) return;
+    double* const own = counts_.data() + element * size_;
+    for (std::size_t i = 0; i < index.size(); ++i) own[index[i]] += value[i];
+  }
+  void state(std::uint32_t, Variable, std::uint32_t, std::int64_t,
+             std::span<const double>) override {}
+  std::uint64_t right(const Work& work) const {
+    std::uint64_t right = 0;
+    for (std::size_t e = 0; e < counts_.size() / size_; ++e) {
+      const auto& expected = work.recordings[e % work.recordings.size()].expected;
+      right += std::equal(expected.begin(), expected.end(),
+                          counts_.begin() + static_cast<std::ptrdiff_t>(e * size_))
+                   ? 1
+                   : 0;
+    }
+    return right;
+  }
+
+ private:
+  std::uint32_t output_;
+  std::size_t size_;
+  std::vector<double> counts_;
+};
+
 /// The earliest place where two runs differ, from step `first` on.
 std::string first_difference(const Program& program, const Digest& a, const Digest& b,
                              std::int64_t first) {
@@ -274,6 +312,19 @@ struct Times {
   }
 };
 
+/// What a row says of how it was run.
+std::string way(const Options& options) {
+  const cuda::Tuning& t = cuda::tuning();
+  if (options.backend.find("cuda") == std::string::npos) return options.backend;
+  if (t.way == cuda::Tuning::Way::kChunks) return options.backend + ", a launch a node";
+  std::string text = options.backend;
+  if (t.threads != 0) text += fmt::format(", {} threads", t.threads);
+  if (t.team != 0) text += fmt::format(", {} blocks", t.team);
+  if (t.steps != 0) text += fmt::format(", {} steps", t.steps);
+  if (t.front_bytes != 0) text += fmt::format(", {} kB", t.front_bytes / 1024);
+  return text + (t.lazy ? "" : ", eager");
+}
+
 Status throughput(const Work& work, const Options& options) {
   RunOptions run;
   run.arithmetic = work.arithmetic;
@@ -281,29 +332,32 @@ Status throughput(const Work& work, const Options& options) {
   SPIKELOOM_TRY(const auto session, executable->open(options.batch));
   Times times;
   std::uint64_t right = 0, operations = 0;
-  double began = 0.0;
-  for (int pass = -1; pass < 3 || now() - times.began < options.seconds; ++pass) {
+  double began = 0.0, advanced = 0.0;
+  for (int pass = -1; pass < options.passes || now() - times.began < options.seconds; ++pass) {
     if (pass == 0) {  // the pass before made graphs and warmed caches
       times.began = now();
       began = wall_clock();
     }
     SPIKELOOM_CHECK(session->reset());
     SPIKELOOM_CHECK(push_all(*session, work, options.batch));
-    Digest digest(work.program.outputs[0], options.batch);
+    Counts counts(work, options.batch);
+    session->stats();  // waits until the input is there
     const double start = now();
     SPIKELOOM_CHECK(session->advance(work.steps * session->step_time()));
-    SPIKELOOM_CHECK(session->read(digest));
+    const double computed = now();
+    SPIKELOOM_CHECK(session->read(counts));
     if (pass >= 0) times.seconds.push_back(now() - start);
-    right = count_right(work, digest);
+    if (pass >= 0 && times.seconds.back() == times.best()) advanced = computed - start;
+    right = counts.right(work);
     operations = session->stats().synaptic_operations();
   }
   const double best = times.best();
   fmt::print(
       "{{\"throughput\":\"{}\",\"backend\":\"{}\",\"batch\":{},\"steps\":{},\"best_s\":{:.6f},"
-      "\"median_s\":{:.6f},\"passes\":{},\"recordings_per_s\":{:.1f},"
+      "\"advance_s\":{:.6f},\"median_s\":{:.6f},\"passes\":{},\"recordings_per_s\":{:.1f},"
       "\"synaptic_operations_per_s\":{:.4g},\"right_counts\":{},\"device_bytes\":{},\"began\":{:."
       "3f},\"ended\":{:.3f}}}\n",
-      work.name, options.backend, options.batch, work.steps, best, times.median(),
+      work.name, way(options), options.batch, work.steps, best, advanced, times.median(),
       times.seconds.size(), options.batch / best, static_cast<double>(operations) / best, right,
       session->stats().peak_memory_bytes, began, wall_clock());
   return {};
@@ -318,8 +372,8 @@ Status latency(const Work& work, const Options& options) {
   const Recording& r = work.recordings[0];
   std::vector<double> steps;
   Times whole;
-  for (int pass = -1; pass < 3; ++pass) {
-    Digest digest(work.program.outputs[0], 1);
+  for (int pass = -1; pass < options.passes; ++pass) {
+    Counts counts(work, 1);
     SPIKELOOM_CHECK(session->reset());
     for (std::int64_t s = 0; s < r.input.steps; ++s) {
       const std::size_t first = r.input.step_start[static_cast<std::size_t>(s)];
@@ -330,22 +384,63 @@ Status latency(const Work& work, const Options& options) {
           {std::span(r.time).subspan(first, count), std::span(r.input.index).subspan(first, count),
            std::span(r.input.value).subspan(first, count)}));
       SPIKELOOM_CHECK(session->advance((s + 1) * session->step_time()));
-      SPIKELOOM_CHECK(session->read(digest));
+      SPIKELOOM_CHECK(session->read(counts));
       if (pass >= 0) steps.push_back(now() - start);
     }
     SPIKELOOM_CHECK(session->reset());
     SPIKELOOM_CHECK(session->push(0, 0, {r.time, r.input.index, r.input.value}));
     const double start = now();
     SPIKELOOM_CHECK(session->advance(r.input.steps * session->step_time()));
-    SPIKELOOM_CHECK(session->read(digest));
+    SPIKELOOM_CHECK(session->read(counts));
     if (pass >= 0) whole.seconds.push_back(now() - start);
   }
   std::sort(steps.begin(), steps.end());
   fmt::print(
       "{{\"latency\":\"{}\",\"backend\":\"{}\",\"step_median_us\":{:.2f},\"step_p99_us\":{:.2f},"
       "\"recording_ms\":{:.4f},\"steps\":{}}}\n",
-      work.name, options.backend, 1e6 * steps[steps.size() / 2],
-      1e6 * steps[steps.size() * 99 / 100], 1e3 * whole.best(), r.input.steps);
+      work.name, way(options), 1e6 * steps[steps.size() / 2], 1e6 * steps[steps.size() * 99 / 100],
+      1e3 * whole.best(), r.input.steps);
+  return {};
+}
+
+/// Throughput and latency over what can be chosen.
+Status variants(const Work& work, Options options) {
+  using Way = cuda::Tuning::Way;
+  options.seconds = std::min(options.seconds, 0.2);
+  options.passes = 2;
+  std::vector<cuda::Tuning> many, one;
+  for (const std::uint32_t threads : {256, 384, 512, 768, 1024}) {
+    many.push_back({.way = Way::kResident, .threads = threads});
+  }
+  for (const std::uint32_t steps : {16, 256, 2048}) {
+    many.push_back({.way = Way::kResident, .steps = steps});
+  }
+  many.push_back({.way = Way::kResident, .lazy = false});
+  many.push_back({.way = Way::kResident, .threads = 512, .front_bytes = 16 * 1024});
+  many.push_back({.way = Way::kResident, .threads = 1024, .front_bytes = 64 * 1024});
+  many.push_back({.way = Way::kResident, .threads = 512, .team = 2});
+  many.push_back({.way = Way::kChunks});
+  for (const std::uint32_t team : {1, 2, 4, 8, 16}) {
+    for (const std::uint32_t threads : {256, 512, 1024}) {
+      one.push_back({.way = Way::kResident, .threads = threads, .team = team});
+    }
+  }
+  one.push_back({.way = Way::kResident, .threads = 1024, .team = 1, .front_bytes = 16});
+  one.push_back({.way = Way::kChunks});
+  const auto each = [&](const std::vector<cuda::Tuning>& all, const auto& measure) {
+    for (const cuda::Tuning& one : all) {
+      cuda::tuning() = one;
+      const Status status = measure(work, options);
+      if (!status.ok()) {
+        fmt::print("{{\"variant\":\"{}, {}\",\"failure\":\"{}\"}}\n", work.name, way(options),
+                   status.error().what);
+      }
+      std::fflush(stdout);
+    }
+    cuda::tuning() = {};
+  };
+  each(many, throughput);
+  each(one, latency);
   return {};
 }
 
@@ -455,6 +550,8 @@ Status run(const Options& options) {
       SPIKELOOM_CHECK(check(work, options));
     } else if (options.command == "throughput") {
       SPIKELOOM_CHECK(throughput(work, options));
+    } else if (options.command == "variants") {
+      SPIKELOOM_CHECK(variants(work, options));
     } else {
       SPIKELOOM_CHECK(latency(work, options));
     }
@@ -468,9 +565,9 @@ Status run(const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Whole networks on the CUDA backend");
   Options options;
-  app.add_option("COMMAND", options.command, "check, throughput, latency or linear")
+  app.add_option("COMMAND", options.command, "check, throughput, latency, variants or linear")
       ->required()
-      ->check(CLI::IsMember({"check", "throughput", "latency", "linear"}));
+      ->check(CLI::IsMember({"check", "throughput", "latency", "variants", "linear"}));
   app.add_option("--backend", options.backend, "cuda, cuda-host or cpu");
   app.add_option("--shared", options.shared, "the folder with acceptance/");
   app.add_option("--only", options.only, "networks whose name contains this");
@@ -479,7 +576,16 @@ int main(int argc, char** argv) {
   app.add_option("--size", options.size, "linear: neurons");
   app.add_option("--steps", options.steps, "linear: steps");
   app.add_option("--activity", options.activity, "linear: shares of neurons that fire in a step");
+  app.add_flag("--chunks", options.chunks, "a launch per node for every network");
+  app.add_option("--threads", options.tuning.threads, "of a block that holds a network");
+  app.add_option("--team", options.tuning.team, "blocks that share a batch element");
+  app.add_option("--launch-steps", options.tuning.steps, "steps of a launch");
+  app.add_option("--front", options.tuning.front_bytes, "most bytes of it in shared memory");
+  app.add_flag("--eager", options.eager, "neurons that rest are computed too");
   CLI11_PARSE(app, argc, argv);
+  options.tuning.lazy = !options.eager;
+  if (options.chunks) options.tuning.way = cuda::Tuning::Way::kChunks;
+  cuda::tuning() = options.tuning;
   const Status status = run(options);
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", status.error().message().c_str());

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include <cooperative_groups.h>
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 
@@ -47,6 +48,29 @@ __global__ void run_kernel(const K kernel) {
   const std::uint32_t phases = kernel.phases();
   for (std::uint32_t phase = 0; phase < phases; ++phase) {
     if (phase != 0) __syncthreads();
+    kernel(place, phase, local);
+  }
+}
+
+/// Blocks of a team are a cluster, and wait for one another.
+template <typename V>
+__global__ void __launch_bounds__(1024, 1) run_resident(const ResidentKernel<V> kernel) {
+  extern __shared__ Quad quads[];
+  typename ResidentKernel<V>::Local local;
+  const Place place{blockIdx.x, threadIdx.x, blockDim.x, quads};
+  const std::uint32_t phases = kernel.phases();
+  for (std::uint32_t phase = 0; phase < phases; ++phase) {
+    if (phase != 0) {
+#if __CUDA_ARCH__ >= 900
+      if (kernel.team > 1) {
+        cooperative_groups::this_cluster().sync();
+      } else {
+        __syncthreads();
+      }
+#else
+      __syncthreads();
+#endif
+    }
     kernel(place, phase, local);
   }
 }
@@ -320,6 +344,37 @@ class DeviceMachine : public Machine, public DeviceMember {
   }
   cudaError_t prepare(const NarrowProduct& product, const KernelCall& call) {
     return call.blocks == 0 ? cudaSuccess : blas_.multiply(product);
+  }
+  template <typename V>
+  cudaError_t prepare(const ResidentKernel<V>& kernel, const KernelCall& call) {
+    constexpr std::uint32_t kPortable = 8;
+    cudaFuncAttributes attributes{};
+    cudaError_t code = cudaFuncGetAttributes(&attributes, run_resident<V>);
+    // Per kernel, not per call: it only grows.
+    if (code == cudaSuccess &&
+        call.shared > static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes)) {
+      code = cudaFuncSetAttribute(run_resident<V>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(call.shared));
+    }
+    if (code == cudaSuccess && kernel.team > kPortable) {
+      code =
+          cudaFuncSetAttribute(run_resident<V>, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
+    }
+    return code;
+  }
+  template <typename V>
+  cudaError_t launch(const ResidentKernel<V>& kernel, const KernelCall& call) {
+    cudaLaunchConfig_t config{};
+    config.gridDim = call.blocks;
+    config.blockDim = call.threads;
+    config.dynamicSmemBytes = call.shared;
+    config.stream = stream_;
+    cudaLaunchAttribute cluster{};
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim = {kernel.team, 1, 1};
+    config.attrs = &cluster;
+    config.numAttrs = kernel.team > 1 ? 1 : 0;
+    return cudaLaunchKernelEx(&config, run_resident<V>, kernel);
   }
   template <typename K>
   cudaError_t launch(const K& kernel, const KernelCall& call) {

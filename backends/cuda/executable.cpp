@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "backends/cuda/memory_check.hpp"
+#include "backends/cuda/resident.hpp"
 #include "backends/cuda/session.hpp"
 #include "snn/step_options.hpp"
 
@@ -124,11 +125,9 @@ Result<std::unique_ptr<Session>> CudaExecutable<V>::open(std::uint32_t batch) co
 }
 
 template <typename V>
-Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(const Part& part,
-                                                              const RunOptions& options,
-                                                              std::string backend,
-                                                              std::shared_ptr<Machine> machine,
-                                                              std::vector<Exchange> exchanges) {
+Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(
+    const Part& part, const RunOptions& options, std::string backend,
+    std::shared_ptr<Machine> machine, std::vector<Exchange> exchanges, bool chunks) {
   const Program& program = part.program;
   SPIKELOOM_CHECK(
       check_memory(*machine, weight_bytes(part, std::is_integral_v<V>), "the network's weights",
@@ -141,23 +140,24 @@ Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(const Part& part,
     SPIKELOOM_CHECK(make_image(program, options, n, whole, share, *machine, images[n]));
   }
   SPIKELOOM_CHECK(machine->wait());  // sessions have queues of their own
+  const bool resident = !chunks && part.shares.empty() && exchanges.empty() &&
+                        tuning().way != Tuning::Way::kChunks &&
+                        refuse_resident(program, options, std::is_same_v<V, float>).empty();
   return std::shared_ptr<const CudaExecutable<V>>(std::make_shared<const CudaExecutable<V>>(
       program, options, std::move(backend), std::move(machine), std::move(images),
-      static_cast<double>(part.integer.input_limit), std::move(exchanges)));
+      static_cast<double>(part.integer.input_limit), std::move(exchanges), resident));
 }
 
 template <typename V>
-Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
-                                                       const RunOptions& options,
-                                                       std::string backend,
-                                                       std::shared_ptr<Machine> machine,
-                                                       const std::vector<Share>& shares) {
+Result<std::shared_ptr<const Executable>> compile_cuda(
+    const Program& program, const RunOptions& options, std::string backend,
+    std::shared_ptr<Machine> machine, const std::vector<Share>& shares, bool chunks) {
   Part all{program, {}, shares};
   if constexpr (std::is_integral_v<V>) {
     SPIKELOOM_TRY(all.integer, to_integer(program));
   }
   SPIKELOOM_TRY(auto made,
-                compile_part<V>(all, options, std::move(backend), std::move(machine), {}));
+                compile_part<V>(all, options, std::move(backend), std::move(machine), {}, chunks));
   return std::shared_ptr<const Executable>(std::move(made));
 }
 
@@ -165,10 +165,10 @@ Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
   template class CudaExecutable<V>;                                             \
   template Result<std::shared_ptr<const CudaExecutable<V>>> compile_part<V>(    \
       const Part&, const RunOptions&, std::string, std::shared_ptr<Machine>,    \
-      std::vector<Exchange>);                                                   \
+      std::vector<Exchange>, bool);                                             \
   template Result<std::shared_ptr<const Executable>> compile_cuda<V>(           \
       const Program&, const RunOptions&, std::string, std::shared_ptr<Machine>, \
-      const std::vector<Share>&);
+      const std::vector<Share>&, bool);
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)
 #undef SPIKELOOM_INSTANTIATE

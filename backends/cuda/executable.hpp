@@ -70,14 +70,16 @@ class CudaExecutable : public Executable {
  public:
   CudaExecutable(Program program, RunOptions options, std::string backend,
                  std::shared_ptr<Machine> machine, std::vector<NodeImage<V>> images,
-                 double input_limit, std::vector<Exchange> exchanges)
+                 double input_limit, std::vector<Exchange> exchanges, bool takes_resident)
       : program_(std::move(program)),
         options_(std::move(options)),
         backend_(std::move(backend)),
         machine_(std::move(machine)),
         images_(std::move(images)),
         input_limit_(input_limit),
-        exchanges_(std::move(exchanges)) {}
+        exchanges_(std::move(exchanges)),
+
+        takes_resident_(takes_resident) {}
   const Program& program() const override { return program_; }
   const RunOptions& options() const override { return options_; }
   Result<std::unique_ptr<Session>> open(std::uint32_t batch) const override;
@@ -90,6 +92,8 @@ class CudaExecutable : public Executable {
   const Exchange* exchange(std::uint32_t node) const {
     return exchanges_.empty() || !exchanges_[node].here ? nullptr : &exchanges_[node];
   }
+  /// Whether one block of threads can hold a batch element (Resident).
+  bool takes_resident() const { return takes_resident_; }
 
  private:
   Program program_;
@@ -99,6 +103,7 @@ class CudaExecutable : public Executable {
   std::vector<NodeImage<V>> images_;
   double input_limit_;
   std::vector<Exchange> exchanges_;  ///< by node, or empty
+  bool takes_resident_;
 };
 
 /// Weights of an operation for the kernels; `integer` is null in float32. Blocks own what `share`
@@ -130,18 +135,19 @@ Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const RunOptions
 
 /// What a device runs, for its machine. `exchanges` by node, or empty for a whole program.
 template <typename V>
-Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(const Part& part,
-                                                              const RunOptions& options,
-                                                              std::string backend,
-                                                              std::shared_ptr<Machine> machine,
-                                                              std::vector<Exchange> exchanges);
+Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(
+    const Part& part, const RunOptions& options, std::string backend,
+    std::shared_ptr<Machine> machine, std::vector<Exchange> exchanges, bool chunks = true);
 
-/// Compiles for float32 (V = float) or integer (V = int32) on a machine; `shares` by node, or none.
+/// Compiles for float32 (V = float) or integer (V = int32) on a machine; `shares` by node, or none;
+/// `chunks`: a launch per node even where one block could hold the network.
 template <typename V>
 Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
                                                        const RunOptions& options,
                                                        std::string backend,
                                                        std::shared_ptr<Machine> machine,
-                                                       const std::vector<Share>& shares = {});
+                                                       const std::vector<Share>& shares = {},
+
+                                                       bool chunks = false);
 
 }  // namespace spikeloom::cuda

@@ -31,6 +31,28 @@ void run_blocks(const K& kernel, const KernelCall& call, std::vector<std::byte>&
   }
 }
 
+/// Blocks of a team go through their phases together.
+template <typename V>
+void run_blocks(const ResidentKernel<V>& kernel, const KernelCall& call,
+                std::vector<std::byte>& shared) {
+  using Local = typename ResidentKernel<V>::Local;
+  shared.resize(kernel.team * call.shared + alignof(std::max_align_t));
+  std::vector<Local> locals(std::size_t{kernel.team} * call.threads);
+  const std::uint32_t phases = kernel.phases();
+  for (std::uint32_t first = 0; first < call.blocks; first += kernel.team) {
+    std::memset(shared.data(), 0xA5, shared.size());
+    locals.assign(locals.size(), Local());
+    for (std::uint32_t phase = 0; phase < phases; ++phase) {
+      for (std::uint32_t b = 0; b < kernel.team; ++b) {
+        for (std::uint32_t thread = 0; thread < call.threads; ++thread) {
+          kernel(Place{first + b, thread, call.threads, shared.data() + b * call.shared}, phase,
+                 locals[std::size_t{b} * call.threads + thread]);
+        }
+      }
+    }
+  }
+}
+
 void run_blocks(const Product& product, const KernelCall&, std::vector<std::byte>&) {
   for (std::size_t r = 0; r < product.rows; ++r) {
     float* const y = product.out + r * product.outputs;

@@ -16,6 +16,7 @@
 #include "backends/cuda/kernels/gates.hpp"
 #include "backends/cuda/kernels/neurons.hpp"
 #include "backends/cuda/kernels/product.hpp"
+#include "backends/cuda/kernels/resident.hpp"
 #include "backends/cuda/kernels/sparse.hpp"
 
 namespace spikeloom::cuda {
@@ -37,8 +38,8 @@ using Kernel = std::variant<
     BitRowsKernel, Gather, PackKernel<float>, PackKernel<std::int32_t>, UnpackKernel<float>,
     UnpackKernel<std::int32_t>, CircuitKernel, EmbeddingKernel<float, float>,
     EmbeddingKernel<float, std::int8_t>, EmbeddingKernel<std::int32_t, std::int8_t>,
-    GateKernel<float, float>, GateKernel<float, std::int8_t>,
-    GateKernel<std::int32_t, std::int8_t>>;
+    GateKernel<float, float>, GateKernel<float, std::int8_t>, GateKernel<std::int32_t, std::int8_t>,
+    ResidentKernel<float>, ResidentKernel<std::int32_t>>;
 
 struct KernelCall {
   Kernel kernel;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "backends/backend_impl.hpp"
+#include "backends/cuda/input_sums.hpp"
 
 namespace spikeloom::cuda {
 namespace {
@@ -35,8 +36,13 @@ Status CudaSession<V>::push(std::uint32_t element, std::uint32_t port, const Eve
                                          program_.inputs.size()),
                  .got = fmt::format("element {}, port {}", element, port)};
   }
+  const std::size_t before = queues_[element].size();
   Status status = queues_[element].push(port, events, step_time_, step_, executable_->options(),
                                         std::is_integral_v<V>, waiting_, totals_.input);
+  if (resident_ != nullptr && !lost_) {
+    Status mirrored = resident_->push(element, queues_[element], queues_[element].size() - before);
+    if (status.ok()) status = std::move(mirrored);
+  }
   totals_.seconds.input += seconds_since(start);
   return status;
 }
@@ -48,6 +54,10 @@ Status CudaSession<V>::advance(Time until) {
   const std::int64_t target = floor_div(until, step_time_);
   const auto start = Clocks::now();
   Status status;
+  if (resident_ != nullptr && step_ < target) {
+    SPIKELOOM_TRY(const bool moved, resident_->send(queues_));
+    if (moved) chunk_ = nullptr;  // it holds the old address
+  }
   while (status.ok() && step_ < target) {
     if (cancelled_) {
       status = Error{.code = ErrorCode::kCancelled,
@@ -55,7 +65,7 @@ Status CudaSession<V>::advance(Time until) {
                      .where = fmt::format("after step {}", step_)};
       break;
     }
-    std::int64_t last = std::min(target, step_ + std::int64_t{kChunk});
+    std::int64_t last = std::min(target, step_ + most_steps());
     if constexpr (std::is_integral_v<V>) {
       auto within = within_limits(last);
       if (!within.ok()) {
@@ -65,6 +75,9 @@ Status CudaSession<V>::advance(Time until) {
       last = *within;
     }
     status = run_chunk(static_cast<std::uint32_t>(last - step_));
+  }
+  if (resident_ != nullptr) {
+    for (std::uint32_t e = 0; e < batch_; ++e) waiting_ -= resident_->drop(e, queues_[e], step_);
   }
   if (Status done = machine_.wait(); !done.ok()) {
     lost_ = true;
@@ -90,6 +103,11 @@ Result<std::int64_t> CudaSession<V>::within_limits(std::int64_t last) {
     last = found->step;
   }
   if (!worst || last > step_) return last;
+  const auto element = static_cast<std::uint32_t>(where);
+  if (resident_ != nullptr) {
+    waiting_ -= resident_->drop(element, queues_[where], step_);
+    resident_->forget(element);
+  }
   const std::size_t dropped = queues_[where].drop(step_);
   waiting_ -= dropped;
   totals_.input.dropped += dropped;
@@ -115,9 +133,11 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
       one_step_ = nullptr;
       chunk_ = nullptr;
     }
-    auto& sequence = count == 1 ? one_step_ : chunk_;
+    auto& sequence = count == 1 && resident_ == nullptr ? one_step_ : chunk_;
     if (sequence == nullptr) {
-      auto made = machine_.record(make_calls(count == 1 ? 1 : kChunk));
+      auto made = machine_.record(resident_ != nullptr
+                                      ? std::vector<KernelCall>{resident_->call(clock_.data())}
+                                      : make_calls(count == 1 ? 1 : kChunk));
       if (made.ok()) {
         sequence = *std::move(made);
       } else {
@@ -153,6 +173,7 @@ Result<std::vector<Tally<V>>> CudaSession<V>::read_tallies() const {
   for (std::size_t i = 0; i < copies.size(); ++i) {
     copies[i].add(&sums[i / kTallyCopies]);
   }
+  if (resident_ != nullptr) resident_->complete(sums);
   return sums;
 }
 
@@ -188,47 +209,17 @@ Status CudaSession<V>::choose_ways() {
   return {};
 }
 
-/// Appends the events of a step of a batch element. Whole numbers are added up on the device, where
-/// their order is unknown and makes no difference; others here, in the order of their arrival.
-template <typename V>
-void CudaSession<V>::take_events(std::uint32_t row, std::span<const QueuedEvent> due) {
-  constexpr double kMostExact = 1 << 23;  // all partial sums are exact in float32
-  if (due.empty()) return;
-  double most = 0.0;
-  bool whole = true;
-  for (const QueuedEvent& event : due) {
-    most += std::abs(event.value);
-    whole = whole && event.value == std::trunc(event.value);
-  }
-  if (std::is_integral_v<V> || (whole && most <= kMostExact)) {
-    for (const QueuedEvent& event : due) {
-      taken_.push_back({row, event.port, event.index, static_cast<V>(event.value)});
-    }
-    return;
-  }
-  std::vector<QueuedEvent> sorted(due.begin(), due.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const QueuedEvent& a, const QueuedEvent& b) {
-    return a.port != b.port ? a.port < b.port : a.index < b.index;
-  });
-  for (std::size_t i = 0; i < sorted.size();) {
-    const QueuedEvent& first = sorted[i];
-    V sum = 0;
-    for (; i < sorted.size() && sorted[i].port == first.port && sorted[i].index == first.index;
-         ++i) {
-      sum += static_cast<V>(sorted[i].value);
-    }
-    taken_.push_back({row, first.port, first.index, sum});
-  }
-}
-
 template <typename V>
 void CudaSession<V>::take_input(std::uint32_t count) {
   taken_.clear();
+  if (resident_ != nullptr) return;  // it has it already
   for (std::uint32_t s = 0; s < count; ++s) {
     for (std::uint32_t e = 0; e < batch_; ++e) {
       const auto due = queues_[e].take(step_ + s);
       waiting_ -= due.size();
-      take_events(s * batch_ + e, due);
+      for_each_sum<V>(due, [&](std::uint32_t port, std::uint32_t index, V value) {
+        taken_.push_back({s * batch_ + e, port, index, value});
+      });
     }
   }
 }
@@ -269,15 +260,17 @@ Status CudaSession<V>::take_logs() {
     for (std::uint32_t e = 0; e < batch_; ++e) {
       for (const Taken& log : logs) {
         const V* const values = log.values.data() + (s * batch_ + e) * log.size;
-        Record made{log.node, log.variable, e, log_base_ + static_cast<std::int64_t>(s), {}, {}};
-        const bool dense =
-            log.variable == Variable::kMembrane || log.variable == Variable::kCurrent;
+        const std::size_t before = made_.value.size();
+        const bool dense = !Records::has_index(log.variable);
         for (std::uint32_t i = 0; i < log.size; ++i) {
           if (!dense && values[i] == V{0}) continue;
-          if (!dense) made.index.push_back(i);
-          made.value.push_back(static_cast<double>(values[i]));
+          if (!dense) made_.index.push_back(i);
+          made_.value.push_back(static_cast<double>(values[i]));
         }
-        if (dense || !made.index.empty()) made_.push_back(std::move(made));
+        const auto taken = static_cast<std::uint32_t>(made_.value.size() - before);
+        if (!dense && taken == 0) continue;
+        made_.all.push_back(
+            {log.node, log.variable, e, taken, log_base_ + static_cast<std::int64_t>(s)});
       }
     }
   }
@@ -289,13 +282,14 @@ template <typename V>
 Status CudaSession<V>::read(Sink& sink) {
   const auto start = Clocks::now();
   if (!lost_) SPIKELOOM_CHECK(take_logs());
-  for (const Record& r : made_) {
-    if (r.variable == Variable::kSpikes || r.variable == Variable::kOutput) {
-      sink.events(r.node, r.variable, r.element, r.step, r.index, r.value);
-    } else {
-      sink.state(r.node, r.variable, r.element, r.step, r.value);
-    }
-  }
+  made_.for_each(
+      [&](const Record& r, std::span<const std::uint32_t> index, std::span<const double> value) {
+        if (Records::has_index(r.variable)) {
+          sink.events(r.node, r.variable, r.element, r.step, index, value);
+        } else {
+          sink.state(r.node, r.variable, r.element, r.step, value);
+        }
+      });
   made_.clear();
   totals_.seconds.record += seconds_since(start);
   return {};
@@ -308,12 +302,17 @@ Status CudaSession<V>::latest(std::uint32_t element, std::uint32_t node,
   if (lost_) return lost_state();
   std::fill(out.begin(), out.end(), 0.0F);
   if (step_ == base_) return {};
+  const auto unit = static_cast<float>(images_[node].unit);
+  if (resident_ != nullptr) {
+    SPIKELOOM_TRY(const auto values, resident_->output(element, node, step_ - 1));
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(values[i]) * unit;
+    return {};
+  }
   const SignalBuffer<V>& signal = nodes_[node].out;
   std::vector<V> values(out.size());
   SPIKELOOM_CHECK(signal.value.read(values.data(), values.size(),
                                     signal.ref.place(step_ - 1, element) * values.size()));
   SPIKELOOM_CHECK(machine_.wait());
-  const auto unit = static_cast<float>(images_[node].unit);
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(values[i]) * unit;
   return {};
 }
@@ -388,7 +387,7 @@ RunStats CudaSession<V>::stats() const {
       const std::uint64_t updates = steps * static_cast<std::uint64_t>(node.out_size);
       made.neuron_updates += updates;
       made.executed_updates += updates;
-      made.bytes.state += updates * 2 * sizeof(V) * (device.current.empty() ? 1 : 2);
+      made.bytes.state += updates * 2 * sizeof(V) * (device.has_current ? 2 : 1);
     }
   }
   return stats;

@@ -4,7 +4,10 @@
 /// A chunk of steps is one recorded sequence of launches. A node outside cycles does all steps of
 /// the chunk at once, the nodes of a cycle take turns; so a node's values of the last chunk, and of
 /// as many steps before as its links are long, stay on the device (Signal).
+///
+/// A network that one block can hold is one launch instead, for every step of it (Resident).
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -13,6 +16,7 @@
 #include "backends/backend.hpp"
 #include "backends/checkpoint.hpp"
 #include "backends/cuda/executable.hpp"
+#include "backends/cuda/resident.hpp"
 #include "backends/cuda/stages.hpp"
 #include "backends/input_queue.hpp"
 
@@ -36,7 +40,7 @@ struct NodeDevice {
   /// Input of nodes that read one signal: their own (the sum of their links), or their source's.
   SignalBuffer<V> gathered;
   Signal<V> in;
-  bool gathers = false;
+  bool gathers = false, masked = false, has_current = false;
   std::vector<Buffer<V>> before;  ///< per link: what it carried before the session's first step
   Buffer<LinkRef<V>> links;
   Buffer<V> membrane, current;
@@ -65,9 +69,32 @@ struct Record {
   std::uint32_t node = 0;
   Variable variable = Variable::kSpikes;
   std::uint32_t element = 0;
+  std::uint32_t values = 0;  ///< how many, in Records
   std::int64_t step = 0;
+};
+
+/// Recorded moments; their indices (states have none) and values lie one after the other.
+struct Records {
+  std::vector<Record> all;
   std::vector<std::uint32_t> index;
   std::vector<double> value;
+
+  static bool has_index(Variable variable) {
+    return variable == Variable::kSpikes || variable == Variable::kOutput;
+  }
+  /// Calls f(record, indices, values) for each.
+  template <typename F>
+  void for_each(F f) const {
+    const std::uint32_t* i = index.data();
+    const double* v = value.data();
+    for (const Record& record : all) {
+      const std::size_t indices = has_index(record.variable) ? record.values : 0;
+      f(record, std::span(i, indices), std::span(v, record.values));
+      i += indices;
+      v += record.values;
+    }
+  }
+  void clear() { all.clear(), index.clear(), value.clear(); }
 };
 
 template <typename V>
@@ -109,6 +136,7 @@ class CudaSession : public Session {
   Status make_logs();
   /// Whether a dense layer has a product, and what that needs.
   Status make_product(std::uint32_t node);
+  Status make_resident();
   Result<SignalBuffer<V>> make_signal(std::size_t size, std::uint64_t reach, bool masked) const;
   Status clear();
   Status seed_links();
@@ -151,10 +179,13 @@ class CudaSession : public Session {
   /// Two a node: of its output, of its summed input.
   Result<std::vector<Tally<V>>> read_tallies() const;
   Result<std::int64_t> within_limits(std::int64_t last);
-  void take_events(std::uint32_t row, std::span<const QueuedEvent> due);
   /// Takes the events of `count` steps from the queues.
   void take_input(std::uint32_t count);
   Status send_input(std::uint32_t count, const std::vector<InputEvent<V>>& taken);
+  std::int64_t most_steps() const {
+    return resident_ != nullptr ? std::min<std::int64_t>(resident_->most_steps(), log_steps_)
+                                : kChunk;
+  }
   /// Takes what was recorded from the device.
   Status take_logs();
   bool logs_are_full(std::uint32_t count) const { return step_ + count - log_base_ > log_steps_; }
@@ -175,6 +206,8 @@ class CudaSession : public Session {
   std::vector<Stage> stages_;
   std::vector<std::vector<Variable>> records_;  ///< wanted, by node
 
+  bool wants_resident_ = false;
+  std::unique_ptr<Resident<V>> resident_;  ///< null: chunks
   std::vector<NodeDevice<V>> nodes_;
   Buffer<Clock> clock_;
   Buffer<Tally<V>> tallies_;  ///< kTallyCopies of each
@@ -187,7 +220,7 @@ class CudaSession : public Session {
   std::vector<InputQueue> queues_;
   std::size_t waiting_ = 0;
   std::vector<InputEvent<V>> taken_;  ///< scratch
-  std::vector<Record> made_;
+  Records made_;
   RunStats totals_;
   std::vector<NodeStats> saved_stats_;          ///< of a checkpoint that was loaded
   std::uint64_t steps_here_ = 0;                ///< since then

@@ -55,6 +55,11 @@ Result<CheckpointState> CudaSession<V>::collect() const {
       const auto size = static_cast<std::size_t>(program.out_size);
       const auto in_size = static_cast<std::size_t>(program.in_size);
       CheckpointNode node;
+      if (resident_ != nullptr) {
+        SPIKELOOM_TRY(node, resident_->save(e, n, step_));
+        element.nodes.push_back(std::move(node));
+        continue;
+      }
       if (!device.membrane.empty()) {
         SPIKELOOM_TRY(node.membrane, fetch(machine_, device.membrane, e * size, size));
       }
@@ -130,11 +135,16 @@ Status CudaSession<V>::restore(const CheckpointState& saved) {
     }
     waiting_ += waiting.size();
     queues_[e].restore(std::move(waiting), element.latest);
+    if (resident_ != nullptr) resident_->forget(e);
     for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
       const CheckpointNode& node = element.nodes[n];
       const NodeDevice<V>& device = nodes_[n];
       const auto size = static_cast<std::size_t>(program_.nodes[n].out_size);
       const auto in_size = static_cast<std::size_t>(program_.nodes[n].in_size);
+      if (resident_ != nullptr) {
+        SPIKELOOM_CHECK(resident_->load(e, n, step_, node));
+        continue;
+      }
       SPIKELOOM_CHECK(put(machine_, device.membrane, e * size, node.membrane));
       SPIKELOOM_CHECK(put(machine_, device.current, e * size, node.current));
       if (std::holds_alternative<op::Recurrent>(program_.nodes[n].operation)) {

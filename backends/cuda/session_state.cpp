@@ -106,6 +106,7 @@ Result<SignalBuffer<V>> CudaSession<V>::make_signal(std::size_t size, std::uint6
   made.ref.batch = batch_;
   made.ref.size = static_cast<std::uint32_t>(size);
   made.ref.words = static_cast<std::uint32_t>((size + 31) / 32);
+  if (wants_resident_) return made;
   SPIKELOOM_TRY(made.value, Buffer<V>::make(machine_, rows * size));
   made.ref.value = made.value.data();
   if (masked) {
@@ -118,6 +119,7 @@ Result<SignalBuffer<V>> CudaSession<V>::make_signal(std::size_t size, std::uint6
 template <typename V>
 Status CudaSession<V>::make_state() {
   const std::size_t size = program_.nodes.size();
+  wants_resident_ = executable_->takes_resident();
   nodes_.resize(size);
   SPIKELOOM_TRY(clock_, Buffer<Clock>::make(machine_, 1));
   SPIKELOOM_TRY(tallies_, Buffer<Tally<V>>::make(machine_, 2 * size * kTallyCopies));
@@ -134,7 +136,20 @@ Status CudaSession<V>::make_state() {
   for (NodeDevice<V>& device : nodes_) {
     device.multiplies = device.has_product && executable_->options().schedule == Schedule::kDense;
   }
-  return make_logs();
+  SPIKELOOM_CHECK(make_logs());
+  return wants_resident_ ? make_resident() : Status();
+}
+
+template <typename V>
+Status CudaSession<V>::make_resident() {
+  std::vector<ResidentNode<V>> nodes;
+  for (const NodeDevice<V>& device : nodes_) {
+    nodes.push_back({device.gathers, device.out.ref.unit, device.out.ref.tally, device.in_tally,
+                     device.output_log.data(), device.membrane_log.data(),
+                     device.current_log.data()});
+  }
+  SPIKELOOM_TRY(resident_, Resident<V>::make(program_, images_, nodes, batch_, machine_));
+  return {};
 }
 
 /// Room for what is recorded of some chunks, so that the host seldom has to wait for the device.
@@ -176,7 +191,8 @@ Status CudaSession<V>::make_node(std::uint32_t n) {
   }
   const bool weights =
       is_weight_operation(node.operation) || std::holds_alternative<op::Decoder>(node.operation);
-  SPIKELOOM_TRY(device.out, make_signal(size, reach, !weights));
+  device.masked = !weights;
+  SPIKELOOM_TRY(device.out, make_signal(size, reach, device.masked));
   device.out.ref.tally = tallies_.data() + std::size_t{2} * n * kTallyCopies;
   device.in_tally = device.out.ref.tally + kTallyCopies;
   if (const Exchange* const exchange = executable_->exchange(n); exchange != nullptr) {
@@ -186,6 +202,8 @@ Status CudaSession<V>::make_node(std::uint32_t n) {
   device.out.ref.unit = sends_units(node, program_.discretisation);
   if (neuron == nullptr) return make_language(n);
   const NeuronCoefficients& c = neuron->coefficients;
+  device.has_current = c.has_current || c.sigma_delta;
+  if (wants_resident_) return {};
   SPIKELOOM_TRY(device.membrane, Buffer<V>::make(machine_, batch_ * size));
   if (c.has_current || c.sigma_delta) {
     SPIKELOOM_TRY(device.current, Buffer<V>::make(machine_, batch_ * size));
@@ -222,7 +240,7 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
   std::vector<LinkRef<V>> links;
   for (const Link& link : node.inputs) {
     Buffer<V> before;
-    if (link.delay > 0) {
+    if (link.delay > 0 && !wants_resident_) {
       const auto values = std::size_t{link.delay} * batch_ * static_cast<std::size_t>(node.in_size);
       SPIKELOOM_TRY(before, Buffer<V>::make(machine_, values));
     }
@@ -236,10 +254,11 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
                          !std::holds_alternative<op::Recurrent>(node.operation);
   const bool direct = links.size() == 1 && links[0].delay == 0 &&
                       !std::holds_alternative<op::Delay>(node.operation) &&
-                      (!asks_mask || links[0].source.mask != nullptr);
+                      (!asks_mask || nodes_[node.inputs[0].source].masked);
   device.gathers = !direct;
   if (direct) {
     device.in = links[0].source;
+  } else if (wants_resident_) {
   } else {
     SPIKELOOM_TRY(device.gathered, make_signal(static_cast<std::size_t>(node.in_size),
                                                images_[n].longest_delay, true));
@@ -248,6 +267,7 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
         links.size() == 1 && links[0].source.unit && !node.inputs[0].bias_at_start;
     device.in = device.gathered.ref;
   }
+  if (wants_resident_) return {};
   SPIKELOOM_CHECK(make_product(n));
   if (!images_[n].weights.pivot.empty() || !images_[n].weights.bits.empty()) {
     const std::size_t rows = std::size_t{kChunk} * batch_;
@@ -279,6 +299,7 @@ Status CudaSession<V>::clear() {
   totals_.peak_memory_bytes = device_memory();
   saved_stats_.assign(program_.nodes.size(), {});
   SPIKELOOM_CHECK(tallies_.clear());
+  if (resident_ != nullptr) return resident_->clear();
   for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
     NodeDevice<V>& device = nodes_[n];
     SPIKELOOM_CHECK(device.out.value.clear());

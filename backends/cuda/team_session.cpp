@@ -181,19 +181,24 @@ template <typename V>
 Status TeamSession<V>::read(Sink& sink) {
   const auto start = Clocks::now();
   using Key = std::tuple<std::int64_t, std::uint32_t, std::uint32_t, int>;
-  std::map<Key, Record> merged;
+  struct Merged {
+    std::vector<std::uint32_t> index;
+    std::vector<double> value;
+  };
+  std::map<Key, Merged> merged;
   for (std::size_t d = 0; d < parts_.size(); ++d) {
     CudaSession<V>& part = *parts_[d];
     if (!lost()) SPIKELOOM_CHECK(part.take_logs());
-    for (Record& record : part.made_) {
+    part.made_.for_each([&](const Record& record, std::span<const std::uint32_t> index,
+                            std::span<const double> value) {
       const std::uint32_t node = division_.original[record.node];
       const std::vector<std::uint32_t>& bounds = division_.nodes[node].bounds;
       const std::uint32_t offset = bounds.empty() ? 0 : bounds[d];
       const Key key{record.step, record.element, node, static_cast<int>(record.variable)};
-      Record& to = merged[key];
-      for (const std::uint32_t i : record.index) to.index.push_back(i + offset);
-      append(to.value, record.value);
-    }
+      Merged& to = merged[key];
+      for (const std::uint32_t i : index) to.index.push_back(i + offset);
+      to.value.insert(to.value.end(), value.begin(), value.end());
+    });
     part.made_.clear();
   }
   for (const auto& [key, record] : merged) {

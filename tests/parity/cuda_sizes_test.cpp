@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/cuda/tuning.hpp"
 #include "tests/support/compare_runs.hpp"
 #include "tests/support/run_network.hpp"
 #include "tests/support/size_cases.hpp"
@@ -23,14 +24,47 @@ TEST_P(CudaSizes, EqualCpu) {
     const auto expected = run_network(one.network, input, request);
     ASSERT_TRUE(expected.ok()) << error_of(expected);
     ASSERT_GT(expected->stats.nodes.back().events_in, 0U) << "nothing reaches the output";
-    for (const char* const backend : {kCudaHost, "cuda"}) {
-      if (std::string(backend) == "cuda" && !find_backend(backend).ok()) continue;
+    std::vector<std::string> backends = unlisted_cuda();
+    if (find_backend("cuda").ok()) backends.emplace_back("cuda");
+    for (const std::string& backend : backends) {
       request.backend = backend;
       const auto run = run_network(one.network, input, request);
       ASSERT_TRUE(run.ok()) << error_of(run);
       EXPECT_TRUE(run->events == expected->events) << backend;
       EXPECT_TRUE(run->state == expected->state) << backend;
       EXPECT_EQ(difference(expected->stats, run->stats), "") << backend;
+    }
+  }
+}
+
+/// A network in one launch: few threads and many, nearly nothing in shared memory, teams of blocks,
+/// launches of a step and of several, neurons that never rest.
+TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
+  const cuda::Tuning tunings[] = {{.threads = 32},
+                                  {.steps = 1},
+                                  {.front_bytes = 256},
+                                  {.threads = 64, .team = 3, .steps = 2},
+                                  {.lazy = false}};
+  for (const SizeCase& one : size_cases()) {
+    SCOPED_TRACE(one.name);
+    const CodedInput input = busy_input(one.inputs, one.steps, 7);
+    RunRequest request{.preset = "nir", .options = {{"dt", "1"}}};
+    request.arithmetic = GetParam();
+    request.record = {{"layer1", Variable::kSpikes}};
+    request.backend = "cpu";
+    const auto expected = run_network(one.network, input, request);
+    ASSERT_TRUE(expected.ok()) << error_of(expected);
+    for (const char* const backend : {kCudaHost, "cuda"}) {
+      if (!find_backend(backend).ok()) continue;
+      request.backend = backend;
+      for (const cuda::Tuning& tuning : tunings) {
+        cuda::tuning() = tuning;
+        const auto run = run_network(one.network, input, request);
+        cuda::tuning() = {};
+        ASSERT_TRUE(run.ok()) << error_of(run);
+        EXPECT_TRUE(run->events == expected->events) << backend << " " << &tuning - tunings;
+        EXPECT_EQ(difference(expected->stats, run->stats), "") << &tuning - tunings;
+      }
     }
   }
 }

@@ -21,7 +21,7 @@ std::vector<Runner> runners() {
       if (info.available && whole) all.push_back({info.name, arithmetic});
     }
   }
-  all.push_back({kCudaHost, Arithmetic::kInteger});
+  for (const std::string& name : unlisted_cuda()) all.push_back({name, Arithmetic::kInteger});
   return all;
 }
 

@@ -123,7 +123,8 @@ std::string to_string(const Runner& runner) {
 void PrintTo(const Runner& runner, std::ostream* out) { *out << to_string(runner); }
 
 bool runs_sample(const std::string& backend, std::size_t sample) {
-  return backend != kCudaHost || sample % 10 == 0 || std::getenv("SPIKELOOM_FULL") != nullptr;
+  return !backend.starts_with(kCudaHost) || sample % 10 == 0 ||
+         std::getenv("SPIKELOOM_FULL") != nullptr;
 }
 
 std::vector<Runner> real_runners() {
@@ -136,8 +137,14 @@ std::vector<Runner> real_runners() {
       }
     }
   }
-  all.push_back({kCudaHost, Arithmetic::kFloat32});
+  for (const std::string& name : unlisted_cuda()) all.push_back({name, Arithmetic::kFloat32});
   return all;
+}
+
+std::vector<std::string> unlisted_cuda() {
+  std::vector<std::string> names = {kCudaHost, kCudaHostChunks};
+  if (find_backend("cuda-chunks").ok()) names.emplace_back("cuda-chunks");
+  return names;
 }
 
 }  // namespace spikeloom::test

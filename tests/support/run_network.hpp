@@ -29,6 +29,10 @@ struct Recorded {
 
 /// The kernels of the backend cuda on the processor: in no list of backends, but in the tests'.
 inline constexpr const char* kCudaHost = "cuda-host";
+/// The same with a launch per node, also for networks that one block could hold.
+inline constexpr const char* kCudaHostChunks = "cuda-host-chunks";
+/// All forms of cuda that are not listed and run here.
+std::vector<std::string> unlisted_cuda();
 
 /// They are slow there: of long tests every tenth sample; all with SPIKELOOM_FULL set.
 bool runs_sample(const std::string& backend, std::size_t sample);

@@ -21,7 +21,9 @@ std::vector<std::string> backends_with(Arithmetic arithmetic) {
       names.push_back(info.name);
     }
   }
-  if (arithmetic == Arithmetic::kInteger) names.push_back(kCudaHost);
+  if (arithmetic == Arithmetic::kInteger) {
+    for (const std::string& name : unlisted_cuda()) names.push_back(name);
+  }
   return names;
 }
 

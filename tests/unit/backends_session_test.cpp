@@ -366,11 +366,11 @@ std::vector<std::tuple<std::string, Arithmetic>> available() {
     for (const Arithmetic arithmetic : info.arithmetics) cases.emplace_back(info.name, arithmetic);
   }
   for (const Arithmetic arithmetic : {Arithmetic::kFloat32, Arithmetic::kInteger}) {
-    cases.emplace_back(kCudaHost, arithmetic);
     cases.emplace_back("cuda-host:3", arithmetic);
     for (const char* const name : {"cuda-parts:2", "cuda:2"}) {
       if (find_backend(name).ok()) cases.emplace_back(name, arithmetic);
     }
+    for (const std::string& name : unlisted_cuda()) cases.emplace_back(name, arithmetic);
   }
   return cases;
 }

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "backends/cuda/executable.hpp"
+#include "backends/cuda/session.hpp"
 #include "backends/cuda/stages.hpp"
+#include "backends/cuda/tuning.hpp"
 #include "snn/lowering.hpp"
 #include "tests/support/run_network.hpp"
 #include "tests/support/tiny_networks.hpp"
@@ -182,10 +184,22 @@ TEST(CudaSession, RecurrentLayersWithTooManySourcesAreRefusedByName) {
   EXPECT_NE(error_of(made).find("layer0"), std::string::npos) << error_of(made);
 }
 
-TEST(CudaSession, StopsWhenTheDeviceIsLostAndBeginsAgain) {
+/// With a launch per node, and with one for the network.
+class CudaLaunches : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override { cuda::tuning().steps = cuda::kChunk; }
+  void TearDown() override { cuda::tuning() = {}; }
+};
+INSTANTIATE_TEST_SUITE_P(Ways, CudaLaunches, testing::Bool(),
+                         [](const auto& info) { return info.param ? "ANode" : "ANetwork"; });
+
+TEST_P(CudaLaunches, StopWhenTheDeviceIsLostAndBeginAgain) {
   const auto machine = std::make_shared<WeakMachine>();
-  const auto executable = cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine);
+  const auto executable =
+      cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine, {}, GetParam());
   ASSERT_TRUE(executable.ok()) << error_of(executable);
+  EXPECT_EQ(static_cast<const cuda::CudaExecutable<float>&>(**executable).takes_resident(),
+            !GetParam());
   const auto opened = (*executable)->open(1);
   ASSERT_TRUE(opened.ok()) << error_of(opened);
   Session& session = **opened;

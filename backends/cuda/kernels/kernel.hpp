@@ -20,14 +20,20 @@
 
 #if defined(__CUDACC__)
 #define SPIKELOOM_KERNEL __host__ __device__ __forceinline__
+/// What is long and seldom done.
+#define SPIKELOOM_SELDOM __host__ __device__ __noinline__
 #else
 #define SPIKELOOM_KERNEL inline
+#define SPIKELOOM_SELDOM inline
 #endif
 /// Before a loop of constant length whose arrays are to stay in registers.
 #if defined(__CUDA_ARCH__)
 #define SPIKELOOM_UNROLL _Pragma("unroll")
+/// Before one whose code is long.
+#define SPIKELOOM_ROLLED _Pragma("unroll 1")
 #else
 #define SPIKELOOM_UNROLL
+#define SPIKELOOM_ROLLED
 #endif
 
 namespace spikeloom::cuda {

@@ -1,0 +1,780 @@
+#include "backends/cuda/resident.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "backends/cuda/input_sums.hpp"
+
+namespace spikeloom::cuda {
+
+Tuning& tuning() {
+  static Tuning made;
+  return made;
+}
+
+namespace {
+
+/// A block has 227 KB of shared memory on the GPUs that this is for; a second block beside it wants
+/// half of what there is.
+constexpr std::uint32_t kMostShared = 227 * 1024, kHalfShared = 113 * 1024;
+/// Images beyond this gain nothing from shared memory, and weights beyond it want many blocks.
+constexpr std::uint64_t kMostImage = std::uint64_t{4} << 20;
+constexpr std::int64_t kMostWeights = std::int64_t{1} << 22,
+                       kProductWeights = std::int64_t{1} << 20;
+constexpr std::size_t kMostOps = 48;
+constexpr std::uint32_t kFewestEvents = 1024;
+
+bool is_alias(const Operation& operation) {
+  return std::holds_alternative<op::Identity>(operation) ||
+         std::holds_alternative<op::Output>(operation);
+}
+
+bool gathers_window(const Operation& operation) {
+  return is_weight_operation(operation) || std::holds_alternative<op::Pool>(operation);
+}
+
+template <typename V>
+const V* or_null(const Buffer<V>& buffer) {
+  return buffer.empty() ? nullptr : buffer.data();
+}
+
+template <typename Op>
+void set_window(const Op& from, ResidentWindow& w) {
+  const auto narrow = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
+  w.in_rows = narrow(from.input.rows), w.in_columns = narrow(from.input.columns);
+  w.out_rows = narrow(from.output.rows), w.out_columns = narrow(from.output.columns);
+  w.kernel_rows = narrow(from.kernel.rows), w.kernel_columns = narrow(from.kernel.columns);
+  w.stride_rows = narrow(from.stride.rows), w.stride_columns = narrow(from.stride.columns);
+  w.pad_rows = narrow(from.pad_before.rows), w.pad_columns = narrow(from.pad_before.columns);
+}
+
+template <typename T>
+void append(std::vector<char>& bytes, std::uint64_t at, const std::vector<T>& values) {
+  std::memcpy(bytes.data() + at, values.data(), values.size() * sizeof(T));
+}
+
+template <typename V>
+std::vector<V> narrowed(const std::vector<double>& values) {
+  std::vector<V> made(values.size());
+  std::transform(values.begin(), values.end(), made.begin(),
+                 [](double v) { return static_cast<V>(v); });
+  return made;
+}
+
+std::uint32_t longest(const op::Delay& delay) {
+  return delay.steps.empty() ? 0 : *std::max_element(delay.steps.begin(), delay.steps.end());
+}
+
+}  // namespace
+
+std::string refuse_resident(const Program& program, const RunOptions& options, bool real) {
+  if (options.schedule == Schedule::kDense) return "products were asked for";
+  if (program.nodes.size() > kMostOps) return "it has many nodes";
+  std::uint64_t values = 0;  // an estimate from above
+  for (const ProgramNode& node : program.nodes) {
+    std::uint64_t longest_link = 0;
+    for (const ProgramNode& reader : program.nodes) {
+      for (const Link& link : reader.inputs) {
+        if (&program.nodes[link.source] == &node) {
+          longest_link = std::max<std::uint64_t>(longest_link, link.delay);
+        }
+      }
+    }
+    values += static_cast<std::uint64_t>(node.out_size) * (2 * longest_link + 10);
+    if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
+      values += static_cast<std::uint64_t>(node.in_size) * (2 * std::uint64_t{longest(*delay)} + 2);
+    }
+  }
+  if (values > kMostImage / 4) return "it is too large for a block";
+  for (const ProgramNode& node : program.nodes) {
+    const Operation& operation = node.operation;
+    if (std::holds_alternative<op::Recurrent>(operation) ||
+        std::holds_alternative<op::Embedding>(operation) ||
+        std::holds_alternative<op::Decoder>(operation) ||
+        std::holds_alternative<op::Relu>(operation)) {
+      return "it has language layers";
+    }
+    for (const Link& link : node.inputs) {
+      if (link.bias_at_start) return "its cycles begin with their biases";
+    }
+    if (node.weights > kMostWeights) return "its weights want many blocks";
+    if (node.in_size == 0 || node.out_size == 0) return "a node is empty";
+    if (real && options.schedule == Schedule::kAuto &&
+        std::holds_alternative<op::Dense>(operation) && node.weights >= kProductWeights) {
+      return "a layer may be worth a product";
+    }
+    if (const auto* conv = std::get_if<op::Convolution>(&operation)) {
+      if (conv->kernel.columns > 32) return "a kernel is wide";
+    } else if (is_weight_operation(operation) && !std::holds_alternative<op::Dense>(operation)) {
+      return "it has sparse weights";
+    }
+  }
+  return "";
+}
+
+template <typename V>
+Result<std::unique_ptr<Resident<V>>> Resident<V>::make(const Program& program,
+                                                       const std::vector<NodeImage<V>>& images,
+                                                       const std::vector<ResidentNode<V>>& nodes,
+                                                       std::uint32_t batch, Machine& machine) {
+  std::unique_ptr<Resident> made(new Resident(program, machine, batch));
+  SPIKELOOM_CHECK(made->plan(images, nodes));
+  SPIKELOOM_TRY(made->ops_image_, Buffer<ResidentOp<V>>::of(machine, made->ops_));
+  SPIKELOOM_TRY(made->signals_image_, Buffer<ResidentSignal>::of(machine, made->signals_));
+  SPIKELOOM_TRY(made->links_image_, Buffer<ResidentLink>::of(machine, made->links_));
+  SPIKELOOM_TRY(made->inputs_image_, Buffer<ResidentInput<V>>::of(machine, made->inputs_));
+  SPIKELOOM_TRY(made->images_, Buffer<char>::make(machine, batch * made->layout_.image_bytes));
+  made->event_slots_ = kFewestEvents;
+  SPIKELOOM_TRY(made->events_,
+                Buffer<ResidentEvent<V>>::make(machine, std::size_t{batch} * made->event_slots_));
+  return made;
+}
+
+template <typename V>
+std::uint32_t Resident<V>::add_signal(std::size_t size, std::uint64_t reach, bool unit,
+                                      bool input) {
+  ResidentSignal s;
+  s.size = static_cast<std::uint32_t>(size);
+  s.words = static_cast<std::uint32_t>((size + 31) / 32);
+  // An input's next two steps are on their way already.
+  s.slots = static_cast<std::uint32_t>(std::bit_ceil(reach + (input ? 3 : 1)));
+  s.value = unit ? kNowhere : 0;
+  s.graded = input ? 0 : kNowhere;
+  signals_.push_back(s);
+  return static_cast<std::uint32_t>(signals_.size() - 1);
+}
+
+/// Flatten and outputs that read one signal of the same step are that signal.
+template <typename V>
+void Resident<V>::find_aliases(const std::vector<ResidentNode<V>>& nodes) {
+  std::vector<int> logs(program_.nodes.size());
+  for (std::uint32_t n = 0; n < program_.nodes.size(); ++n) {
+    const ProgramNode& node = program_.nodes[n];
+    logs[n] = nodes[n].output_log != nullptr ? 1 : 0;
+    if (!is_alias(node.operation) || node.inputs.size() != 1 || node.inputs[0].delay != 0) continue;
+    std::uint32_t root = node.inputs[0].source;
+    if (root >= n) continue;
+    if (places_[root].counted_as != kNowhere) root = places_[root].counted_as;
+    if (logs[root] + logs[n] > 3) continue;
+    logs[root] += logs[n];
+    places_[n].counted_as = root;
+  }
+}
+
+template <typename V>
+void Resident<V>::add_log(V* log, ResidentOp<V>& op) const {
+  if (log != nullptr) op.log[op.log_count++] = log;
+}
+
+template <typename V>
+Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
+                         const std::vector<ResidentNode<V>>& nodes) {
+  const std::size_t size = program_.nodes.size();
+  find_aliases(nodes);
+  const auto root = [&](std::uint32_t n) {
+    return places_[n].counted_as != kNowhere ? places_[n].counted_as : n;
+  };
+  std::vector<std::uint64_t> reach(size, 0);
+  std::vector<std::uint32_t> readers(size, 0), reader(size, 0);
+  for (std::uint32_t n = 0; n < size; ++n) {
+    for (const Link& link : program_.nodes[n].inputs) {
+      std::uint64_t& r = reach[root(link.source)];
+      r = std::max<std::uint64_t>(r, link.delay);
+      ++readers[link.source];
+      reader[link.source] = n;
+    }
+  }
+  // Weights and pooling that only one population reads are one operation with it.
+  std::vector<std::uint32_t> feeds(size, kNowhere), fed_by(size, kNowhere);
+  for (std::uint32_t n = 0; n < size; ++n) {
+    if (!gathers_window(program_.nodes[n].operation) || readers[n] != 1) continue;
+    const ProgramNode& to = program_.nodes[reader[n]];
+    if (!std::holds_alternative<op::Neuron>(to.operation) || to.inputs.size() != 1 ||
+        to.inputs[0].delay != 0 || reader[n] < n) {
+      continue;
+    }
+    feeds[n] = reader[n];
+    fed_by[reader[n]] = n;
+  }
+  const auto out_size = [&](std::uint32_t n) {
+    return static_cast<std::size_t>(program_.nodes[n].out_size);
+  };
+  for (std::uint32_t n = 0; n < size; ++n) {
+    const ProgramNode& node = program_.nodes[n];
+    const bool input = std::holds_alternative<op::Input>(node.operation);
+    if (places_[n].counted_as == kNowhere && feeds[n] == kNowhere) {
+      places_[n].signal = add_signal(out_size(n), reach[n], nodes[n].unit, input);
+    }
+    const bool delays = std::holds_alternative<op::Delay>(node.operation);
+    if (delays || (nodes[n].gathers && node.inputs.size() != 1)) {
+      places_[n].gathered =
+          add_signal(static_cast<std::size_t>(node.in_size), images[n].longest_delay, false, false);
+    }
+    if (feeds[n] != kNowhere) {
+      places_[n].latest = static_cast<std::uint32_t>(latest_.size());
+      SPIKELOOM_TRY(auto latest, Buffer<V>::make(machine_, out_size(n) * batch_));
+      latest_.push_back(std::move(latest));
+    }
+  }
+  for (std::uint32_t n = 0; n < size; ++n) {
+    if (places_[n].counted_as != kNowhere) places_[n].signal = places_[root(n)].signal;
+  }
+  first_place_.assign(program_.inputs.size(), 0);
+  std::uint32_t place = 0;
+  for (std::size_t p = 0; p < program_.inputs.size(); ++p) {
+    const std::uint32_t n = program_.inputs[p];
+    first_place_[p] = place;
+    ResidentInput<V> input;
+    input.signal = places_[n].signal;
+    input.first_place = place;
+    input.tally = nodes[n].out_tally;
+    for (std::uint32_t m = 0; m < size; ++m) {
+      if (root(m) == n && nodes[m].output_log != nullptr) {
+        input.log[input.log_count++] = nodes[m].output_log;
+      }
+    }
+    inputs_.push_back(input);
+    place += static_cast<std::uint32_t>(out_size(n));
+  }
+  const auto add_links = [&](std::uint32_t n, ResidentOp<V>& op) {
+    op.first_link = static_cast<std::uint32_t>(links_.size());
+    op.links = static_cast<std::uint32_t>(program_.nodes[n].inputs.size());
+    for (const Link& link : program_.nodes[n].inputs) {
+      links_.push_back({places_[link.source].signal, link.delay});
+    }
+    if (op.links == 0) links_.push_back({});
+  };
+  const auto add_logs = [&](std::uint32_t n, ResidentOp<V>& op) {
+    for (std::uint32_t m = 0; m < size; ++m) {
+      if (root(m) == n) add_log(nodes[m].output_log, op);
+    }
+  };
+  const auto add_delay = [&](std::uint32_t n) {
+    ResidentOp<V> op;
+    op.head = Head::kDelay;
+    op.size = static_cast<std::uint32_t>(out_size(n));
+    op.first_link = static_cast<std::uint32_t>(links_.size());
+    op.links = 1;
+    links_.push_back({places_[n].gathered, 0});
+    op.delay = images[n].delay.data();
+    op.out = places_[n].signal;
+    op.y_tally = nodes[n].out_tally;
+    add_logs(n, op);
+    ops_.push_back(op);
+  };
+  // Who reads them may come before them.
+  for (std::uint32_t n = 0; n < size; ++n) {
+    if (!program_.nodes[n].early) continue;
+    if (std::holds_alternative<op::Delay>(program_.nodes[n].operation)) {
+      add_delay(n);
+      continue;
+    }
+    ResidentOp<V> op;
+    add_neurons(n, images[n], nodes[n], op);
+    op.head = Head::kPublish;
+    op.has_neurons = false;
+    op.size = static_cast<std::uint32_t>(out_size(n));
+    op.out = places_[n].signal;
+    op.first_link = static_cast<std::uint32_t>(links_.size());
+    links_.push_back({});  // it reads no other
+    ops_.push_back(op);
+  }
+  for (std::uint32_t n = 0; n < size; ++n) {
+    const ProgramNode& node = program_.nodes[n];
+    const bool published = node.early;
+    if (std::holds_alternative<op::Input>(node.operation) || places_[n].counted_as != kNowhere ||
+        feeds[n] != kNowhere) {
+      continue;
+    }
+    const bool is_neuron = std::holds_alternative<op::Neuron>(node.operation);
+    const std::uint32_t head = fed_by[n] != kNowhere ? fed_by[n] : n;
+    if (places_[head].gathered != kNowhere) {
+      ResidentOp<V> gather;
+      gather.size = static_cast<std::uint32_t>(program_.nodes[head].in_size);
+      gather.out = places_[head].gathered;
+      gather.y_tally = nodes[head].in_tally;
+      add_links(head, gather);
+      ops_.push_back(gather);
+    }
+    if (std::holds_alternative<op::Delay>(node.operation)) {
+      if (!published) add_delay(n);
+      continue;
+    }
+    ResidentOp<V> op;
+    op.size = static_cast<std::uint32_t>(out_size(n));
+    op.out = places_[n].signal;
+    add_links(head, op);
+    if (places_[head].gathered != kNowhere) {
+      op.first_link = static_cast<std::uint32_t>(links_.size());
+      op.links = 1;
+      links_.push_back({places_[head].gathered, 0});
+    }
+    add_node(head, images[head], nodes, op);
+    if (is_neuron) {
+      add_neurons(n, images[n], nodes[n], op);
+      op.published = published;
+      op.y_tally = nodes[n].out_tally;
+      if (head != n) {
+        op.x_latest = latest_[places_[head].latest].data();
+        op.x_log = nodes[head].output_log;
+      }
+    }
+    add_logs(n, op);
+    ops_.push_back(op);
+  }
+  lay_out();
+  return {};
+}
+
+/// What makes x of a node, and the counts of it.
+template <typename V>
+void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
+                           const std::vector<ResidentNode<V>>& nodes, ResidentOp<V>& op) {
+  const ProgramNode& node = program_.nodes[n];
+  const Operation& operation = node.operation;
+  const bool window = gathers_window(operation);
+  op.x_tally = window ? nodes[n].out_tally : nodes[n].in_tally;
+  if (!window && !std::holds_alternative<op::Neuron>(operation)) op.y_tally = nodes[n].out_tally;
+  if (window && nodes[n].gathers && places_[n].gathered == kNowhere) {
+    op.counts_input = true;
+    op.in_tally = nodes[n].in_tally;
+  }
+  const WeightImage<V>& weights = image.weights;
+  op.scale = or_null(weights.scale);
+  op.bias = or_null(weights.bias);
+  op.narrow = !weights.narrow.empty();
+  op.weight = op.narrow               ? static_cast<const void*>(weights.narrow.data())
+              : !weights.real.empty() ? static_cast<const void*>(weights.real.data())
+                                      : static_cast<const void*>(weights.wide.data());
+  if (const auto* dense = std::get_if<op::Dense>(&operation)) {
+    op.head = Head::kDense;
+    op.inputs = static_cast<std::uint32_t>(dense->inputs);
+    op.outputs = static_cast<std::uint32_t>(dense->outputs);
+  } else if (const auto* conv = std::get_if<op::Convolution>(&operation)) {
+    op.head = Head::kConvolution;
+    set_window(*conv, op.window);
+    op.window.dilation_rows = static_cast<std::int32_t>(conv->dilation.rows);
+    op.window.dilation_columns = static_cast<std::int32_t>(conv->dilation.columns);
+    op.groups = static_cast<std::uint32_t>(conv->groups);
+    op.in_group = static_cast<std::uint32_t>(conv->in_channels / conv->groups);
+    op.out_group = static_cast<std::uint32_t>(conv->out_channels / conv->groups);
+    const std::int64_t plane = conv->output.rows * conv->output.columns;
+    op.plane = static_cast<std::uint32_t>(plane);
+    constexpr std::int64_t kEnough = 128;  // threads with something to do
+    for (const std::uint32_t channels : {kManyChannels, kSomeChannels}) {
+      if (op.channels == 1 && plane % 32 == 0 && op.out_group % channels == 0 &&
+          conv->out_channels / channels * plane >= kEnough) {
+        op.channels = channels;
+      }
+    }
+  } else if (const auto* pool = std::get_if<op::Pool>(&operation)) {
+    op.head = Head::kPool;
+    set_window(*pool, op.window);
+    op.pooling = pool->kind == op::PoolKind::kSum       ? Pooling::kSum
+                 : pool->kind == op::PoolKind::kAverage ? Pooling::kAverage
+                                                        : Pooling::kMax;
+  } else {
+    op.parameter = or_null(image.parameter);
+    if (std::holds_alternative<op::Scale>(operation)) op.work = Elementwise::kScale;
+    if (std::holds_alternative<op::Threshold>(operation)) op.work = Elementwise::kThreshold;
+  }
+}
+
+/// When neurons without input do nothing that anybody could see.
+Rest rest_of(const NeuronCoefficients& c, const equations::StepOptions& o) {
+  const auto all = [](const std::vector<double>& values, auto holds) {
+    return std::all_of(values.begin(), values.end(), holds);
+  };
+  if (o.late || o.sigma_delta || o.substep) return Rest::kNever;
+  if (!all(c.drive, [](double v) { return v == 0.0; })) return Rest::kNever;
+  if (!all(c.clamp, [](double v) { return v <= 0.0; })) return Rest::kNever;
+  if (!all(c.threshold, [](double v) { return v > 0.0; })) return Rest::kNever;
+  const bool holds = o.spiking && !o.has_current && o.fixed_point == FixedPoint::kNone &&
+                     all(c.decay, [](double v) { return v == 1.0; });
+  return holds ? Rest::kBelowThreshold : Rest::kAtZero;
+}
+
+template <typename V>
+void Resident<V>::add_neurons(std::uint32_t n, const NodeImage<V>& image,
+                              const ResidentNode<V>& node, ResidentOp<V>& op) {
+  const auto& neuron = std::get<op::Neuron>(program_.nodes[n].operation);
+  const NeuronCoefficients& c = neuron.coefficients;
+  const Discretisation& d = program_.discretisation;
+  Place& place = places_[n];
+  place.membrane = 0;
+  if (c.has_current || c.sigma_delta) place.current = 0;
+  if (!c.refractory.empty()) place.countdown = 0;
+  op.has_neurons = true;
+  op.neurons = image.neurons;
+  op.amplitude = static_cast<V>(d.spike_amplitude());
+  op.reset_period = neuron.reset_period;
+  op.reset_phase = neuron.reset_phase;
+  op.membrane_log = node.membrane_log;
+  op.current_log = node.current_log;
+  const equations::StepOptions& o = op.neurons.options;
+  op.seldom = o.late || o.substep || o.sigma_delta;
+  op.log_before_reset = d.record_membrane == RecordMembrane::kBeforeReset;
+  op.rest = rest_of(c, op.neurons.options);
+  const bool logs = op.membrane_log != nullptr || op.current_log != nullptr;
+  if (tuning().lazy && op.rest != Rest::kNever && !logs) place.awake = 0;
+  op.node = n;
+}
+
+/// Bits and flags first, then state and values while they fit the front, the smallest first; what
+/// inputs keep for the rare steps whose values have to be looked at comes last.
+template <typename V>
+void Resident<V>::lay_out() {
+  struct Part {
+    std::uint32_t* place;
+    std::uint64_t bytes;
+    int order;
+  };
+  std::vector<Part> parts = {{&layout_.cursor, 16, 0}};
+  for (ResidentSignal& s : signals_) {
+    const bool input = s.graded != kNowhere;
+    parts.push_back({&s.bits, std::uint64_t{s.slots} * s.words * 4, 0});
+    if (input) parts.push_back({&s.graded, std::uint64_t{s.slots} * 8, 0});
+    if (s.value != kNowhere) {
+      parts.push_back({&s.value, std::uint64_t{s.slots} * s.size * sizeof(V), input ? 2 : 1});
+    }
+  }
+  for (std::size_t n = 0; n < places_.size(); ++n) {
+    const auto size = static_cast<std::uint64_t>(program_.nodes[n].out_size);
+    Place& p = places_[n];
+    if (p.membrane != kNowhere) parts.push_back({&p.membrane, size * sizeof(V), 1});
+    if (p.current != kNowhere) parts.push_back({&p.current, size * sizeof(V), 1});
+    if (p.countdown != kNowhere) parts.push_back({&p.countdown, size * 4, 1});
+    if (p.awake != kNowhere) parts.push_back({&p.awake, (size + 31) / 32 * 4, 0});
+  }
+  std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
+    return a.order != b.order ? a.order < b.order : a.bytes < b.bytes;
+  });
+  layout_.ops = static_cast<std::uint32_t>(ops_.size());
+  layout_.signals = static_cast<std::uint32_t>(signals_.size());
+  layout_.links = static_cast<std::uint32_t>(links_.size());
+  layout_.inputs = static_cast<std::uint32_t>(inputs_.size());
+  const Tuning& wanted = tuning();
+  std::uint64_t hot = 0;
+  for (const Part& part : parts) hot += part.order < 2 ? (part.bytes + 15) / 16 * 16 : 0;
+  ResidentKernel<V> kernel;
+  kernel.layout = layout_;
+  kernel.block_threads = 512;
+  const bool halves = hot + kernel.shared_bytes() <= kHalfShared && batch_ > 132;
+  threads_ = wanted.threads != 0 ? wanted.threads : halves ? 512 : 1024;
+  team_ = std::max<std::uint32_t>(wanted.team, 1);
+  most_steps_ = wanted.steps != 0 ? wanted.steps : 64;
+  kernel.block_threads = threads_;
+  std::uint64_t room = halves ? kHalfShared : kMostShared;
+  room -= std::min<std::uint64_t>(room, kernel.shared_bytes());
+  if (wanted.front_bytes != 0) room = std::min<std::uint64_t>(room, wanted.front_bytes);
+  if (team_ > 1) room = 0;
+  std::uint64_t at = 0, front = 0;
+  for (const Part& part : parts) {
+    *part.place = static_cast<std::uint32_t>(at);
+    at += (part.bytes + 15) / 16 * 16;
+    if (at <= room && part.order < 2) front = at;
+  }
+  layout_.front_bytes = static_cast<std::uint32_t>(front);
+  layout_.image_bytes = at;
+  for (ResidentOp<V>& op : ops_) {
+    if (!op.has_neurons && op.head != Head::kPublish) continue;
+    const Place& p = places_[op.node];
+    op.membrane = p.membrane, op.current = p.current;
+    op.countdown = p.countdown, op.awake = p.awake;
+  }
+  fresh_.assign(layout_.image_bytes, 0);
+  for (std::uint32_t n = 0; n < places_.size(); ++n) {
+    const Place& p = places_[n];
+    if (p.membrane == kNowhere) continue;
+    const auto& initial = std::get<op::Neuron>(program_.nodes[n].operation).coefficients.initial;
+    append(fresh_, p.membrane, std::vector<V>(initial.begin(), initial.end()));
+    if (p.awake == kNowhere) continue;
+    const auto words = static_cast<std::size_t>(program_.nodes[n].out_size + 31) / 32;
+    append(fresh_, p.awake, std::vector<std::uint32_t>(words, ~0U));
+  }
+}
+
+template <typename V>
+KernelCall Resident<V>::call(const Clock* clock) const {
+  ResidentKernel<V> k;
+  k.clock = clock;
+  k.ops = ops_image_.data();
+  k.signals = signals_image_.data();
+  k.links = links_image_.data();
+  k.inputs = inputs_image_.data();
+  k.events = events_.data();
+  k.event_slots = event_slots_;
+  k.images = images_.data();
+  k.layout = layout_;
+  k.batch = batch_;
+  k.team = team_;
+  k.block_threads = threads_;
+  return cuda::call(k);
+}
+
+template <typename V>
+Status Resident<V>::clear() {
+  std::vector<char> all;
+  all.reserve(fresh_.size() * batch_);
+  for (std::uint32_t e = 0; e < batch_; ++e) all.insert(all.end(), fresh_.begin(), fresh_.end());
+  SPIKELOOM_CHECK(images_.write(all.data(), all.size()));
+  SPIKELOOM_CHECK(events_.clear());
+  for (const Buffer<V>& latest : latest_) SPIKELOOM_CHECK(latest.clear());
+  inputs_of_.assign(batch_, {});
+  return {};
+}
+
+template <typename V>
+Status Resident<V>::push(std::uint32_t element, const InputQueue& queue, std::size_t pushed) {
+  if (pushed == 0) return {};
+  InputOf& own = inputs_of_[element];
+  const bool fits = own.waiting + pushed <= event_slots_;
+  own.known = own.known && !own.summed && fits && queue.sorted() && queue.most() <= kMostExact;
+  scratch_.clear();
+  for (const QueuedEvent& event : queue.last(pushed)) {
+    own.known = own.known && event.value == std::trunc(event.value);
+    if (!own.known) return {};
+    scratch_.push_back(
+        {event.step + 1, first_place_[event.port] + event.index, static_cast<V>(event.value)});
+  }
+  own.waiting += pushed;
+  const std::size_t ring = std::size_t{element} * event_slots_, at = own.end & (event_slots_ - 1);
+  const std::size_t before_wrap = std::min<std::size_t>(pushed, event_slots_ - at);
+  SPIKELOOM_CHECK(events_.write(scratch_.data(), before_wrap, ring + at));
+  SPIKELOOM_CHECK(events_.write(scratch_.data() + before_wrap, pushed - before_wrap, ring));
+  own.end += static_cast<std::uint32_t>(pushed);
+  return {};
+}
+
+template <typename V>
+Status Resident<V>::grow(std::size_t events) {
+  if (events > std::size_t{1} << 31) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "too many events wait for a CUDA device",
+                 .expected = "up to 2^31 a batch element",
+                 .got = std::to_string(events),
+                 .next = "advance more often"};
+  }
+  event_slots_ = static_cast<std::uint32_t>(std::bit_ceil(events));
+  events_ = {};
+  SPIKELOOM_TRY(events_,
+                Buffer<ResidentEvent<V>>::make(machine_, std::size_t{batch_} * event_slots_));
+  for (InputOf& own : inputs_of_) own.known = false;
+  return {};
+}
+
+template <typename V>
+Result<bool> Resident<V>::send(std::vector<InputQueue>& queues) {
+  std::size_t most = 0;
+  for (const InputQueue& queue : queues) most = std::max(most, queue.size());
+  const bool grows = most > event_slots_;
+  if (grows) SPIKELOOM_CHECK(grow(most));
+  for (std::uint32_t e = 0; e < batch_; ++e) {
+    if (!inputs_of_[e].known) SPIKELOOM_CHECK(send_all(e, queues[e]));
+  }
+  return grows;
+}
+
+template <typename V>
+Status Resident<V>::send_all(std::uint32_t element, InputQueue& queue) {
+  const std::span<const QueuedEvent> waiting = queue.waiting();
+  scratch_.clear();
+  for (std::size_t i = 0; i < waiting.size();) {
+    const std::size_t first = i;
+    while (i < waiting.size() && waiting[i].step == waiting[first].step) ++i;
+    for_each_sum<V>(
+        waiting.subspan(first, i - first), [&](std::uint32_t port, std::uint32_t index, V value) {
+          scratch_.push_back({waiting[first].step + 1, first_place_[port] + index, value});
+        });
+  }
+  InputOf& own = inputs_of_[element];
+  own.known = true;
+  own.summed = scratch_.size() != waiting.size();
+  own.waiting = scratch_.size();
+  own.end = static_cast<std::uint32_t>(scratch_.size());
+  const std::size_t ring = std::size_t{element} * event_slots_;
+  SPIKELOOM_CHECK(machine_.clear(events_.data() + ring, event_slots_ * sizeof(ResidentEvent<V>)));
+  SPIKELOOM_CHECK(events_.write(scratch_.data(), scratch_.size(), ring));
+  return put(element, layout_.cursor, std::vector<std::uint32_t>(4, 0));
+}
+
+template <typename V>
+std::size_t Resident<V>::drop(std::uint32_t element, InputQueue& queue, std::int64_t step) {
+  const std::size_t dropped = queue.drop_before(step);
+  InputOf& own = inputs_of_[element];
+  own.summed = own.summed && queue.size() > 0;
+  own.waiting = queue.size();
+  return dropped;
+}
+
+template <typename V>
+void Resident<V>::complete(std::vector<Tally<V>>& tallies) const {
+  for (std::size_t n = 0; n < places_.size(); ++n) {
+    const ProgramNode& node = program_.nodes[n];
+    const std::uint32_t root = places_[n].counted_as;
+    const bool fused = std::holds_alternative<op::Neuron>(node.operation) &&
+                       node.inputs.size() == 1 && places_[node.inputs[0].source].latest != kNowhere;
+    if (root != kNowhere) {
+      const Tally<V> from = tallies[2 * std::size_t{root}];
+      for (Tally<V>* const to : {&tallies[2 * n], &tallies[2 * n + 1]}) {
+        to->events = from.events;
+        to->sum = from.sum;
+      }
+    } else if (fused) {
+      const Tally<V> from = tallies[2 * std::size_t{node.inputs[0].source}];
+      tallies[2 * n + 1].events = from.events;
+      tallies[2 * n + 1].sum = from.sum;
+    }
+  }
+}
+
+template <typename V>
+template <typename T>
+Result<std::vector<T>> Resident<V>::fetch(std::uint32_t element, std::uint64_t offset,
+                                          std::size_t count) const {
+  std::vector<T> values(count);
+  SPIKELOOM_CHECK(machine_.download(
+      values.data(), images_.data() + element * layout_.image_bytes + offset, count * sizeof(T)));
+  SPIKELOOM_CHECK(machine_.wait());
+  return values;
+}
+
+template <typename V>
+template <typename T>
+Status Resident<V>::put(std::uint32_t element, std::uint64_t offset,
+                        const std::vector<T>& values) const {
+  if (values.empty()) return {};
+  return machine_.upload(images_.data() + element * layout_.image_bytes + offset, values.data(),
+                         values.size() * sizeof(T));
+}
+
+template <typename V>
+Result<std::vector<V>> Resident<V>::read(std::uint32_t element, std::uint32_t signal,
+                                         std::int64_t step) const {
+  const ResidentSignal& s = signals_[signal];
+  const auto slot = static_cast<std::uint64_t>(step) & (s.slots - 1);
+  SPIKELOOM_TRY(const auto bits,
+                fetch<std::uint32_t>(element, s.bits + slot * s.words * 4, s.words));
+  std::vector<V> values;
+  bool valued = s.value != kNowhere;
+  if (valued && s.graded != kNowhere) {
+    SPIKELOOM_TRY(const auto stamp, fetch<std::int64_t>(element, s.graded + slot * 8, 1));
+    valued = stamp[0] == step + 1;
+  }
+  if (valued) {
+    SPIKELOOM_TRY(values, fetch<V>(element, s.value + slot * s.size * sizeof(V), s.size));
+  }
+  std::vector<V> out(s.size, V{0});
+  for (std::uint32_t i = 0; i < s.size; ++i) {
+    if ((bits[i / 32] >> (i % 32) & 1) != 0) out[i] = valued ? values[i] : V{1};
+  }
+  return out;
+}
+
+template <typename V>
+Status Resident<V>::write(std::uint32_t element, std::uint32_t signal, std::int64_t step,
+                          const std::vector<double>& values) const {
+  if (values.empty()) return {};
+  const ResidentSignal& s = signals_[signal];
+  const auto slot = static_cast<std::uint64_t>(step) & (s.slots - 1);
+  std::vector<std::uint32_t> bits(s.words, 0);
+  for (std::uint32_t i = 0; i < s.size; ++i) {
+    if (static_cast<V>(values[i]) != V{0}) bits[i / 32] |= 1U << (i % 32);
+  }
+  SPIKELOOM_CHECK(put(element, s.bits + slot * s.words * 4, bits));
+  if (s.value == kNowhere) return {};
+  SPIKELOOM_CHECK(put(element, s.value + slot * s.size * sizeof(V), narrowed<V>(values)));
+  if (s.graded == kNowhere) return {};
+  return put(element, s.graded + slot * 8, std::vector<std::int64_t>{step + 1});
+}
+
+template <typename V>
+Result<std::vector<V>> Resident<V>::output(std::uint32_t element, std::uint32_t node,
+                                           std::int64_t step) const {
+  const Place& place = places_[node];
+  if (place.latest == kNowhere) return read(element, place.signal, step);
+  const auto size = static_cast<std::size_t>(program_.nodes[node].out_size);
+  std::vector<V> values(size);
+  SPIKELOOM_CHECK(latest_[place.latest].read(values.data(), size, element * size));
+  SPIKELOOM_CHECK(machine_.wait());
+  return values;
+}
+
+template <typename V>
+template <typename T>
+Result<std::vector<double>> Resident<V>::state(std::uint32_t element, std::uint32_t place,
+                                               std::size_t size) const {
+  if (place == kNowhere) return std::vector<double>();
+  SPIKELOOM_TRY(const auto values, fetch<T>(element, place, size));
+  return std::vector<double>(values.begin(), values.end());
+}
+
+template <typename V>
+Result<CheckpointNode> Resident<V>::save(std::uint32_t element, std::uint32_t n,
+                                         std::int64_t step) const {
+  const ProgramNode& node = program_.nodes[n];
+  const Place& place = places_[n];
+  const auto size = static_cast<std::size_t>(node.out_size);
+  const auto widened = [](const std::vector<V>& values) {
+    return std::vector<double>(values.begin(), values.end());
+  };
+  CheckpointNode saved;
+  SPIKELOOM_TRY(saved.membrane, state<V>(element, place.membrane, size));
+  SPIKELOOM_TRY(saved.current, state<V>(element, place.current, size));
+  SPIKELOOM_TRY(const auto waiting, state<std::int32_t>(element, place.countdown, size));
+  saved.waiting.assign(waiting.begin(), waiting.end());
+  if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
+    for (std::int64_t back = longest(*delay); back > 0; --back) {
+      SPIKELOOM_TRY(const auto values, read(element, place.gathered, step - back));
+      saved.delay.push_back(widened(values));
+      // What has left already is not kept by anybody.
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        if (delay->steps[i] < back) saved.delay.back()[i] = 0.0;
+      }
+    }
+  }
+  for (const Link& link : node.inputs) {
+    saved.links.emplace_back();
+    for (std::int64_t then = step - link.delay; then < step; ++then) {
+      SPIKELOOM_TRY(const auto values, read(element, places_[link.source].signal, then));
+      saved.links.back().push_back(widened(values));
+    }
+  }
+  return saved;
+}
+
+template <typename V>
+Status Resident<V>::load(std::uint32_t element, std::uint32_t n, std::int64_t step,
+                         const CheckpointNode& saved) const {
+  const ProgramNode& node = program_.nodes[n];
+  const Place& place = places_[n];
+  if (place.membrane != kNowhere) {
+    SPIKELOOM_CHECK(put(element, place.membrane, narrowed<V>(saved.membrane)));
+  }
+  if (place.current != kNowhere) {
+    SPIKELOOM_CHECK(put(element, place.current, narrowed<V>(saved.current)));
+  }
+  if (place.countdown != kNowhere) {
+    const std::vector<std::int32_t> waiting(saved.waiting.begin(), saved.waiting.end());
+    SPIKELOOM_CHECK(put(element, place.countdown, waiting));
+  }
+  for (std::size_t age = 0; age < saved.delay.size(); ++age) {
+    const auto back = static_cast<std::int64_t>(saved.delay.size() - age);
+    SPIKELOOM_CHECK(write(element, place.gathered, step - back, saved.delay[age]));
+  }
+  for (std::size_t l = 0; l < saved.links.size(); ++l) {
+    for (std::size_t age = 0; age < saved.links[l].size(); ++age) {
+      const auto back = static_cast<std::int64_t>(saved.links[l].size() - age);
+      SPIKELOOM_CHECK(
+          write(element, places_[node.inputs[l].source].signal, step - back, saved.links[l][age]));
+    }
+  }
+  return {};
+}
+
+template class Resident<float>;
+template class Resident<std::int32_t>;
+
+}  // namespace spikeloom::cuda

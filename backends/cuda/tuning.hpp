@@ -1,0 +1,24 @@
+#pragma once
+/// Which kernels sessions take, for tests and measurements; sessions opened later go by it.
+
+#include <cstdint>
+
+namespace spikeloom::cuda {
+
+struct Tuning {
+  /// kChunks: a launch per node (kernels/neurons.hpp and its neighbours). kResident: a launch per
+  /// network wherever one block can hold it (kernels/resident.hpp). kAuto chooses.
+  enum class Way : std::uint8_t { kAuto, kChunks, kResident };
+  Way way = Way::kAuto;
+  // Of resident networks; 0 chooses.
+  std::uint32_t threads = 0;      ///< of a block
+  std::uint32_t team = 0;         ///< blocks that share a batch element
+  std::uint32_t steps = 0;        ///< of a launch
+  std::uint32_t front_bytes = 0;  ///< at most so much of an element in shared memory
+  bool lazy = true;               ///< neurons that rest are left out
+};
+
+/// Not while a session opens in another thread.
+Tuning& tuning();
+
+}  // namespace spikeloom::cuda
