@@ -53,10 +53,10 @@ __global__ void run_kernel(const K kernel) {
 }
 
 /// Blocks of a team are a cluster, and wait for one another.
-template <typename V>
-__global__ void __launch_bounds__(1024, 1) run_resident(const ResidentKernel<V> kernel) {
+template <typename V, bool kAll>
+__global__ void __launch_bounds__(1024, 1) run_resident(const ResidentKernel<V, kAll> kernel) {
   extern __shared__ Quad quads[];
-  typename ResidentKernel<V>::Local local;
+  typename ResidentKernel<V, kAll>::Local local;
   const Place place{blockIdx.x, threadIdx.x, blockDim.x, quads};
   const std::uint32_t phases = kernel.phases();
   for (std::uint32_t phase = 0; phase < phases; ++phase) {
@@ -345,25 +345,25 @@ class DeviceMachine : public Machine, public DeviceMember {
   cudaError_t prepare(const NarrowProduct& product, const KernelCall& call) {
     return call.blocks == 0 ? cudaSuccess : blas_.multiply(product);
   }
-  template <typename V>
-  cudaError_t prepare(const ResidentKernel<V>& kernel, const KernelCall& call) {
+  template <typename V, bool kAll>
+  cudaError_t prepare(const ResidentKernel<V, kAll>& kernel, const KernelCall& call) {
     constexpr std::uint32_t kPortable = 8;
     cudaFuncAttributes attributes{};
-    cudaError_t code = cudaFuncGetAttributes(&attributes, run_resident<V>);
+    cudaError_t code = cudaFuncGetAttributes(&attributes, run_resident<V, kAll>);
     // Per kernel, not per call: it only grows.
     if (code == cudaSuccess &&
         call.shared > static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes)) {
-      code = cudaFuncSetAttribute(run_resident<V>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+      code = cudaFuncSetAttribute(run_resident<V, kAll>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   static_cast<int>(call.shared));
     }
     if (code == cudaSuccess && kernel.team > kPortable) {
       code =
-          cudaFuncSetAttribute(run_resident<V>, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
+          cudaFuncSetAttribute(run_resident<V, kAll>, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
     }
     return code;
   }
-  template <typename V>
-  cudaError_t launch(const ResidentKernel<V>& kernel, const KernelCall& call) {
+  template <typename V, bool kAll>
+  cudaError_t launch(const ResidentKernel<V, kAll>& kernel, const KernelCall& call) {
     cudaLaunchConfig_t config{};
     config.gridDim = call.blocks;
     config.blockDim = call.threads;
@@ -374,7 +374,7 @@ class DeviceMachine : public Machine, public DeviceMember {
     cluster.val.clusterDim = {kernel.team, 1, 1};
     config.attrs = &cluster;
     config.numAttrs = kernel.team > 1 ? 1 : 0;
-    return cudaLaunchKernelEx(&config, run_resident<V>, kernel);
+    return cudaLaunchKernelEx(&config, run_resident<V, kAll>, kernel);
   }
   template <typename K>
   cudaError_t launch(const K& kernel, const KernelCall& call) {

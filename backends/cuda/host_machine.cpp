@@ -32,10 +32,10 @@ void run_blocks(const K& kernel, const KernelCall& call, std::vector<std::byte>&
 }
 
 /// Blocks of a team go through their phases together.
-template <typename V>
-void run_blocks(const ResidentKernel<V>& kernel, const KernelCall& call,
+template <typename V, bool kAll>
+void run_blocks(const ResidentKernel<V, kAll>& kernel, const KernelCall& call,
                 std::vector<std::byte>& shared) {
-  using Local = typename ResidentKernel<V>::Local;
+  using Local = typename ResidentKernel<V, kAll>::Local;
   shared.resize(kernel.team * call.shared + alignof(std::max_align_t));
   std::vector<Local> locals(std::size_t{kernel.team} * call.threads);
   const std::uint32_t phases = kernel.phases();

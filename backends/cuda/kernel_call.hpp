@@ -39,7 +39,8 @@ using Kernel = std::variant<
     UnpackKernel<std::int32_t>, CircuitKernel, EmbeddingKernel<float, float>,
     EmbeddingKernel<float, std::int8_t>, EmbeddingKernel<std::int32_t, std::int8_t>,
     GateKernel<float, float>, GateKernel<float, std::int8_t>, GateKernel<std::int32_t, std::int8_t>,
-    ResidentKernel<float>, ResidentKernel<std::int32_t>>;
+    ResidentKernel<float, false>, ResidentKernel<float, true>, ResidentKernel<std::int32_t, false>,
+    ResidentKernel<std::int32_t, true>>;
 
 struct KernelCall {
   Kernel kernel;

@@ -19,6 +19,8 @@ namespace {
 /// A block has 227 KB of shared memory on the GPUs that this is for; a second block beside it wants
 /// half of what there is.
 constexpr std::uint32_t kMostShared = 227 * 1024, kHalfShared = 113 * 1024;
+/// Blocks that such a GPU runs at once where each has a multiprocessor for itself.
+constexpr std::uint32_t kBlocksAtOnce = 132;
 /// Images beyond this gain nothing from shared memory, and weights beyond it want many blocks.
 constexpr std::uint64_t kMostImage = std::uint64_t{4} << 20;
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 22,
@@ -48,6 +50,18 @@ void set_window(const Op& from, ResidentWindow& w) {
   w.kernel_rows = narrow(from.kernel.rows), w.kernel_columns = narrow(from.kernel.columns);
   w.stride_rows = narrow(from.stride.rows), w.stride_columns = narrow(from.stride.columns);
   w.pad_rows = narrow(from.pad_before.rows), w.pad_columns = narrow(from.pad_before.columns);
+}
+
+/// Whether a convolution's active inputs are listed: what ResidentPixel holds.
+template <typename V>
+bool scatters(const Operation& operation, const WeightImage<V>& weights) {
+  const auto* conv = std::get_if<op::Convolution>(&operation);
+  if (conv == nullptr || conv->dilation.rows != 1 || conv->dilation.columns != 1) return false;
+  constexpr std::int64_t kMostRows = 4096, kMostStride = 16, kMostSpan = 255;
+  return (conv->input.rows + conv->pad_before.rows) / conv->stride.rows < kMostRows &&
+         (conv->input.columns + conv->pad_before.columns) / conv->stride.columns < kMostRows &&
+         conv->stride.rows <= kMostStride && conv->stride.columns <= kMostStride &&
+         weights.row_span <= kMostSpan && weights.column_span <= kMostSpan;
 }
 
 template <typename T>
@@ -312,6 +326,23 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
       links_.push_back({places_[head].gathered, 0});
     }
     add_node(head, images[head], nodes, op);
+    if (scatters(program_.nodes[head].operation, images[head].weights)) {
+      op.row_span = static_cast<std::uint32_t>(images[head].weights.row_span);
+      op.column_span = static_cast<std::uint32_t>(images[head].weights.column_span);
+      op.channels = 1;
+      ResidentOp<V> part = op;
+      part.head = Head::kList;
+      part.x_tally = part.y_tally = nullptr;
+      ops_.push_back(part);
+      part.head = Head::kScatter;
+      part.counts_input = false;
+      part.in_tally = nullptr;
+      part.x_tally = op.x_tally;
+      ops_.push_back(part);
+      op.head = Head::kSums;
+      op.counts_input = false;
+      op.in_tally = nullptr;
+    }
     if (is_neuron) {
       add_neurons(n, images[n], nodes[n], op);
       op.published = published;
@@ -432,6 +463,34 @@ void Resident<V>::lay_out() {
     int order;
   };
   std::vector<Part> parts = {{&layout_.cursor, 16, 0}};
+  // Convolutions come one after the other: they share their sums (zeros, but between two phases)
+  // and lists, short ones and long ones apart.
+  constexpr std::uint32_t kShort = 4096;
+  std::uint64_t most_sums = 0, most[2] = {};
+  const auto listed = [&](const ResidentOp<V>& op) {
+    return std::uint64_t{op.groups} * op.in_group *
+           static_cast<std::uint64_t>(op.window.in_rows * op.window.in_columns);
+  };
+  for (const ResidentOp<V>& op : ops_) {
+    if (op.head != Head::kSums) continue;
+    const std::uint64_t inputs = listed(op);
+    most_sums = std::max<std::uint64_t>(most_sums, op.size);
+    most[inputs > kShort] = std::max(most[inputs > kShort], inputs);
+  }
+  std::uint32_t sums = 0, lists[2] = {}, list_size = 0;
+  if (most_sums > 0) {
+    parts.push_back({&list_size, 16, 0});
+    parts.push_back({&sums, most_sums * sizeof(V), 1});
+    for (int k = 0; k < 2; ++k) {
+      if (most[k] > 0) parts.push_back({&lists[k], most[k] * sizeof(ResidentPixel), 1});
+    }
+  }
+  for (ResidentOp<V>& op : ops_) {
+    if (op.x_tally != nullptr) op.x_counter = layout_.counters++;
+    if (op.y_tally != nullptr) op.y_counter = layout_.counters++;
+    if (op.in_tally != nullptr) op.in_counter = layout_.counters++;
+  }
+  for (ResidentInput<V>& input : inputs_) input.counter = layout_.counters++;
   for (ResidentSignal& s : signals_) {
     const bool input = s.graded != kNowhere;
     parts.push_back({&s.bits, std::uint64_t{s.slots} * s.words * 4, 0});
@@ -458,11 +517,13 @@ void Resident<V>::lay_out() {
   const Tuning& wanted = tuning();
   std::uint64_t hot = 0;
   for (const Part& part : parts) hot += part.order < 2 ? (part.bytes + 15) / 16 * 16 : 0;
-  ResidentKernel<V> kernel;
+  ResidentKernel<V, true> kernel;
   kernel.layout = layout_;
   kernel.block_threads = 512;
-  const bool halves = hot + kernel.shared_bytes() <= kHalfShared && batch_ > 132;
-  threads_ = wanted.threads != 0 ? wanted.threads : halves ? 512 : 1024;
+  // Two blocks beside each other hide more waiting than one that holds all its state: measured.
+  const bool halves = batch_ > kBlocksAtOnce;
+  const bool small = hot + kernel.shared_bytes() <= kHalfShared;
+  threads_ = wanted.threads != 0 ? wanted.threads : halves || small ? 512 : 1024;
   team_ = std::max<std::uint32_t>(wanted.team, 1);
   most_steps_ = wanted.steps != 0 ? wanted.steps : 64;
   kernel.block_threads = threads_;
@@ -479,6 +540,11 @@ void Resident<V>::lay_out() {
   layout_.front_bytes = static_cast<std::uint32_t>(front);
   layout_.image_bytes = at;
   for (ResidentOp<V>& op : ops_) {
+    if (op.head == Head::kList || op.head == Head::kScatter || op.head == Head::kSums) {
+      op.list = lists[listed(op) > kShort];
+      op.list_size = list_size;
+      op.sums = sums;
+    }
     if (!op.has_neurons && op.head != Head::kPublish) continue;
     const Place& p = places_[op.node];
     op.membrane = p.membrane, op.current = p.current;
@@ -498,7 +564,17 @@ void Resident<V>::lay_out() {
 
 template <typename V>
 KernelCall Resident<V>::call(const Clock* clock) const {
-  ResidentKernel<V> k;
+  const bool all = std::any_of(ops_.begin(), ops_.end(), [](const ResidentOp<V>& op) {
+    return op.seldom || op.head == Head::kConvolution || op.head == Head::kDelay ||
+           op.head == Head::kPublish;
+  });
+  return all ? call_as<true>(clock) : call_as<false>(clock);
+}
+
+template <typename V>
+template <bool kAll>
+KernelCall Resident<V>::call_as(const Clock* clock) const {
+  ResidentKernel<V, kAll> k;
   k.clock = clock;
   k.ops = ops_image_.data();
   k.signals = signals_image_.data();

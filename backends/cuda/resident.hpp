@@ -80,6 +80,8 @@ class Resident {
                 const std::vector<ResidentNode<V>>& nodes, ResidentOp<V>& op);
   void add_neurons(std::uint32_t n, const NodeImage<V>& image, const ResidentNode<V>& node,
                    ResidentOp<V>& op);
+  template <bool kAll>
+  KernelCall call_as(const Clock* clock) const;
   std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);
   void add_log(V* log, ResidentOp<V>& op) const;
   void lay_out();

@@ -235,42 +235,52 @@ Status CudaSession<V>::send_input(std::uint32_t count, const std::vector<InputEv
   return clock_.write(&clock, 1);
 }
 
+/// Fetches the logs and calls f(record, indices, values) for what they hold.
 template <typename V>
-Status CudaSession<V>::take_logs() {
+template <typename F>
+Status CudaSession<V>::each_logged(F f) {
   struct Taken {
     std::uint32_t node;
     Variable variable;
-    std::size_t size;
-    std::vector<V> values;  ///< step x batch x size
+    std::size_t size, first;  ///< in what was fetched: steps x batch x size
   };
   const auto steps = static_cast<std::size_t>(step_ - log_base_);
   std::vector<Taken> logs;
+  std::size_t all = 0;
   for (std::uint32_t n = 0; n < nodes_.size() && steps > 0; ++n) {
     for (const Variable variable : records_[n]) {
-      const Buffer<V>& log = variable == Variable::kMembrane  ? nodes_[n].membrane_log
-                             : variable == Variable::kCurrent ? nodes_[n].current_log
-                                                              : nodes_[n].output_log;
       const auto size = static_cast<std::size_t>(program_.nodes[n].out_size);
-      logs.push_back({n, variable, size, std::vector<V>(steps * batch_ * size)});
-      SPIKELOOM_CHECK(log.read(logs.back().values.data(), logs.back().values.size()));
+      logs.push_back({n, variable, size, all});
+      all += steps * batch_ * size;
     }
   }
+  if (fetched_.size() < all) fetched_.resize(all);
+  for (const Taken& log : logs) {
+    const NodeDevice<V>& device = nodes_[log.node];
+    const Buffer<V>& from = log.variable == Variable::kMembrane  ? device.membrane_log
+                            : log.variable == Variable::kCurrent ? device.current_log
+                                                                 : device.output_log;
+    SPIKELOOM_CHECK(from.read(fetched_.data() + log.first, steps * batch_ * log.size));
+  }
   if (!logs.empty()) SPIKELOOM_CHECK(machine_.wait());
+  std::vector<std::uint32_t> index;
+  std::vector<double> value;
   for (std::size_t s = 0; s < steps; ++s) {
     for (std::uint32_t e = 0; e < batch_; ++e) {
       for (const Taken& log : logs) {
-        const V* const values = log.values.data() + (s * batch_ + e) * log.size;
-        const std::size_t before = made_.value.size();
-        const bool dense = !Records::has_index(log.variable);
+        const V* const values = fetched_.data() + log.first + (s * batch_ + e) * log.size;
+        const bool sparse = Records::has_index(log.variable);
+        index.clear();
+        value.clear();
         for (std::uint32_t i = 0; i < log.size; ++i) {
-          if (!dense && values[i] == V{0}) continue;
-          if (!dense) made_.index.push_back(i);
-          made_.value.push_back(static_cast<double>(values[i]));
+          if (sparse && values[i] == V{0}) continue;
+          if (sparse) index.push_back(i);
+          value.push_back(static_cast<double>(values[i]));
         }
-        const auto taken = static_cast<std::uint32_t>(made_.value.size() - before);
-        if (!dense && taken == 0) continue;
-        made_.all.push_back(
-            {log.node, log.variable, e, taken, log_base_ + static_cast<std::int64_t>(s)});
+        if (sparse && index.empty()) continue;
+        f(Record{log.node, log.variable, e, static_cast<std::uint32_t>(value.size()),
+                 log_base_ + static_cast<std::int64_t>(s)},
+          std::span<const std::uint32_t>(index), std::span<const double>(value));
       }
     }
   }
@@ -279,20 +289,27 @@ Status CudaSession<V>::take_logs() {
 }
 
 template <typename V>
+Status CudaSession<V>::take_logs() {
+  return each_logged([&](const Record& record, std::span<const std::uint32_t> index,
+                         std::span<const double> value) { made_.add(record, index, value); });
+}
+
+template <typename V>
 Status CudaSession<V>::read(Sink& sink) {
   const auto start = Clocks::now();
-  if (!lost_) SPIKELOOM_CHECK(take_logs());
-  made_.for_each(
-      [&](const Record& r, std::span<const std::uint32_t> index, std::span<const double> value) {
-        if (Records::has_index(r.variable)) {
-          sink.events(r.node, r.variable, r.element, r.step, index, value);
-        } else {
-          sink.state(r.node, r.variable, r.element, r.step, value);
-        }
-      });
+  const auto give = [&](const Record& r, std::span<const std::uint32_t> index,
+                        std::span<const double> value) {
+    if (Records::has_index(r.variable)) {
+      sink.events(r.node, r.variable, r.element, r.step, index, value);
+    } else {
+      sink.state(r.node, r.variable, r.element, r.step, value);
+    }
+  };
+  made_.for_each(give);
   made_.clear();
+  Status status = lost_ ? Status() : each_logged(give);
   totals_.seconds.record += seconds_since(start);
-  return {};
+  return status;
 }
 
 template <typename V>

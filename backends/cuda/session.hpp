@@ -94,6 +94,12 @@ struct Records {
       v += record.values;
     }
   }
+  void add(const Record& record, std::span<const std::uint32_t> indices,
+           std::span<const double> values) {
+    all.push_back(record);
+    index.insert(index.end(), indices.begin(), indices.end());
+    value.insert(value.end(), values.begin(), values.end());
+  }
   void clear() { all.clear(), index.clear(), value.clear(); }
 };
 
@@ -186,6 +192,8 @@ class CudaSession : public Session {
     return resident_ != nullptr ? std::min<std::int64_t>(resident_->most_steps(), log_steps_)
                                 : kChunk;
   }
+  template <typename F>
+  Status each_logged(F f);
   /// Takes what was recorded from the device.
   Status take_logs();
   bool logs_are_full(std::uint32_t count) const { return step_ + count - log_base_ > log_steps_; }
@@ -221,6 +229,7 @@ class CudaSession : public Session {
   std::size_t waiting_ = 0;
   std::vector<InputEvent<V>> taken_;  ///< scratch
   Records made_;
+  std::vector<V> fetched_;  ///< scratch
   RunStats totals_;
   std::vector<NodeStats> saved_stats_;          ///< of a checkpoint that was loaded
   std::uint64_t steps_here_ = 0;                ///< since then

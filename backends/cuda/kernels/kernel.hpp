@@ -20,11 +20,8 @@
 
 #if defined(__CUDACC__)
 #define SPIKELOOM_KERNEL __host__ __device__ __forceinline__
-/// What is long and seldom done.
-#define SPIKELOOM_SELDOM __host__ __device__ __noinline__
 #else
 #define SPIKELOOM_KERNEL inline
-#define SPIKELOOM_SELDOM inline
 #endif
 /// Before a loop of constant length whose arrays are to stay in registers.
 #if defined(__CUDA_ARCH__)

@@ -37,6 +37,17 @@ __device__ __forceinline__ std::uint32_t sum_lanes(std::uint32_t own) {
   return own;
 #endif
 }
+/// What the threads before this one have; the whole warp's is added to `total`: all 32 call it.
+__device__ __forceinline__ std::uint32_t lanes_before(std::uint32_t own, std::uint32_t& total) {
+  std::uint32_t sum = own;
+  SPIKELOOM_UNROLL
+  for (std::uint32_t offset = 1; offset < 32; offset *= 2) {
+    const std::uint32_t other = __shfl_up_sync(~0U, sum, offset);
+    if (threadIdx.x % 32 >= offset) sum += other;
+  }
+  total += __shfl_sync(~0U, sum, 31);
+  return sum - own;
+}
 #endif
 
 /// Adds what the warp's threads have: all 32 call it.

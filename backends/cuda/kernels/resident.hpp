@@ -66,7 +66,28 @@ struct alignas(16) Quad {
 /// Channels that a thread takes at once where there are enough.
 inline constexpr std::uint32_t kManyChannels = 8, kSomeChannels = 4;
 
-enum class Head : std::uint8_t { kPublish, kDelay, kLinks, kDense, kConvolution, kPool };
+/// A convolution is three operations where it can be: the active inputs are listed, threads that
+/// own a channel and the outputs whose row and column leave one rest (an input reaches one of these
+/// at most) add them to sums, and those sums are x. Elsewhere every output looks at its window.
+enum class Head : std::uint8_t {
+  kPublish,
+  kDelay,
+  kLinks,
+  kDense,
+  kConvolution,
+  kPool,
+  kList,
+  kScatter,
+  kSums
+};
+
+/// An active input of a convolution: its channel, the last output row and column that it may reach
+/// (below 4096), the taps that lead there (below the stride, 16 at most), and what these rows and
+/// columns leave over when divided by the span.
+struct ResidentPixel {
+  std::uint32_t from = 0;  ///< channel + 2^16 rest of the row + 2^24 rest of the column
+  std::uint32_t to = 0;    ///< row + 2^12 column + 2^24 tap of the row + 2^28 tap of the column
+};
 
 /// When a neuron without input does nothing at all.
 enum class Rest : std::uint8_t { kNever, kAtZero, kBelowThreshold };
@@ -95,6 +116,9 @@ struct ResidentOp {
   std::uint32_t groups = 1, in_group = 1, out_group = 1;
   ResidentWindow window;
   std::uint32_t inputs = 0, outputs = 0;  ///< Dense: of one repeat
+  // Lists and sums of convolutions; a word before the list has its length.
+  std::uint32_t list = kNowhere, list_size = kNowhere, sums = kNowhere;
+  std::uint32_t row_span = 1, column_span = 1;  ///< outputs that an input reaches
   const void* weight = nullptr;
   const V* scale = nullptr;
   const V* bias = nullptr;
@@ -112,6 +136,7 @@ struct ResidentOp {
   V* membrane_log = nullptr;
   V* current_log = nullptr;
   // Where counts go in the end; null where nobody asks.
+  std::uint32_t x_counter = kNowhere, y_counter = kNowhere, in_counter = kNowhere;
   Tally<V>* x_tally = nullptr;
   Tally<V>* y_tally = nullptr;
   Tally<V>* in_tally = nullptr;
@@ -122,6 +147,7 @@ struct ResidentInput {
   std::uint32_t signal = 0, first_place = 0;
   std::uint8_t log_count = 0;
   V* log[3] = {};
+  std::uint32_t counter = 0;
   Tally<V>* tally = nullptr;
 };
 
@@ -130,10 +156,12 @@ struct ResidentLayout {
   std::uint64_t image_bytes = 0;
   std::uint32_t front_bytes = 0;  ///< of the image, in shared memory
   std::uint32_t cursor = 0;       ///< four words: where in its ring the input of step mod 4 begins
-  std::uint32_t ops = 0, signals = 0, links = 0, inputs = 0;
+  std::uint32_t ops = 0, signals = 0, links = 0, inputs = 0, counters = 0;
 };
 
-template <typename V>
+/// kAll: everything; else no convolutions by windows, delays, spikes of before the step, and
+/// neurons that seldom are, which take registers from the others.
+template <typename V, bool kAll>
 struct ResidentKernel {
   struct Local {
     std::uint32_t step = 0, op = 0;  ///< the step of the launch, and the operation, that come next
@@ -166,8 +194,7 @@ struct ResidentKernel {
     return links_at() + padded(layout.links * static_cast<std::uint32_t>(sizeof(ResidentLink)));
   }
   SPIKELOOM_KERNEL std::uint32_t warps() const { return tiles(block_threads, 32); }
-  /// Three an operation (x, y, input), one an input.
-  SPIKELOOM_KERNEL std::uint32_t counters() const { return 3 * layout.ops + layout.inputs; }
+  SPIKELOOM_KERNEL std::uint32_t counters() const { return layout.counters; }
   SPIKELOOM_KERNEL std::uint32_t front_at() const {
     return counts_at() +
            padded(counters() * warps() * static_cast<std::uint32_t>(sizeof(ResidentCount<V>)));
@@ -251,6 +278,8 @@ struct ResidentKernel {
 
   SPIKELOOM_KERNEL void load(const View& view, std::uint32_t thread) const;
   SPIKELOOM_KERNEL void store(const View& view, const Place& place) const;
+  SPIKELOOM_KERNEL void publish_count(const View& view, const Place& place, std::uint32_t counter,
+                                      Tally<V>* totals) const;
   SPIKELOOM_KERNEL void scatter(const View& view, std::int64_t step) const;
   SPIKELOOM_KERNEL void resolve(const View& view, std::int64_t step) const;
   SPIKELOOM_KERNEL void clear_ahead(const View& view, std::uint32_t signal,
@@ -261,6 +290,12 @@ struct ResidentKernel {
                                     std::uint32_t thread) const;
   SPIKELOOM_KERNEL void run(const View& view, std::uint32_t index, std::int64_t step,
                             std::uint32_t thread) const;
+  SPIKELOOM_KERNEL void list(const View& view, const ResidentOp<V>& op, const Row& in,
+                             const ResidentSignal& source) const;
+  SPIKELOOM_KERNEL void scatter_list(const View& view, const ResidentOp<V>& op, const Row& in,
+                                     ResidentCount<V>& count) const;
+  SPIKELOOM_KERNEL ResidentPixel pixel_of(const ResidentOp<V>& op, std::uint32_t source) const;
+  SPIKELOOM_KERNEL V weight_at(const ResidentOp<V>& op, std::uint32_t at) const;
   SPIKELOOM_KERNEL void publish(const View& view, const ResidentOp<V>& op, const Row& out,
                                 std::uint32_t o, bool exists) const;
   SPIKELOOM_KERNEL V pooled(const ResidentOp<V>& op, const Row& in, std::uint32_t o) const;
@@ -298,9 +333,6 @@ struct ResidentKernel {
   SPIKELOOM_KERNEL Moved move(const View& view, const ResidentOp<V>& op,
                               const Population& population, std::int64_t step, std::uint32_t i, V x,
                               const equations::StepOptions& o) const;
-  SPIKELOOM_SELDOM Moved move_seldom(const View& view, const ResidentOp<V>& op,
-                                     const Population& population, std::int64_t step,
-                                     std::uint32_t i, V x) const;
   SPIKELOOM_KERNEL void add(const View& view, std::uint32_t counter, std::uint32_t thread,
                             const ResidentCount<V>& count) const;
 };

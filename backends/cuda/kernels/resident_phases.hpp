@@ -23,9 +23,9 @@ SPIKELOOM_KERNEL void read_weights(const W* from, V* to) {
   for (std::uint32_t j = 0; j < kCount; ++j) to[j] = static_cast<V>(pack.weight[j]);
 }
 
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::operator()(const Place& place, std::uint32_t phase,
-                                                    Local& local) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::operator()(const Place& place, std::uint32_t phase,
+                                                          Local& local) const {
   const std::uint32_t element = place.block / team, rank = place.block % team;
   const View view{this,
                   static_cast<char*>(place.shared),
@@ -61,8 +61,8 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::operator()(const Place& place, std::uin
   }
 }
 
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::load(const View& view, std::uint32_t thread) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::load(const View& view, std::uint32_t thread) const {
   const auto copy = [&](char* to, const void* from, std::uint32_t bytes) {
     auto* const words = reinterpret_cast<std::uint32_t*>(to);
     SPIKELOOM_ROLLED
@@ -88,8 +88,8 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::load(const View& view, std::uint32_t th
   }
 }
 
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::store(const View& view, const Place& place) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::store(const View& view, const Place& place) const {
   auto* const to = reinterpret_cast<Quad*>(view.image);
   const auto* const from = reinterpret_cast<const Quad*>(view.shared + front_at());
   SPIKELOOM_ROLLED
@@ -97,28 +97,37 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::store(const View& view, const Place& pl
     to[i] = from[i];
   }
   SPIKELOOM_ROLLED
-  for (std::uint32_t c = place.thread; c < counters(); c += block_threads) {
-    const std::uint32_t op = c / 3;
-    Tally<V>* const totals = op >= layout.ops ? inputs[c - 3 * layout.ops].tally
-                             : c % 3 == 0     ? view.op(op).x_tally
-                             : c % 3 == 1     ? view.op(op).y_tally
-                                              : view.op(op).in_tally;
-    if (totals == nullptr) continue;
-    Tally<V> sum;
-    SPIKELOOM_ROLLED
-    for (std::uint32_t w = 0; w < warps(); ++w) {
-      const ResidentCount<V>& part = view.count(c, w * 32);
-      sum.events += part.events, sum.unit += part.unit, sum.graded += part.graded;
-      sum.sum += part.sum;
-    }
-    sum.publish(place, totals);
+  for (std::uint32_t i = place.thread; i < layout.ops; i += block_threads) {
+    const ResidentOp<V>& op = view.op(i);
+    publish_count(view, place, op.x_counter, op.x_tally);
+    publish_count(view, place, op.y_counter, op.y_tally);
+    publish_count(view, place, op.in_counter, op.in_tally);
   }
+  SPIKELOOM_ROLLED
+  for (std::uint32_t i = place.thread; i < layout.inputs; i += block_threads) {
+    publish_count(view, place, inputs[i].counter, inputs[i].tally);
+  }
+}
+
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::publish_count(const View& view, const Place& place,
+                                                             std::uint32_t counter,
+                                                             Tally<V>* totals) const {
+  if (counter == kNowhere || totals == nullptr) return;
+  Tally<V> sum;
+  SPIKELOOM_ROLLED
+  for (std::uint32_t w = 0; w < warps(); ++w) {
+    const ResidentCount<V>& part = view.count(counter, w * 32);
+    sum.events += part.events, sum.unit += part.unit, sum.graded += part.graded;
+    sum.sum += part.sum;
+  }
+  sum.publish(place, totals);
 }
 
 /// The events of a step, into a clear slot. Where one adds to another, or is not 1, the step's
 /// values have to be looked at: resolve() makes them.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::scatter(const View& view, std::int64_t step) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::scatter(const View& view, std::int64_t step) const {
   auto* const cursor = view.template at<std::uint32_t>(layout.cursor);
   const ResidentEvent<V>* const ring = events + std::size_t{view.element} * event_slots;
   const std::uint32_t start = cursor[step & 3];
@@ -141,8 +150,8 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::scatter(const View& view, std::int64_t 
   add_lanes(cursor + ((step + 1) & 3), found);
 }
 
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::resolve(const View& view, std::int64_t step) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::resolve(const View& view, std::int64_t step) const {
   auto* const cursor = view.template at<std::uint32_t>(layout.cursor);
   const ResidentEvent<V>* const ring = events + std::size_t{view.element} * event_slots;
   const std::uint32_t start = cursor[step & 3], end = cursor[(step + 1) & 3];
@@ -163,9 +172,9 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::resolve(const View& view, std::int64_t 
 }
 
 /// Readies an input's slot. Its old step's values were written if its values had to be looked at.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::clear_ahead(const View& view, std::uint32_t signal,
-                                                     std::int64_t step) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::clear_ahead(const View& view, std::uint32_t signal,
+                                                           std::int64_t step) const {
   const ResidentSignal s = view.signal(signal);
   const Row old = row_of(view, signal, step - s.slots, true);
   SPIKELOOM_ROLLED
@@ -175,10 +184,10 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::clear_ahead(const View& view, std::uint
   for (std::uint32_t i = view.thread; i < s.size; i += view.threads) old.value[i] = V{0};
 }
 
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::count_row(const View& view, const Row& row,
-                                                   std::uint32_t words,
-                                                   ResidentCount<V>& count) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::count_row(const View& view, const Row& row,
+                                                         std::uint32_t words,
+                                                         ResidentCount<V>& count) const {
   SPIKELOOM_ROLLED
   for (std::uint32_t w = view.thread; w < words; w += view.threads) {
     std::uint32_t bits = row.bits[w];
@@ -192,9 +201,9 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::count_row(const View& view, const Row& 
   }
 }
 
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::note_inputs(const View& view, std::int64_t step,
-                                                     std::uint32_t thread) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::note_inputs(const View& view, std::int64_t step,
+                                                           std::uint32_t thread) const {
   SPIKELOOM_ROLLED
   for (std::uint32_t i = 0; i < layout.inputs; ++i) {
     const ResidentInput<V>& input = inputs[i];
@@ -202,7 +211,7 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::note_inputs(const View& view, std::int6
     const Row row = row_of(view, input.signal, step, true);
     ResidentCount<V> count;
     count_row(view, row, s.words, count);
-    add(view, 3 * layout.ops + i, thread, count);
+    add(view, input.counter, thread, count);
     SPIKELOOM_ROLLED
     for (std::uint32_t l = 0; l < input.log_count; ++l) {
       V* const log = input.log[l] + log_place(view, step) * s.size;
@@ -212,9 +221,9 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::note_inputs(const View& view, std::int6
   }
 }
 
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::run(const View& view, std::uint32_t index,
-                                             std::int64_t step, std::uint32_t thread) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::run(const View& view, std::uint32_t index,
+                                                   std::int64_t step, std::uint32_t thread) const {
   const ResidentOp<V>& op = view.op(index);
   const ResidentLink link = view.link(op.first_link);
   const Row in = row_of(view, link.signal, step - link.delay, true);
@@ -223,21 +232,41 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::run(const View& view, std::uint32_t ind
   if (op.counts_input) {
     ResidentCount<V> arrived;
     count_row(view, in, view.signal(link.signal).words, arrived);
-    add(view, 3 * index + 2, thread, arrived);
+    add(view, op.in_counter, thread, arrived);
+  }
+  if (op.head == Head::kList) {
+    list(view, op, in, view.signal(link.signal));
+    return;
+  }
+  if (op.head == Head::kScatter) {
+    scatter_list(view, op, in, counts.x);
+    add(view, op.x_counter, thread, counts.x);
+    return;
   }
   const Population population = population_of(view, op, step);
-  const std::uint32_t items = op.size / op.channels;
+  if (op.head == Head::kSums && view.thread == 0)
+    *view.template at<std::uint32_t>(op.list_size) = 0;
+  V* const sums = op.head == Head::kSums ? view.template at<V>(op.sums) : nullptr;
+  constexpr std::uint32_t kMost = kAll ? kManyChannels : 1;
+  const std::uint32_t channels = kAll ? op.channels : 1;
+  const std::uint32_t items = op.size / channels;
   SPIKELOOM_ROLLED
   for (std::uint32_t item = view.thread; item < tiles(items, 32) * 32; item += view.threads) {
     const bool exists = item < items;
-    V sum[kManyChannels] = {};
+    V sum[kMost] = {};
     std::uint32_t o = item, channel = 0;  // of the first sum
-    if (op.head == Head::kPublish) {
+    if (kAll && op.head == Head::kPublish) {
       publish(view, op, out, item, exists);
       continue;
     }
-    if (op.head == Head::kConvolution) {
-      gather_window(view.thread % 32, op, in, item, exists, sum, o, channel, counts.x);
+    if (op.head == Head::kSums) {
+      if (exists) sum[0] = sums[item];
+      if (sum[0] != V{0}) sums[item] = V{0};
+      if (op.scale != nullptr || op.bias != nullptr) channel = item / op.plane;
+    } else if (kAll && op.head == Head::kConvolution) {
+      if constexpr (kAll) {
+        gather_window(view.thread % 32, op, in, item, exists, sum, o, channel, counts.x);
+      }
     } else if (op.head == Head::kDense) {
       const std::uint32_t repeat = item / op.outputs;
       channel = item % op.outputs;
@@ -245,7 +274,7 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::run(const View& view, std::uint32_t ind
                   sum[0], counts.x);
     } else if (op.head == Head::kPool) {
       if (exists) sum[0] = pooled(op, in, item);
-    } else if (op.head == Head::kDelay) {
+    } else if (kAll && op.head == Head::kDelay) {
       if (exists) sum[0] = row_of(view, link.signal, step - op.delay[o], true).at(o);
     } else if (exists) {
       SPIKELOOM_ROLLED
@@ -255,25 +284,156 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::run(const View& view, std::uint32_t ind
       }
     }
     SPIKELOOM_ROLLED
-    for (std::uint32_t c = 0; c < op.channels; ++c) {
+    for (std::uint32_t c = 0; c < channels; ++c) {
       V x = sum[0];
       SPIKELOOM_UNROLL
-      for (std::uint32_t k = 0; k + 1 < kManyChannels; ++k) sum[k] = sum[k + 1];
+      for (std::uint32_t k = 0; k + 1 < kMost; ++k) sum[k] = sum[k + 1];
       if (exists && op.scale != nullptr) x *= op.scale[channel + c];
       if (exists && op.bias != nullptr) x += op.bias[channel + c];
       finish(view, op, population, step, out, o, exists, x, counts);
       o += op.plane;
     }
   }
-  add(view, 3 * index, thread, counts.x);
-  add(view, 3 * index + 1, thread, counts.y);
+  add(view, op.x_counter, thread, counts.x);
+  add(view, op.y_counter, thread, counts.y);
+}
+
+/// Whole numbers come in any order; for others one warp lists them as they are numbered.
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::list(const View& view, const ResidentOp<V>& op,
+                                                    const Row& in,
+                                                    const ResidentSignal& source) const {
+  auto* const size = view.template at<std::uint32_t>(op.list_size);
+  auto* const pixels = view.template at<ResidentPixel>(op.list);
+  constexpr bool kOrdered = !std::is_integral_v<V>;
+  if (kOrdered && view.thread >= 32) return;
+  const std::uint32_t walkers = kOrdered && view.threads > 32 ? 32 : view.threads;
+  std::uint32_t length = 0;  // in order
+  SPIKELOOM_ROLLED
+  for (std::uint32_t w = view.thread; w < tiles(source.words, 32) * 32; w += walkers) {
+    std::uint32_t bits = w < source.words ? in.bits[w] : 0;
+    std::uint32_t at = 0;
+    if constexpr (kOrdered) {
+#if defined(__CUDA_ARCH__)
+      if (__ballot_sync(~0U, bits != 0) == 0) continue;
+      at = length;
+      at += lanes_before(bit_count(bits), length);
+#else
+      // One thread after the other: the first lists all.
+      if (view.thread != 0) return;
+      for (std::uint32_t v = w; v < source.words && v < w + walkers; ++v) {
+        for (std::uint32_t left = in.bits[v]; left != 0; left &= left - 1) {
+          pixels[length++] = pixel_of(op, v * 32 + lowest_bit(left));
+        }
+      }
+      bits = 0;
+#endif
+    } else if (bits != 0) {
+      at = take_room(size, bit_count(bits));
+    }
+    SPIKELOOM_ROLLED
+    for (; bits != 0; bits &= bits - 1, ++at) pixels[at] = pixel_of(op, w * 32 + lowest_bit(bits));
+  }
+  if (kOrdered && view.thread == 0) *size = length;
+}
+
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL ResidentPixel ResidentKernel<V, kAll>::pixel_of(const ResidentOp<V>& op,
+                                                                 std::uint32_t source) const {
+  const ResidentWindow& w = op.window;
+  const auto columns = static_cast<std::uint32_t>(w.in_columns);
+  const std::uint32_t plane = static_cast<std::uint32_t>(w.in_rows) * columns;
+  const std::uint32_t channel = source / plane, position = source % plane;
+  const std::uint32_t row = position / columns + static_cast<std::uint32_t>(w.pad_rows);
+  const std::uint32_t column = position % columns + static_cast<std::uint32_t>(w.pad_columns);
+  const auto strides = static_cast<std::uint32_t>(w.stride_rows);
+  const auto stride = static_cast<std::uint32_t>(w.stride_columns);
+  return {channel | row / strides % op.row_span << 16 | column / stride % op.column_span << 24,
+          row / strides | column / stride << 12 | row % strides << 24 | column % stride << 28};
+}
+
+/// Owners of whole numbers share their outputs with others, who take other inputs.
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::scatter_list(const View& view,
+                                                            const ResidentOp<V>& op, const Row& in,
+                                                            ResidentCount<V>& count) const {
+  const std::uint32_t size = *view.template at<std::uint32_t>(op.list_size);
+  const auto* const pixels = view.template at<ResidentPixel>(op.list);
+  V* const sums = view.template at<V>(op.sums);
+  const ResidentWindow w = op.window;
+  const auto taps = static_cast<std::uint32_t>(w.kernel_rows * w.kernel_columns);
+  const std::uint32_t channels = op.groups * op.out_group;
+  const std::uint32_t owners = channels * op.row_span * op.column_span;
+  const bool shares = std::is_integral_v<V> && view.threads > owners;
+  const std::uint32_t slices = shares ? view.threads / owners : 1;
+  SPIKELOOM_ROLLED
+  for (std::uint32_t t = view.thread; t < owners * slices; t += view.threads) {
+    const std::uint32_t owner = t % owners;
+    const std::uint32_t channel = owner % channels, rest = owner / channels;
+    const auto row_rest = static_cast<std::int32_t>(rest / op.column_span);
+    const auto column_rest = static_cast<std::int32_t>(rest % op.column_span);
+    const std::uint32_t group = op.groups == 1 ? 0 : channel / op.out_group;
+    const std::uint32_t in_its_group = channel - group * op.out_group;
+    V* const plane = sums + channel * op.plane;
+    SPIKELOOM_ROLLED
+    for (std::uint32_t k = t / owners; k < size; k += slices) {
+      const ResidentPixel pixel = pixels[k];
+      const std::uint32_t from = pixel.from & 0xFFFF;
+      if (op.groups != 1 && from / op.in_group != group) continue;
+      std::int32_t back_rows = static_cast<std::int32_t>(pixel.from >> 16 & 0xFF) - row_rest;
+      std::int32_t back_columns = static_cast<std::int32_t>(pixel.from >> 24) - column_rest;
+      if (back_rows < 0) back_rows += static_cast<std::int32_t>(op.row_span);
+      if (back_columns < 0) back_columns += static_cast<std::int32_t>(op.column_span);
+      const auto last_row = static_cast<std::int32_t>(pixel.to & 0xFFF);
+      const auto last_column = static_cast<std::int32_t>(pixel.to >> 12 & 0xFFF);
+      const auto first_row_tap = static_cast<std::int32_t>(pixel.to >> 24 & 0xF);
+      const auto first_column_tap = static_cast<std::int32_t>(pixel.to >> 28);
+      const std::int32_t row = last_row - back_rows, column = last_column - back_columns;
+      const std::int32_t row_tap = first_row_tap + back_rows * w.stride_rows;
+      const std::int32_t column_tap = first_column_tap + back_columns * w.stride_columns;
+      if (row < 0 || row >= w.out_rows || column < 0 || column >= w.out_columns ||
+          row_tap >= w.kernel_rows || column_tap >= w.kernel_columns) {
+        continue;
+      }
+      V x = 1;
+      if (in.value != nullptr) {
+        const std::int32_t r = last_row * w.stride_rows + first_row_tap - w.pad_rows;
+        const std::int32_t c = last_column * w.stride_columns + first_column_tap - w.pad_columns;
+        x = in.value[(from * static_cast<std::uint32_t>(w.in_rows) +
+                      static_cast<std::uint32_t>(r)) *
+                         static_cast<std::uint32_t>(w.in_columns) +
+                     static_cast<std::uint32_t>(c)];
+      }
+      if (x == V{0}) continue;
+      const auto tap = static_cast<std::uint32_t>(row_tap * w.kernel_columns + column_tap);
+      const V weight = weight_at(op, (from * taps + tap) * op.out_group + in_its_group);
+      V* const to = plane + row * w.out_columns + column;
+      if (shares) {
+        add_to(to, weight * x);
+      } else {
+        *to += weight * x;
+      }
+      count.note_pairs(x, 1);
+    }
+  }
+}
+
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL V ResidentKernel<V, kAll>::weight_at(const ResidentOp<V>& op,
+                                                      std::uint32_t at) const {
+  if constexpr (std::is_same_v<V, float>) {
+    return static_cast<const float*>(op.weight)[at];
+  } else {
+    return op.narrow ? static_cast<V>(static_cast<const std::int8_t*>(op.weight)[at])
+                     : static_cast<V>(static_cast<const std::int16_t*>(op.weight)[at]);
+  }
 }
 
 /// Spikes of neurons whose reset timing is "next", before anybody reads them.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::publish(const View& view, const ResidentOp<V>& op,
-                                                 const Row& out, std::uint32_t o,
-                                                 bool exists) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::publish(const View& view, const ResidentOp<V>& op,
+                                                       const Row& out, std::uint32_t o,
+                                                       bool exists) const {
   V count = 0;
   if (exists) {
     count = equations::spike_count(view.template at<V>(op.membrane)[o], op.neurons.at(o).threshold,
@@ -283,9 +443,9 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::publish(const View& view, const Residen
   if (out.value != nullptr && exists) out.value[o] = count * op.amplitude;
 }
 
-template <typename V>
-SPIKELOOM_KERNEL V ResidentKernel<V>::pooled(const ResidentOp<V>& op, const Row& in,
-                                             std::uint32_t o) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL V ResidentKernel<V, kAll>::pooled(const ResidentOp<V>& op, const Row& in,
+                                                   std::uint32_t o) const {
   const ResidentWindow& w = op.window;
   const auto plane = static_cast<std::uint32_t>(w.out_rows * w.out_columns);
   const std::uint32_t channel = o / plane, at = o % plane;
@@ -326,12 +486,10 @@ SPIKELOOM_KERNEL V ResidentKernel<V>::pooled(const ResidentOp<V>& op, const Row&
 }
 
 /// Convolution: one position of the plane, one channel or kManyChannels of them.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::gather_window([[maybe_unused]] std::uint32_t lane,
-                                                       const ResidentOp<V>& op, const Row& in,
-                                                       std::uint32_t item, bool exists, V* sum,
-                                                       std::uint32_t& o, std::uint32_t& channel,
-                                                       ResidentCount<V>& count) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::gather_window(
+    [[maybe_unused]] std::uint32_t lane, const ResidentOp<V>& op, const Row& in, std::uint32_t item,
+    bool exists, V* sum, std::uint32_t& o, std::uint32_t& channel, ResidentCount<V>& count) const {
   const ResidentWindow& w = op.window;
   const auto in_columns = static_cast<std::uint32_t>(w.in_columns);
   const auto in_plane = static_cast<std::uint32_t>(w.in_rows) * in_columns;
@@ -445,18 +603,18 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::gather_window([[maybe_unused]] std::uin
 }
 
 /// sum[c] += weight[at + c] x, for the operation's channels.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::add_weights(const ResidentOp<V>& op, std::uint32_t at, V x,
-                                                     V* sum) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::add_weights(const ResidentOp<V>& op,
+                                                           std::uint32_t at, V x, V* sum) const {
   V weight[kManyChannels] = {};
   fetch_weights(op, at, weight);
   SPIKELOOM_UNROLL
   for (std::uint32_t c = 0; c < kManyChannels; ++c) sum[c] += weight[c] * x;
 }
 /// The same for x = 1.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::add_weights(const ResidentOp<V>& op, std::uint32_t at,
-                                                     V* sum) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::add_weights(const ResidentOp<V>& op,
+                                                           std::uint32_t at, V* sum) const {
   V weight[kManyChannels] = {};
   fetch_weights(op, at, weight);
   SPIKELOOM_UNROLL
@@ -464,9 +622,9 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::add_weights(const ResidentOp<V>& op, st
 }
 
 /// Zeros for channels that the operation does not take.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::fetch_weights(const ResidentOp<V>& op, std::uint32_t at,
-                                                       V* weight) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::fetch_weights(const ResidentOp<V>& op,
+                                                             std::uint32_t at, V* weight) const {
   const auto fetch = [&](const auto* from) {
     if (op.channels == kManyChannels) {
       read_weights<kManyChannels>(from + at, weight);
@@ -486,13 +644,11 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::fetch_weights(const ResidentOp<V>& op, 
 }
 
 /// Dense: one output, over the active sources.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::gather_rows([[maybe_unused]] std::uint32_t lane,
-                                                     const ResidentOp<V>& op, const Row& in,
-                                                     [[maybe_unused]] const ResidentSignal& source,
-                                                     std::uint32_t repeat, std::uint32_t output,
-                                                     bool exists, V& sum,
-                                                     ResidentCount<V>& count) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::gather_rows(
+    [[maybe_unused]] std::uint32_t lane, const ResidentOp<V>& op, const Row& in,
+    [[maybe_unused]] const ResidentSignal& source, std::uint32_t repeat, std::uint32_t output,
+    bool exists, V& sum, ResidentCount<V>& count) const {
   const auto weight = [&](std::uint32_t i) {
     const std::size_t at = std::size_t{i} * op.outputs + output;
     if constexpr (std::is_same_v<V, float>) {
@@ -555,9 +711,10 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::gather_rows([[maybe_unused]] std::uint3
   }
 }
 
-template <typename V>
-SPIKELOOM_KERNEL typename ResidentKernel<V>::Population ResidentKernel<V>::population_of(
-    const View& view, const ResidentOp<V>& op, std::int64_t step) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL typename ResidentKernel<V, kAll>::Population
+ResidentKernel<V, kAll>::population_of(const View& view, const ResidentOp<V>& op,
+                                       std::int64_t step) const {
   Population p;
   if (!op.has_neurons) return p;
   p.membrane = view.template at<V>(op.membrane);
@@ -571,11 +728,12 @@ SPIKELOOM_KERNEL typename ResidentKernel<V>::Population ResidentKernel<V>::popul
 }
 
 /// What an element makes of its input. The warp's threads have the elements of one word.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::finish(const View& view, const ResidentOp<V>& op,
-                                                const Population& population, std::int64_t step,
-                                                const Row& out, std::uint32_t o, bool exists, V x,
-                                                Counts& counts) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::finish(const View& view, const ResidentOp<V>& op,
+                                                      const Population& population,
+                                                      std::int64_t step, const Row& out,
+                                                      std::uint32_t o, bool exists, V x,
+                                                      Counts& counts) const {
   if (exists && op.x_log != nullptr) op.x_log[log_place(view, step) * op.size + o] = x;
   if (exists && op.x_latest != nullptr && view.last) {
     op.x_latest[std::size_t{view.element} * op.size + o] = x;
@@ -589,17 +747,14 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::finish(const View& view, const Resident
     if (any_lane(exists && !rests)) {
       if (exists) counts.x.note(x);
       Moved moved;
-      if (exists && op.seldom) {
-        const View own = view;
-        const Population its = population;
-        moved = move_seldom(own, op, its, step, o, x);
-      } else if (exists) {
-        equations::StepOptions options = population.options;
-        options.late = options.substep = options.sigma_delta = false;
-        moved = move(view, op, population, step, o, x, options);
-      }
+      equations::StepOptions options = population.options;
+      if constexpr (!kAll) options.late = options.substep = options.sigma_delta = false;
+      if (exists) moved = move(view, op, population, step, o, x, options);
       y = moved.y;
       if (awake != nullptr) write_bits(awake, o % 32, moved.awake);
+    } else if (op.log_count == 0) {
+      write_bits(out.bits + o / 32, o % 32, false);  // early neurons never rest
+      return;
     }
   } else {
     if (exists) counts.x.note(x);
@@ -618,16 +773,9 @@ SPIKELOOM_KERNEL void ResidentKernel<V>::finish(const View& view, const Resident
   }
 }
 
-template <typename V>
-SPIKELOOM_SELDOM typename ResidentKernel<V>::Moved ResidentKernel<V>::move_seldom(
-    const View& view, const ResidentOp<V>& op, const Population& population, std::int64_t step,
-    std::uint32_t i, V x) const {
-  return move(view, op, population, step, i, x, population.options);
-}
-
 /// One step of one neuron.
-template <typename V>
-SPIKELOOM_KERNEL typename ResidentKernel<V>::Moved ResidentKernel<V>::move(
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL typename ResidentKernel<V, kAll>::Moved ResidentKernel<V, kAll>::move(
     const View& view, const ResidentOp<V>& op, const Population& population, std::int64_t step,
     std::uint32_t i, V x, const equations::StepOptions& o) const {
   const equations::Coefficients<V> c = op.neurons.uniform ? population.all : op.neurons.at(i);
@@ -667,10 +815,11 @@ SPIKELOOM_KERNEL typename ResidentKernel<V>::Moved ResidentKernel<V>::move(
 }
 
 /// Into the warp's own counter: all its threads call it.
-template <typename V>
-SPIKELOOM_KERNEL void ResidentKernel<V>::add(const View& view, std::uint32_t counter,
-                                             std::uint32_t thread,
-                                             const ResidentCount<V>& count) const {
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::add(const View& view, std::uint32_t counter,
+                                                   std::uint32_t thread,
+                                                   const ResidentCount<V>& count) const {
+  if (counter == kNowhere) return;
 #if defined(__CUDA_ARCH__)
   if (__any_sync(~0U, (count.events | count.unit | count.graded) != 0) == 0) return;
   ResidentCount<V> all = count;
