@@ -46,7 +46,7 @@ struct Options {
   double seconds = 2.0;
   std::int64_t size = 16384, steps = 500;
   cuda::Tuning tuning;
-  bool chunks = false, eager = false;
+  bool resident = false, eager = false;
   int passes = 3;  ///< at least
   std::vector<double> activity = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 1.0};
 };
@@ -316,7 +316,7 @@ struct Times {
 std::string way(const Options& options) {
   const cuda::Tuning& t = cuda::tuning();
   if (options.backend.find("cuda") == std::string::npos) return options.backend;
-  if (t.way == cuda::Tuning::Way::kChunks) return options.backend + ", a launch a node";
+  if (t.way != cuda::Tuning::Way::kResident) return options.backend + ", a launch a node";
   std::string text = options.backend;
   if (t.threads != 0) text += fmt::format(", {} threads", t.threads);
   if (t.team != 0) text += fmt::format(", {} blocks", t.team);
@@ -576,7 +576,7 @@ int main(int argc, char** argv) {
   app.add_option("--size", options.size, "linear: neurons");
   app.add_option("--steps", options.steps, "linear: steps");
   app.add_option("--activity", options.activity, "linear: shares of neurons that fire in a step");
-  app.add_flag("--chunks", options.chunks, "a launch per node for every network");
+  app.add_flag("--resident", options.resident, "one launch for the network, if it fits a block");
   app.add_option("--threads", options.tuning.threads, "of a block that holds a network");
   app.add_option("--team", options.tuning.team, "blocks that share a batch element");
   app.add_option("--launch-steps", options.tuning.steps, "steps of a launch");
@@ -584,7 +584,7 @@ int main(int argc, char** argv) {
   app.add_flag("--eager", options.eager, "neurons that rest are computed too");
   CLI11_PARSE(app, argc, argv);
   options.tuning.lazy = !options.eager;
-  if (options.chunks) options.tuning.way = cuda::Tuning::Way::kChunks;
+  if (options.resident) options.tuning.way = cuda::Tuning::Way::kResident;
   cuda::tuning() = options.tuning;
   const Status status = run(options);
   if (status.ok()) return 0;

@@ -140,8 +140,10 @@ Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(
     SPIKELOOM_CHECK(make_image(program, options, n, whole, share, *machine, images[n]));
   }
   SPIKELOOM_CHECK(machine->wait());  // sessions have queues of their own
-  const bool resident = !chunks && part.shares.empty() && exchanges.empty() &&
-                        tuning().way != Tuning::Way::kChunks &&
+  using Way = Tuning::Way;
+  const Way way = tuning().way;
+  const bool resident = (way == Way::kResident || (way == Way::kAuto && !chunks)) &&
+                        part.shares.empty() && exchanges.empty() &&
                         refuse_resident(program, options, std::is_same_v<V, float>).empty();
   return std::shared_ptr<const CudaExecutable<V>>(std::make_shared<const CudaExecutable<V>>(
       program, options, std::move(backend), std::move(machine), std::move(images),

@@ -7,7 +7,7 @@ namespace spikeloom::cuda {
 
 struct Tuning {
   /// kChunks: a launch per node (kernels/neurons.hpp and its neighbours). kResident: a launch per
-  /// network wherever one block can hold it (kernels/resident.hpp). kAuto chooses.
+  /// network wherever one block can hold it (kernels/resident.hpp). kAuto: as the backend is named.
   enum class Way : std::uint8_t { kAuto, kChunks, kResident };
   Way way = Way::kAuto;
   // Of resident networks; 0 chooses.

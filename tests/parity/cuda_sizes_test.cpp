@@ -54,7 +54,7 @@ TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
     request.backend = "cpu";
     const auto expected = run_network(one.network, input, request);
     ASSERT_TRUE(expected.ok()) << error_of(expected);
-    for (const char* const backend : {kCudaHost, "cuda"}) {
+    for (const char* const backend : {kCudaHostResident, "cuda-resident"}) {
       if (!find_backend(backend).ok()) continue;
       request.backend = backend;
       for (const cuda::Tuning& tuning : tunings) {

@@ -142,8 +142,8 @@ std::vector<Runner> real_runners() {
 }
 
 std::vector<std::string> unlisted_cuda() {
-  std::vector<std::string> names = {kCudaHost, kCudaHostChunks};
-  if (find_backend("cuda-chunks").ok()) names.emplace_back("cuda-chunks");
+  std::vector<std::string> names = {kCudaHost, kCudaHostResident};
+  if (find_backend("cuda-resident").ok()) names.emplace_back("cuda-resident");
   return names;
 }
 

@@ -29,8 +29,8 @@ struct Recorded {
 
 /// The kernels of the backend cuda on the processor: in no list of backends, but in the tests'.
 inline constexpr const char* kCudaHost = "cuda-host";
-/// The same with a launch per node, also for networks that one block could hold.
-inline constexpr const char* kCudaHostChunks = "cuda-host-chunks";
+/// The same with one launch for a network that one block can hold.
+inline constexpr const char* kCudaHostResident = "cuda-host-resident";
 /// All forms of cuda that are not listed and run here.
 std::vector<std::string> unlisted_cuda();
 
