@@ -316,8 +316,9 @@ struct Times {
 std::string way(const Options& options) {
   const cuda::Tuning& t = cuda::tuning();
   if (options.backend.find("cuda") == std::string::npos) return options.backend;
-  if (t.way != cuda::Tuning::Way::kResident) return options.backend + ", a launch a node";
-  std::string text = options.backend;
+  if (t.way == cuda::Tuning::Way::kAuto) return options.backend;
+  if (t.way == cuda::Tuning::Way::kChunks) return options.backend + ", a launch a node";
+  std::string text = options.backend + ", one launch";
   if (t.threads != 0) text += fmt::format(", {} threads", t.threads);
   if (t.team != 0) text += fmt::format(", {} blocks", t.team);
   if (t.steps != 0) text += fmt::format(", {} steps", t.steps);
