@@ -55,6 +55,9 @@ Result<mapping::PopulationGraph> graph_of_model(const MapFlags& flags, MapInput&
   input.notes = resolved->notes;
   auto program = lower(model.network, resolved->discretisation);
   if (!program.ok()) return std::move(program).error().in(flags.model);
+  if (auto keys = mapping::check_events(*program, input.target); !keys.ok()) {
+    return std::move(keys).error().in(flags.model);
+  }
   mapping::RateOptions rates{.assumed = flags.rate, .by_node = {}};
   if (!flags.rates.empty()) {
     SPIKELOOM_TRY(rates.by_node, measured_rates(flags.rates, *program));

@@ -283,14 +283,6 @@ class Builder {
       made.graded = !c.spiking;
       if (!c.spiking) made.rate = 1.0;
     } else if (const auto* layer = std::get_if<op::Recurrent>(&node.operation)) {
-      if (layer->cell == op::Cell::kEgruPaper) {
-        return Error{.code = ErrorCode::kUnsupported,
-                     .what =
-                         "the paper's form of EGRU sends a second event, times the reset gate, "
-                         "within a step; a Plan has one key a neuron",
-                     .where = node.name,
-                     .next = "train the form of the released code (form 0)"};
-      }
       // Hidden state, the biases of the gates, a threshold; a sum for each gate and matrix.
       const auto gates = static_cast<std::uint32_t>(op::gate_count(layer->cell));
       const bool events = op::emits_events(layer->cell);
@@ -536,6 +528,21 @@ class Builder {
 };
 
 }  // namespace
+
+Status check_events(const Program& program, const Target& target) {
+  if (target.constants.table_entries <= 0.0) return {};
+  for (const ProgramNode& node : program.nodes) {
+    const auto* layer = std::get_if<op::Recurrent>(&node.operation);
+    if (layer == nullptr || layer->cell != op::Cell::kEgruPaper) continue;
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what =
+                     "the paper's form of EGRU sends a second event, times the reset gate, "
+                     "within a step; a Plan has one key a neuron",
+                 .where = node.name,
+                 .next = "train the form of the released code (form 0)"};
+  }
+  return {};
+}
 
 Result<PopulationGraph> population_graph(const Program& program, const RateOptions& rates) {
   SPIKELOOM_TRY(PopulationGraph graph, Builder(program, rates).run());

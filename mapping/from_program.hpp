@@ -14,6 +14,7 @@
 
 #include "base/result.hpp"
 #include "mapping/population_graph.hpp"
+#include "mapping/target.hpp"
 #include "snn/program.hpp"
 
 namespace spikeloom::mapping {
@@ -27,5 +28,9 @@ struct RateOptions {
 
 /// kUnsupported: a node that no target executes; it is named.
 Result<PopulationGraph> population_graph(const Program& program, const RateOptions& rates = {});
+
+/// kUnsupported: a layer whose neurons send more events than the keys of the target's packets tell
+/// apart; it is named. Targets without keys take every layer.
+Status check_events(const Program& program, const Target& target);
 
 }  // namespace spikeloom::mapping

@@ -42,6 +42,39 @@ Status check_weight(std::uint32_t bytes, double weight, const std::string& where
                .next = "spikeloom quantize makes weights integers"};
 }
 
+/// Of what encode() makes, without making it: a Plan that says otherwise costs no memory.
+std::uint64_t encoded_bytes(const BlockLayout& layout, const std::vector<ImageSynapse>& synapses) {
+  const auto unit =
+      std::max<std::uint64_t>(1, static_cast<std::uint64_t>(layout.constants.row_align));
+  const auto aligned = [unit](std::uint64_t bytes) { return (bytes + unit - 1) / unit * unit; };
+  const std::uint64_t count = synapses.size();
+  switch (layout.kind) {
+    case BlockKind::kDense:
+      return layout.rows *
+             aligned(std::uint64_t{layout.targets} * layout.gates * layout.weight_bytes);
+    case BlockKind::kSparse:
+      return aligned((std::uint64_t{layout.rows} + 1) * layout.gates * (count <= 65535 ? 2 : 4)) +
+             aligned(count * static_cast<std::uint64_t>(layout.constants.index_bytes)) +
+             aligned(count * layout.weight_bytes);
+    case BlockKind::kRows: {
+      std::vector<std::uint32_t> length(layout.rows, 0);
+      for (const ImageSynapse& s : synapses) {
+        if (s.row < layout.rows) ++length[s.row];
+      }
+      std::uint64_t longest = layout.row_words;
+      for (const std::uint32_t words : length) longest = std::max<std::uint64_t>(longest, words);
+      const auto word = static_cast<std::uint64_t>(layout.constants.word_bytes);
+      return layout.rows *
+             (static_cast<std::uint64_t>(layout.constants.row_bytes) + aligned(longest * word));
+    }
+    case BlockKind::kOneToOne:
+      return aligned(count * layout.weight_bytes);
+    case BlockKind::kKernel:
+      break;
+  }
+  return 0;
+}
+
 }  // namespace
 
 MemoryImages::MemoryImages(const Program& program, const PopulationGraph& graph, const Plan& plan,
@@ -222,21 +255,27 @@ Result<std::vector<std::byte>> MemoryImages::block(std::uint32_t block) const {
   const PlanBlock& of = plan_.blocks[block];
   std::vector<std::byte> bytes;
   if (of.bytes == 0) return bytes;
+  const auto other_length = [&](std::uint64_t got) {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "an image that is not as long as its Plan says",
+                 .where = fmt::format("block {}, into {}", block,
+                                      plan_.populations[plan_.slices[of.slice].population].name),
+                 .expected = fmt::format("{} bytes", of.bytes),
+                 .got = fmt::format("{}", got),
+                 .next = "make images with the network and options that the Plan was made with"};
+  };
   if (of.kind == BlockKind::kKernel) {
     SPIKELOOM_TRY(bytes, kernel(block));
   } else {
     SPIKELOOM_TRY(auto all, synapses(block));
     if (of.kind == BlockKind::kRows) SPIKELOOM_CHECK(set_delays(block, all));
-    SPIKELOOM_TRY(bytes, encode(layout(block), all));
+    const BlockLayout shape = layout(block);
+    const std::uint64_t length = encoded_bytes(shape, all);
+    if (length != of.bytes) return other_length(length);
+    SPIKELOOM_TRY(bytes, encode(shape, all));
   }
-  if (bytes.size() == of.bytes) return bytes;
-  return Error{.code = ErrorCode::kShape,
-               .what = "an image that is not as long as its Plan says",
-               .where = fmt::format("block {}, into {}", block,
-                                    plan_.populations[plan_.slices[of.slice].population].name),
-               .expected = fmt::format("{} bytes", of.bytes),
-               .got = fmt::format("{}", bytes.size()),
-               .next = "make images with the network and options that the Plan was made with"};
+  if (bytes.size() != of.bytes) return other_length(bytes.size());
+  return bytes;
 }
 
 Result<std::vector<std::byte>> MemoryImages::image(const Place& place) const {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,23 @@
 
 namespace spikeloom::mapping {
 namespace {
+
+/// How the synapses of a pattern can lie.
+bool fits(Pattern pattern, BlockKind kind) {
+  switch (pattern) {
+    case Pattern::kAll:
+      return kind == BlockKind::kDense || kind == BlockKind::kRows;
+    case Pattern::kOneToOne:
+      return kind == BlockKind::kOneToOne || kind == BlockKind::kRows;
+    case Pattern::kWindow:
+      return kind == BlockKind::kKernel;
+    case Pattern::kRandom:
+      return kind == BlockKind::kSparse || kind == BlockKind::kRows;
+    case Pattern::kList:
+      return kind == BlockKind::kDense || kind == BlockKind::kSparse || kind == BlockKind::kRows;
+  }
+  return false;
+}
 
 class Checker {
  public:
@@ -158,13 +176,50 @@ class Checker {
       const PlanBlock& block = plan_.blocks[b];
       if (block.slice >= plan_.slices.size() || block.projection >= plan_.projections.size() ||
           plan_.projections[block.projection].target != plan_.slices[block.slice].population ||
-          static_cast<int>(block.kind) > static_cast<int>(BlockKind::kOneToOne)) {
+          !fits(plan_.projections[block.projection].pattern, block.kind)) {
         return wrong("blocks", b, "its slice, projection or kind does not fit");
       }
     }
+    SPIKELOOM_CHECK(check_memory());
     for (std::size_t r = 0; r < plan_.routes.size(); ++r) {
       if (plan_.routes[r].links >= 1U << kDirections) {
         return wrong("routes", r, "a link does not exist");
+      }
+    }
+    return {};
+  }
+
+  /// Blocks lie in the memory of their core or chip, beside each other.
+  Status check_memory() const {
+    struct Part {
+      bool in_chip = false;
+      std::uint32_t memory = 0;
+      std::uint64_t first = 0, end = 0;
+      std::size_t block = 0;
+    };
+    const TargetConstants& c = plan_.target.constants;
+    std::vector<Part> parts;
+    for (std::size_t b = 0; b < plan_.blocks.size(); ++b) {
+      const PlanBlock& block = plan_.blocks[b];
+      const double size = block.in_chip ? c.shared_bytes : c.data_bytes;
+      const auto most = size > 0.0 ? static_cast<std::uint64_t>(size) : std::uint64_t{1} << 62;
+      if (block.bytes > most || block.address > most - block.bytes) {
+        return wrong("blocks", b, "it ends beyond its memory");
+      }
+      if (block.bytes == 0) continue;
+      const std::uint32_t core = plan_.slices[block.slice].core;
+      parts.push_back({block.in_chip, block.in_chip ? plan_.cores[core].chip : core, block.address,
+                       block.address + block.bytes, b});
+    }
+    std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
+      return std::tie(a.in_chip, a.memory, a.first) < std::tie(b.in_chip, b.memory, b.first);
+    });
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      const Part& before = parts[i - 1];
+      const Part& part = parts[i];
+      if (part.in_chip == before.in_chip && part.memory == before.memory &&
+          part.first < before.end) {
+        return wrong("blocks", part.block, "another block lies where it does");
       }
     }
     return {};

@@ -241,5 +241,21 @@ TEST(Images, OfARecurrentLayerGiveItsGatesBack) {
   EXPECT_GE(layers, 2U);
 }
 
+/// What a Plan says of a block is held against its synapses before any of it is written.
+TEST(Images, OfABlockThatIsNotAsThePlanSaysCostNoMemory) {
+  node::Conv2d convolution;
+  convolution.weight = Tensor::full({2, 1, 3, 3}, 1.0F);
+  node::If neurons;
+  neurons.r = neurons.v_threshold = Tensor::full({2, 8, 8}, 1.0F);
+  Mapped of =
+      mapped(test::chain({1, 10, 10}, {convolution, neurons}, {2, 8, 8}), nullptr, "spinnaker2");
+  ASSERT_FALSE(of.plan.blocks.empty());
+  of.plan.blocks[0].kind = BlockKind::kDense;
+  of.plan.slices[of.plan.blocks[0].slice].count = 0xFFFFFFFFU;  // terabytes of rows
+  const auto refused = MemoryImages(of.program, of.graph, of.plan).block(0);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kShape);
+}
+
 }  // namespace
 }  // namespace spikeloom::mapping

@@ -212,6 +212,21 @@ TEST(Plans, DamagedFilesAreRefused) {
   changed = *plan;
   changed.cores[1].core = 18;
   EXPECT_NE(refused(changed).find("cores, entry 1"), std::string::npos);
+  for (const std::uint64_t far :
+       {std::uint64_t{100'000'000'000}, std::uint64_t{1} << 62, ~std::uint64_t{0}}) {
+    changed = *plan;
+    changed.blocks[1].address = far;
+    EXPECT_NE(refused(changed).find("beyond its memory"), std::string::npos);
+  }
+  changed = *plan;
+  changed.blocks[0].kind = BlockKind::kKernel;
+  EXPECT_NE(refused(changed).find("blocks, entry 0"), std::string::npos);
+  for (const char* constant : {"layout.index", "layout.align"}) {
+    changed = *plan;
+    changed.target.entries[0].name = constant;
+    changed.target.entries[0].value = 1e6;
+    EXPECT_NE(refused(changed).find(constant), std::string::npos);
+  }
   changed = *plan;
   changed.trees[0].nodes[0].route = 1000;
   EXPECT_NE(refused(changed).find("trees, entry 0"), std::string::npos);
@@ -220,6 +235,22 @@ TEST(Plans, DamagedFilesAreRefused) {
   EXPECT_TRUE(parse_plan(bytes, "p").ok());
   EXPECT_FALSE(parse_plan(bytes.first(bytes.size() / 2), "p").ok());
   EXPECT_FALSE(parse_plan(std::as_bytes(std::span("{}", 2)), "p").ok());
+}
+
+TEST(Plans, BlocksThatOverlapAreRefused) {
+  for (const char* name : {"spinnaker1", "spinnaker2", "cpu:2"}) {
+    PopulationGraph graph = two(40, 40, {.pattern = Pattern::kAll, .weight_bytes = 1});
+    graph.projections.push_back(graph.projections[0]);
+    const auto plan = map(graph, target(name));
+    ASSERT_TRUE(plan.ok()) << plan.error().message();
+    EXPECT_TRUE(check(*plan).ok()) << name;
+    Plan changed = *plan;
+    ASSERT_EQ(changed.blocks[0].slice, changed.blocks[1].slice);
+    changed.blocks[1].address = changed.blocks[0].address + 4;
+    const Status status = check(changed);
+    ASSERT_FALSE(status.ok()) << name;
+    EXPECT_NE(status.error().message().find("another block"), std::string::npos);
+  }
 }
 
 PopulationGraph lowered_graph(const Network& network) {
@@ -252,6 +283,33 @@ TEST(PopulationGraphs, AFlattenLeavesAConvolutionItsWindows) {
     ASSERT_TRUE(plan.ok()) << name << plan.error().message();
     EXPECT_TRUE(check(*plan).ok()) << name;
   }
+}
+
+/// Its units send twice a step: that wants keys of its own, where there are keys.
+TEST(PopulationGraphs, ThePapersEgruIsRefusedOnlyWhereThereAreKeys) {
+  node::Egru layer;
+  layer.kernel = Tensor::full({6, 4}, 0.5F);
+  layer.recurrent = Tensor::full({6, 2}, 0.5F);
+  layer.bias = layer.recurrent_bias = Tensor::full({6}, 0.0F);
+  layer.threshold = Tensor::full({2}, 0.1F);
+  layer.form = Tensor::scalar<std::int64_t>(1);
+  Discretisation discretisation;
+  discretisation.dt = 1.0;
+  discretisation.link_delay = 1;
+  const auto program = lower(test::chain({4}, {layer}, {2}), discretisation);
+  ASSERT_TRUE(program.ok()) << program.error().message();
+  const auto graph = population_graph(*program);
+  ASSERT_TRUE(graph.ok()) << graph.error().message();
+  for (const char* name : {"cpu:2", "gpu"}) {
+    EXPECT_TRUE(check_events(*program, target(name)).ok()) << name;
+    const auto plan = map(*graph, target(name));
+    ASSERT_TRUE(plan.ok()) << name << plan.error().message();
+    EXPECT_TRUE(check(*plan).ok()) << name;
+  }
+  const Status refused = check_events(*program, target("spinnaker2"));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(refused.error().message().find("layer0"), std::string::npos);
 }
 
 /// Whichever comes first, the neurons or the weights.
