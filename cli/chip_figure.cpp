@@ -18,8 +18,12 @@ constexpr const char* kTarget = "spinnaker2";
 
 Result<ChipFigure> emulate(const Program& program, const std::vector<StepEvents>& recordings,
                            double inferences, const ChipRequest& request) {
+  if (!(inferences > 0.0)) {
+    return Error{.code = ErrorCode::kInvalidArgument, .what = "there is no inference to share"};
+  }
   SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
   SPIKELOOM_TRY(auto target, mapping::load_target(kTarget));
+  SPIKELOOM_CHECK(mapping::check_events(program, target));
   if (request.tick_seconds > 0.0) target.constants.tick_seconds = request.tick_seconds;
   mapping::MapOptions options;
   if (request.cores > 0) {
@@ -58,11 +62,11 @@ Result<ChipFigure> emulate(const Program& program, const std::vector<StepEvents>
 
 }  // namespace
 
-ChipFigure chip_figure(const Program& program, const std::vector<StepEvents>& recordings,
-                       double inferences, const ChipRequest& request) {
+Result<ChipFigure> chip_figure(const Program& program, const std::vector<StepEvents>& recordings,
+                               double inferences, const ChipRequest& request) {
   auto made = emulate(program, recordings, inferences, request);
-  if (made.ok()) return *std::move(made);
-  return {.target = kTarget, .why_not = made.error().message()};
+  if (made.ok() || made.error().code == ErrorCode::kCancelled) return made;
+  return ChipFigure{.target = kTarget, .why_not = made.error().message()};
 }
 
 std::string chip_line(const ChipFigure& figure) {

@@ -35,11 +35,11 @@ struct ChipRequest {
 };
 
 /// Maps onto SpiNNaker2 and runs the recordings one by one. A network that cannot be mapped or
-/// placed gives a figure with the reason.
-ChipFigure chip_figure(const Program& program, const std::vector<StepEvents>& recordings,
-                       double inferences, const ChipRequest& request);
+/// placed, or that no inference is of, gives a figure with the reason. kCancelled: interrupted().
+Result<ChipFigure> chip_figure(const Program& program, const std::vector<StepEvents>& recordings,
+                               double inferences, const ChipRequest& request);
 
-/// "an emulated spinnaker2, 12 cores, float32 (1 of ...): ...".
+/// "on an emulated spinnaker2, 12 cores: ... an inference, ... of it work; ...", or why not.
 std::string chip_line(const ChipFigure& figure);
 Value to_value(const ChipFigure& figure);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -39,25 +40,52 @@ double synapses_of(const mapping::PopulationGraph& graph, const mapping::Project
 
 /// A core or chip without rows has no file.
 Result<std::vector<std::byte>> read_image(const std::string& path) {
-  if (!std::filesystem::exists(path)) return std::vector<std::byte>{};
+  std::error_code error;
+  const bool there = std::filesystem::exists(path, error);
+  if (!there && !error) return std::vector<std::byte>{};
   return io::read_file(path);
 }
 
 Result<mapping::PlanImages> read_images(const mapping::Plan& plan, const std::string& folder) {
-  if (!std::filesystem::is_directory(folder)) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
     return Error{.code = ErrorCode::kNotFound,
                  .what = "there is no such folder of images",
                  .where = folder,
                  .next = "make it with spikeloom map --images"};
   }
   mapping::PlanImages images;
+  std::set<std::uint32_t> chips;
   for (const mapping::PlanCore& core : plan.cores) {
     SPIKELOOM_TRY(auto image, read_image(folder + "/" + core_image_name(plan, core)));
     images.cores.push_back(std::move(image));
+    if (!chips.insert(core.chip).second) continue;
     SPIKELOOM_TRY(auto rows, read_image(folder + "/" + chip_image_name(plan, core.chip)));
     if (!rows.empty()) images.chips.emplace(core.chip, std::move(rows));
   }
   return images;
+}
+
+/// Images are made as long as their last block lies far: a damaged Plan may say anywhere.
+constexpr std::uint64_t kMostImageBytes = std::uint64_t{1} << 32;
+
+Status check_size(const mapping::Plan& plan) {
+  std::map<std::pair<bool, std::uint32_t>, std::uint64_t> ends;
+  for (const mapping::PlanBlock& block : plan.blocks) {
+    if (block.bytes == 0) continue;
+    const std::uint32_t core = plan.slices[block.slice].core;
+    std::uint64_t& end = ends[{block.in_chip, block.in_chip ? plan.cores[core].chip : core}];
+    end = std::max(end, block.address + block.bytes);
+  }
+  std::uint64_t all = 0;
+  for (const auto& [memory, end] : ends) {
+    if (end <= kMostImageBytes && (all += end) <= kMostImageBytes) continue;
+    return Error{.code = ErrorCode::kResource,
+                 .what = "the images of the Plan's memory are too large",
+                 .where = plan.network,
+                 .expected = fmt::format("at most {} bytes in all", kMostImageBytes)};
+  }
+  return {};
 }
 
 }  // namespace
@@ -65,13 +93,19 @@ Result<mapping::PlanImages> read_images(const mapping::Plan& plan, const std::st
 Result<mapping::PlanImages> find_images(const Program& program, const mapping::Plan& plan,
                                         const MappedFlags& flags, Console& console) {
   if (!flags.images.empty()) return read_images(plan, flags.images);
+  SPIKELOOM_CHECK(check_size(plan));
   SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
-  Result<mapping::PlanImages> made = mapping::PlanImages{};
-  // A Plan does not say whether `map --weight-bits` made its weights wider: its bytes do.
-  for (const std::uint32_t bytes : {0U, 1U, 2U, 4U}) {
-    const mapping::ResourceOptions resources{.weight_bytes = bytes};
-    made = mapping::MemoryImages(program, graph, plan, resources).all();
+  const auto made_with = [&](std::uint32_t weight_bytes) {
+    const mapping::ResourceOptions resources{.weight_bytes = weight_bytes};
+    return mapping::MemoryImages(program, graph, plan, resources).all();
+  };
+  // A Plan does not say whether `map --weight-bits` changed the width of its weights: its bytes do.
+  // The widest come first: what a width does not hold is missing there, whatever the Plan's bytes.
+  Result<mapping::PlanImages> made = made_with(0);
+  for (const std::uint32_t bytes : {4U, 2U, 1U}) {
     if (made.ok() || made.error().code != ErrorCode::kShape) break;
+    auto other = made_with(bytes);
+    if (other.ok()) made = std::move(other);
   }
   if (!made.ok() || made->missing.empty()) return made;
   std::set<std::string> layers;
@@ -132,6 +166,7 @@ Result<mapping::Plan> find_plan(const Program& program, const MappedFlags& flags
   const std::string name = flags.target.empty() ? "spinnaker2" : flags.target;
   SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
   SPIKELOOM_TRY(auto target, mapping::load_target(name));
+  SPIKELOOM_CHECK(mapping::check_events(program, target));
   if (flags.tick_seconds > 0.0) target.constants.tick_seconds = flags.tick_seconds;
   mapping::MapOptions options;
   options.resources.neurons_per_core = flags.neurons_per_core;

@@ -271,8 +271,9 @@ Result<TaskOutcome> words(const LoadedModel& model, std::string_view ships_as,
     tokens.push_back({{pipeline.program().inputs[0], shown[i], 1.0}});
   }
   const auto count = static_cast<double>(tokens.size());
-  outcome.chip = chip_figure(pipeline.program(), {tokens}, count,
-                             {.arithmetic = Arithmetic::kInteger, .cores = kStackCores});
+  SPIKELOOM_TRY(outcome.chip,
+                chip_figure(pipeline.program(), {tokens}, count,
+                            {.arithmetic = Arithmetic::kInteger, .cores = kStackCores}));
   return outcome;
 }
 

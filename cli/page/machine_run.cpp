@@ -99,10 +99,18 @@ Status read_parts(const std::string& folder, MachineRun& run) {
                                               "timed_out", "busy_seconds"}));
   const auto width = static_cast<std::uint64_t>(run.plan.target.width);
   for (std::size_t i = 0; i < links.size(); ++i) {
-    run.links.push_back(
-        {static_cast<std::uint32_t>(links.whole(i, "y") * width + links.whole(i, "x")),
-         links.text(i, "direction"), links.whole(i, "packets"), links.whole(i, "most_in_a_tick"),
-         links.whole(i, "timed_out"), links.number(i, "busy_seconds")});
+    const std::uint64_t x = links.whole(i, "x"), y = links.whole(i, "y");
+    if (x >= width || y >= run.plan.target.rows.size()) {
+      return Error{
+          .code = ErrorCode::kFormat,
+          .what = "links.csv has a chip that the Plan's machine has not",
+          .where = folder,
+          .expected = fmt::format("x below {}, y below {}", width, run.plan.target.rows.size()),
+          .got = fmt::format("({}, {})", x, y)};
+    }
+    run.links.push_back({static_cast<std::uint32_t>(y * width + x), links.text(i, "direction"),
+                         links.whole(i, "packets"), links.whole(i, "most_in_a_tick"),
+                         links.whole(i, "timed_out"), links.number(i, "busy_seconds")});
   }
   return {};
 }

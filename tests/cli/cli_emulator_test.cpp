@@ -273,6 +273,18 @@ TEST_F(CliPlanRun, TheReportShowsTheMachine) {
   }
   const auto wrong = run({"report", "kept", "-o", "page.html", "--number", "7"});
   EXPECT_EQ(wrong.code, cli::kExitUsage) << wrong.err;
+  // A chip far beyond the machine, on each axis.
+  const std::string ticks = read_whole(path("kept/ticks.csv"));
+  const std::size_t row = ticks.find('\n') + 1;
+  const std::string name = ticks.substr(row, ticks.find(',', row) - row);
+  for (const char* chip : {"0,1000000", "1000000,0"}) {
+    write_whole(path("kept/links.csv"),
+                "recording,x,y,direction,packets,most_in_a_tick,timed_out,busy_seconds\n" + name +
+                    "," + chip + ",E,1,1,0,0\n");
+    const auto outside = run({"report", "kept", "-o", "page.html"});
+    EXPECT_EQ(outside.code, cli::kExitFormat) << chip << outside.err;
+    EXPECT_TRUE(contains(outside.err, "links.csv")) << outside.err;
+  }
 }
 
 TEST_F(CliPlanRun, RunsAPlanThatMapHasWritten) {
@@ -315,6 +327,25 @@ TEST_F(CliPlanRun, CoresAreLoadedFromImagesAndWrongOnesAreRefused) {
                  "--steps", "8"})
                 .code,
             cli::kExitOk);
+}
+
+TEST_F(CliPlanRun, ImagesAreMadeWithTheWidthThatMapWasGiven) {
+  // 300 takes two bytes.
+  ASSERT_TRUE(write_nir(if_network(Tensor::full({2, 2}, 300.0F), 450.0F), path("big.nir")).ok());
+  for (const char* bits : {"32", "16"}) {
+    ASSERT_EQ(
+        run({"map", "big.nir", "--target", "spinnaker2", "--weight-bits", bits, "-o", "big.h5"})
+            .code,
+        cli::kExitOk);
+    const auto chip = run({"run", "big.nir", "--plan", "big.h5", "--input", "x.npy"});
+    ASSERT_EQ(chip.code, cli::kExitOk) << chip.err;
+    EXPECT_FALSE(contains(chip.err, "no memory images")) << bits << chip.err;
+    std::filesystem::remove(path("big.h5"));
+  }
+  ASSERT_EQ(run({"map", "two.sloom", "--target", "spinnaker2", "-o", "two.h5"}).code, cli::kExitOk);
+  const auto nowhere = run({"run", "two.sloom", "--plan", "two.h5", "--images",
+                            std::string(5000, 'x'), "--input", "x.npy"});
+  EXPECT_EQ(nowhere.code, cli::kExitFile) << nowhere.err;
 }
 
 TEST_F(CliPlanRun, CountsTheSameInEveryArithmeticOfAMachine) {

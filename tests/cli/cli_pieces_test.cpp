@@ -1,9 +1,13 @@
 /// The pieces the commands are made of, without a process.
 
+#include <csignal>
+#include <cstdlib>
 #include <map>
 
 #include <gtest/gtest.h>
 
+#include "cli/chip_figure.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/network_file.hpp"
 #include "cli/quantize_command.hpp"
 #include "cli/raster.hpp"
@@ -11,6 +15,8 @@
 #include "cli/run_report.hpp"
 #include "cli/sample.hpp"
 #include "cli/table.hpp"
+#include "snn/lowering.hpp"
+#include "tests/support/tiny_networks.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -140,6 +146,28 @@ TEST(CliConfusion, CountsRightAnswersByClass) {
   EXPECT_EQ(confusion.counts[0 * 5 + 1], 1U);
   EXPECT_EQ(confusion.counts[4 * 5 + 1], 1U);
   EXPECT_EQ(confusion_of({}).accuracy(), 0.0);
+}
+
+TEST(CliChipFigure, SaysWhyThereIsNoneAndPassesAStopOn) {
+  Discretisation discretisation;
+  discretisation.dt = 1.0;
+  discretisation.link_delay = 1;
+  const auto program = lower(test::chain({2}, {test::relay(1.0F, 2)}, {2}), discretisation);
+  ASSERT_TRUE(program.ok()) << program.error().message();
+  const std::vector<StepEvents> one_step{StepEvents(1)};
+  const auto none = chip_figure(*program, {}, 0.0, {});
+  ASSERT_TRUE(none.ok());
+  EXPECT_NE(none->why_not.find("no inference"), std::string::npos) << none->why_not;
+  const auto one = chip_figure(*program, one_step, 1.0, {});
+  ASSERT_TRUE(one.ok());
+  EXPECT_EQ(one->why_not, "");
+  const auto stopped = [&] {
+    install_interrupt_handler();
+    std::raise(SIGINT);
+    const auto made = chip_figure(*program, one_step, 1.0, {});
+    std::_Exit(!made.ok() && made.error().code == ErrorCode::kCancelled ? 130 : 1);
+  };
+  EXPECT_EXIT(stopped(), testing::ExitedWithCode(130), "");
 }
 
 }  // namespace
