@@ -77,6 +77,15 @@ std::uint64_t encoded_bytes(const BlockLayout& layout, const std::vector<ImageSy
 
 }  // namespace
 
+bool is_own(const Plan& plan, std::uint32_t projection) {
+  const PlanProjection& of = plan.projections[projection];
+  if (of.source != of.target || of.nodes.size() != 1) return false;
+  const auto is_alike = [&](const PlanProjection& other) {
+    return other.source == of.source && other.target == of.target && other.nodes == of.nodes;
+  };
+  return std::none_of(plan.projections.begin() + projection + 1, plan.projections.end(), is_alike);
+}
+
 MemoryImages::MemoryImages(const Program& program, const PopulationGraph& graph, const Plan& plan,
                            const ResourceOptions& resources)
     : program_(program), graph_(graph), plan_(plan), resources_(resources) {}
@@ -149,7 +158,7 @@ Result<std::vector<ImageSynapse>> MemoryImages::synapses(std::uint32_t block) co
     }
   } else if (const auto* layer = std::get_if<op::Recurrent>(&node->operation)) {
     const op::SourceMatrix& matrix =
-        projection.source == projection.target ? layer->recurrent : layer->kernel;
+        is_own(plan_, of.projection) ? layer->recurrent : layer->kernel;
     const auto units = static_cast<std::uint32_t>(layer->units);
     std::vector<std::uint32_t> place(units, slice.count);
     for (std::uint32_t i = 0; i < slice.count; ++i) {
@@ -165,6 +174,12 @@ Result<std::vector<ImageSynapse>> MemoryImages::synapses(std::uint32_t block) co
                         shape.delay});
       }
     }
+  } else {
+    return Error{.code = ErrorCode::kShape,
+                 .what = "a block of another kind than its layer's",
+                 .where = node->name,
+                 .got = to_string(of.kind),
+                 .next = "map the network anew"};
   }
   for (const ImageSynapse& s : made) {
     SPIKELOOM_CHECK(check_weight(shape.weight_bytes, s.weight, node->name));

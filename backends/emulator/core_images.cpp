@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "backends/emulator/core_images_private.hpp"
+#include "mapping/images.hpp"
 
 namespace spikeloom::emulator {
 namespace {
@@ -20,7 +21,8 @@ std::uint64_t whole(double value) { return static_cast<std::uint64_t>(std::max(v
 class Reader {
  public:
   Reader(std::span<const std::byte> bytes, const mapping::TargetConstants& constants)
-      : bytes_(bytes), unit_(std::max<std::uint64_t>(1, whole(constants.row_align))) {}
+      : bytes_(bytes),
+        unit_(std::clamp<std::uint64_t>(whole(constants.row_align), 1, std::uint64_t{1} << 32U)) {}
   std::uint64_t size() const { return bytes_.size(); }
   std::uint64_t aligned(std::uint64_t bytes) const { return (bytes + unit_ - 1) / unit_ * unit_; }
   std::uint64_t number(std::uint64_t at, std::uint64_t wide) const {
@@ -59,6 +61,13 @@ bool has_matrix(const Operation& operation) {
          std::holds_alternative<op::Sparse>(operation) ||
          std::holds_alternative<op::RandomSparse>(operation) ||
          std::holds_alternative<op::Convolution>(operation) ||
+         std::holds_alternative<op::Recurrent>(operation);
+}
+
+/// Of a matrix, which a block other than a kernel lists.
+bool lists_weights(const Operation& operation) {
+  return std::holds_alternative<op::Dense>(operation) ||
+         std::holds_alternative<op::Sparse>(operation) ||
          std::holds_alternative<op::Recurrent>(operation);
 }
 
@@ -174,8 +183,8 @@ CoreImages::Shape CoreImages::shape(std::uint32_t block) const {
 
 const op::SourceMatrix& CoreImages::matrix(std::uint32_t block, const Shape& shape) const {
   const auto& layer = std::get<op::Recurrent>(program_->nodes[shape.node].operation);
-  const auto& projection = plan_->projections[plan_->blocks[block].projection];
-  return projection.source == projection.target ? layer.recurrent : layer.kernel;
+  const bool own = mapping::is_own(*plan_, plan_->blocks[block].projection);
+  return own ? layer.recurrent : layer.kernel;
 }
 
 Result<std::vector<CoreImages::Entry>> CoreImages::dense(std::uint32_t block,
@@ -211,6 +220,8 @@ Result<std::vector<CoreImages::Entry>> CoreImages::sparse(std::uint32_t block,
         weights + in.aligned(count * shape.weight_bytes) != in.size()) {
       continue;
     }
+    // Without targets nothing bounds their number.
+    if (count > 0 && (index < 1 || index > 8)) return wrong(block, "targets of no or many bytes");
     std::vector<Entry> all;
     for (std::uint64_t p = 0; p + 1 < pointers; ++p) {
       const std::uint64_t begin = in.number(p * wide, wide);
@@ -393,12 +404,20 @@ Result<std::vector<CoreImages::Entry>> CoreImages::matching(std::uint32_t block,
     return std::tie(a.row, a.gate, a.target, a.weight) <
            std::tie(b.row, b.gate, b.target, b.weight);
   };
+  const auto is_same = [](const Entry& a, const Entry& b) {
+    return a.row == b.row && a.gate == b.gate && a.target == b.target && a.weight == b.weight;
+  };
+  const bool is_dense = plan_->blocks[block].kind == BlockKind::kDense;
   const auto prepare = [&](std::vector<Entry> list) {
-    std::erase_if(list, [](const Entry& e) { return e.weight == 0.0; });
+    // Lists hold what they are given, dense rows a weight for every target.
+    if (is_dense) std::erase_if(list, [](const Entry& e) { return e.weight == 0.0; });
     for (Entry& e : list) e.weight = double{static_cast<float>(e.weight)};
     std::sort(list.begin(), list.end(), before);
     return list;
   };
+  if (shape.has_weights && !lists_weights(program_->nodes[shape.node].operation)) {
+    return wrong(block, "a block of another kind than its layer's");
+  }
   const std::vector<Entry> wanted = prepare(expected(block, shape));
   Error first = wrong(block, "other synapses than the network's");
   for (const std::uint32_t bytes : {shape.weight_bytes, 1U, 2U, 4U}) {
@@ -412,11 +431,13 @@ Result<std::vector<CoreImages::Entry>> CoreImages::matching(std::uint32_t block,
     const auto is_outside = [&](const Entry& e) {
       return e.row >= shape.rows || e.gate >= shape.gates || e.target >= shape.targets;
     };
-    if (std::any_of(found->begin(), found->end(), is_outside)) continue;
+    const auto is_finite = [](const Entry& e) { return std::isfinite(e.weight); };
+    if (std::any_of(found->begin(), found->end(), is_outside) ||
+        !std::all_of(found->begin(), found->end(), is_finite)) {
+      continue;
+    }
     const std::vector<Entry> held = prepare(*found);
-    if (std::equal(
-            held.begin(), held.end(), wanted.begin(), wanted.end(),
-            [&](const Entry& a, const Entry& b) { return !before(a, b) && !before(b, a); })) {
+    if (std::equal(held.begin(), held.end(), wanted.begin(), wanted.end(), is_same)) {
       return found;
     }
   }
@@ -436,7 +457,9 @@ Result<StoredWeights> CoreImages::read(std::uint32_t projection) const {
       blocks.size() != plan_->populations[of.target].slices) {
     return not_the_plans();
   }
-  if (std::any_of(blocks.begin(), blocks.end(), absent)) return made;
+  // A rule has no image, though the Plan has room for its rows.
+  const bool is_rule = of.pattern == mapping::Pattern::kRandom;
+  if (is_rule || std::any_of(blocks.begin(), blocks.end(), absent)) return made;
   std::vector<Entry> all;  // rows by element of the input, targets by output
   for (const std::uint32_t b : blocks) {
     const Shape shape = this->shape(b);

@@ -9,6 +9,7 @@
 ///     float32   each weight with its row's scale, rounded once
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -39,10 +40,11 @@ struct WordFormat {
     return is_real ? std::bit_cast<Word>(-std::numeric_limits<float>::infinity())
                    : std::numeric_limits<Word>::min();
   }
-  /// Whether a number fits a word.
+  /// Whether a number fits a word. Those that are none, or without end, do not.
   bool holds(double value) const {
-    return is_real ||
-           (value >= std::numeric_limits<Word>::min() && value <= std::numeric_limits<Word>::max());
+    return is_real ? std::abs(value) <= double{std::numeric_limits<float>::max()}
+                   : (value >= std::numeric_limits<Word>::min() &&
+                      value <= std::numeric_limits<Word>::max());
   }
 };
 

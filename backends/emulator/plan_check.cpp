@@ -32,18 +32,22 @@ Status check_cores(const Plan& plan) {
   return {};
 }
 
-/// Every neuron lies in one slice.
-Status check_slices(const Plan& plan, const mapping::PlanPopulation& population) {
+/// Every neuron lies in one slice, and slices in the order of their populations.
+Status check_slices(const Plan& plan, std::uint32_t number, std::uint32_t& next_slice) {
+  const mapping::PlanPopulation& population = plan.populations[number];
   const std::uint64_t size =
       std::uint64_t{population.shape[0]} * population.shape[1] * population.shape[2];
   const std::string where = fmt::format("population \"{}\"", population.name);
   if (std::uint64_t{population.first_slice} + population.slices > plan.slices.size()) {
     return wrong("slices that are not there", where);
   }
+  // A slice of no population would keep what nothing has checked.
+  if (population.first_slice != next_slice) return wrong("slices of no population", where);
+  next_slice += population.slices;
   std::uint64_t next = 0;
   for (std::uint32_t s = 0; s < population.slices; ++s) {
     const mapping::PlanSlice& slice = plan.slices[population.first_slice + s];
-    if (slice.first != next || slice.core >= plan.cores.size()) {
+    if (slice.population != number || slice.first != next || slice.core >= plan.cores.size()) {
       return wrong("slices that do not follow each other, or lie on no core", where);
     }
     next += slice.count;
@@ -113,9 +117,11 @@ Status check_memory(const Plan& plan) {
 
 Status check_plan(const Plan& plan) {
   SPIKELOOM_CHECK(check_cores(plan));
-  for (const mapping::PlanPopulation& population : plan.populations) {
-    SPIKELOOM_CHECK(check_slices(plan, population));
+  std::uint32_t next_slice = 0;
+  for (std::uint32_t p = 0; p < plan.populations.size(); ++p) {
+    SPIKELOOM_CHECK(check_slices(plan, p, next_slice));
   }
+  if (next_slice != plan.slices.size()) return wrong("slices of no population", "the last slices");
   if (plan.target.constants.table_entries > 0.0) SPIKELOOM_CHECK(check_keys(plan));
   return check_memory(plan);
 }

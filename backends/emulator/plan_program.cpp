@@ -361,12 +361,16 @@ class Placer {
     const std::set<std::uint32_t> without_zeros = slices_without_zeros(projection);
     rows_.resize(std::max(rows_.size(), made_.slices.size()));
     nodes_.use(&stored);
+    // A word of an image takes its time, also where rounding or a Scale makes 0 of its weight.
+    const bool is_listed =
+        !stored.delays.empty() || (stored.is_there && !stored.columns.start.empty());
     std::vector<Term> terms;
     for (std::uint32_t neuron = 0; neuron < from.slice.size(); ++neuron) {
       terms.assign(1, {neuron, 0, 1.0});
       SPIKELOOM_CHECK(follow_way(terms));
       std::erase_if(terms, [&](const Term& term) {
-        return term.weight == 0.0 && without_zeros.contains(to.slice[term.index / to.sums]);
+        return !is_listed && term.weight == 0.0 &&
+               without_zeros.contains(to.slice[term.index / to.sums]);
       });
       for (Term& term : terms) {
         if (!stored.delays.empty()) term.delay_held = stored.delays[term.index / to.sums];

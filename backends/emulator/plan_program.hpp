@@ -117,7 +117,6 @@ struct PlanProgram {
 };
 
 /// Rows are read from `images` where these hold them, else made from the Program.
-/// Rows are read from `images` where these hold them, else made from the Program.
 ///
 /// kUnsupported, with the node: what is not emulated. kShape: a Plan of another program, or one
 /// that no machine can be loaded with (slices that do not cover a population, keys that two slices

@@ -8,8 +8,10 @@
 /// as cpu does it, and what is recorded equals cpu's in runs without losses (plan_emulator.hpp).
 ///
 /// Recorded are spikes and y of populations and Outputs, and membranes after the reset: what lies
-/// between populations exists in no core. Checkpoints are refused: packets in queues and sums of
-/// later ticks are no values of links, which those of the other backends hold.
+/// between populations exists in no core. stats() counts events out, updates and the input; what a
+/// core has no counter for (ac, mac, events_in, value_sum, dense_macs, bytes, saturated) stays 0:
+/// PlanEmulator::total() has the machine's own counts. Checkpoints are refused: packets in queues
+/// and sums of later ticks are no values of links, which those of the other backends hold.
 
 #include <memory>
 

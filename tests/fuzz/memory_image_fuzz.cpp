@@ -1,5 +1,5 @@
-/// Reads bytes as a block of synapses in a core's memory, in every layout; what encodes again gives
-/// the same synapses back.
+/// Reads bytes as a block of synapses in a core's memory, in every layout; what encodes again is
+/// read back and encodes to the same bytes.
 
 #include <cmath>
 #include <cstddef>

@@ -57,11 +57,8 @@ Result<EmulatedRun> run_plan(const Program& program, const mapping::Plan& plan,
   const mapping::PlanImages* loaded = nullptr;
   if (mapping::check(plan).ok()) {
     SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
-    auto made = mapping::MemoryImages(program, graph, plan).all();
-    if (made.ok()) {
-      images = *std::move(made);
-      loaded = &images;
-    }
+    SPIKELOOM_TRY(images, mapping::MemoryImages(program, graph, plan).all());
+    loaded = &images;
   }
   SPIKELOOM_TRY(auto machine, emulator::PlanEmulator::create(program, plan, options, loaded));
   EmulatedRun run;

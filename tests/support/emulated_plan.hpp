@@ -33,7 +33,7 @@ struct EmulatedRun {
   std::vector<std::uint32_t> nodes;  ///< of the populations that are not inputs
   bool rows_from_images = false;     ///< all of them
 };
-/// Cores walk the rows of their images, where a valid Plan has any.
+/// Cores walk the rows of their images. The error of these where a valid Plan has none.
 Result<EmulatedRun> run_plan(const Program& program, const mapping::Plan& plan,
                              const InputByStep& input, const emulator::PlanOptions& options = {});
 

@@ -1,8 +1,13 @@
 /// Whatever Mapping maps, the emulator runs: what it sends beside cpu, in integer and ring16, for
 /// networks that were once refused; and rows that are read from images, or refused.
 
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
 #include <gtest/gtest.h>
 
+#include "backends/emulator/core_numbers.hpp"
 #include "mapping/from_program.hpp"
 #include "mapping/images.hpp"
 #include "mapping/map.hpp"
@@ -198,12 +203,7 @@ TEST(EmulatedNetworks, DelaysThatDifferFromNeuronToNeuron) {
 // -------------------------------------------------------------------------------
 
 /// float32 sums depend on their order, which is that of the senders here.
-TEST(EmulatedNetworks, GatedUnitsInFloat32) {
-  const std::vector<NodeKind> layers = {random_layer<node::Gru>(3, kVector, kVector, 1, 0.0),
-                                        random_layer<node::Lstm>(4, kVector, kVector, 20, 0.0)};
-  const auto network = word_network(layers);
-  ASSERT_TRUE(network.ok()) << error_of(network);
-  const Program program = lowered(*network, whole_steps());
+void expect_near_cpus(const Program& program, double apart) {
   InputByStep input(12);
   for (std::uint32_t step = 0; step < input.size(); ++step) {
     const auto word = static_cast<std::uint32_t>(step * 11 % kWords);
@@ -212,19 +212,56 @@ TEST(EmulatedNetworks, GatedUnitsInFloat32) {
   const auto run = run_plan(program, plan_of(program, "spinnaker2", 5), input,
                             {.arithmetic = Arithmetic::kFloat32});
   ASSERT_TRUE(run.ok()) << error_of(run);
+  EXPECT_TRUE(run->rows_from_images);
   std::vector<std::uint32_t> nodes = run->nodes;
   std::erase_if(nodes, [&](std::uint32_t node) { return node == program.outputs[0]; });
   const auto expected = sent_on_cpu(program, input, nodes, Arithmetic::kFloat32);
   ASSERT_TRUE(expected.ok()) << error_of(expected);
-  ASSERT_GE(expected->size(), 24U);
+  ASSERT_GE(expected->size(), 11U);
   for (const auto& [where, events] : *expected) {
     const auto got = run->sent.find(where);
     ASSERT_NE(got, run->sent.end());
     ASSERT_EQ(got->second.size(), events.size());
     for (std::size_t i = 0; i < events.size(); ++i) {
       EXPECT_EQ(got->second[i].first, events[i].first);
-      EXPECT_NEAR(got->second[i].second, events[i].second, 2e-6);
+      EXPECT_NEAR(got->second[i].second, events[i].second, apart);
     }
+  }
+}
+
+TEST(EmulatedNetworks, GatedUnitsInFloat32) {
+  const std::vector<NodeKind> layers = {random_layer<node::Gru>(3, kVector, kVector, 1, 0.0),
+                                        random_layer<node::Lstm>(4, kVector, kVector, 20, 0.0)};
+  const auto network = word_network(layers);
+  ASSERT_TRUE(network.ok()) << error_of(network);
+  expect_near_cpus(lowered(*network, whole_steps()), 2e-6);
+}
+
+/// What leads back into a layer goes through its kernel, not its recurrent weights. It carries
+/// roundings back too: 1.5e-5 after 12 steps.
+TEST(EmulatedNetworks, AWayBackIntoARecurrentLayer) {
+  for (const double pruned : {0.0, 0.9}) {
+    SCOPED_TRACE(pruned);
+    NetworkBuilder builder;
+    const Tensor words = random_matrix(kWords, kVector, 500, 0.6);
+    builder.add("in", node::Input{shape_tensor({kWords})});
+    builder.add("words", node::Embedding{words, {}});
+    builder.add("layer", random_layer<node::Gru>(3, kVector, kVector, 1, pruned));
+    builder.add("back", node::Delay{Tensor::full({kVector}, 1.0F)});
+    builder.add("decoder", node::Decoder{words, random_matrix(kWords, 1, 501, 0.2), {}});
+    builder.add("out", node::Output{shape_tensor({kWords})});
+    for (const auto& [from, to] :
+         std::vector<std::pair<const char*, const char*>>{{"in", "words"},
+                                                          {"words", "layer"},
+                                                          {"layer", "back"},
+                                                          {"back", "layer"},
+                                                          {"layer", "decoder"},
+                                                          {"decoder", "out"}}) {
+      builder.connect(from, to);
+    }
+    const auto network = std::move(builder).build();
+    ASSERT_TRUE(network.ok()) << error_of(network);
+    expect_near_cpus(lowered(*network, whole_steps()), 1e-4);
   }
 }
 
@@ -258,6 +295,23 @@ Loaded loaded(const Network& network, const std::string& target) {
   return made;
 }
 
+/// What a machine with these images sends, by step and node.
+SentEvents sent_by(const Loaded& of, const mapping::PlanImages& images, const InputByStep& input) {
+  SentEvents sent;
+  auto machine = emulator::PlanEmulator::create(of.program, of.plan, {}, &images);
+  EXPECT_TRUE(machine.ok()) << error_of(machine);
+  for (std::size_t step = 0; machine.ok() && step < input.size(); ++step) {
+    EXPECT_TRUE(machine->tick(input[step]).ok());
+    for (const mapping::PlanPopulation& population : of.plan.populations) {
+      for (const emulator::PlacedEvent& event : machine->sent(population.node)) {
+        sent[{population.node, static_cast<std::int64_t>(step)}].emplace_back(event.index,
+                                                                              event.value);
+      }
+    }
+  }
+  return sent;
+}
+
 /// Every byte of a block, changed, is refused, or is padding and changes nothing.
 TEST(EmulatedImages, AnyOtherByteOfABlockIsRefused) {
   node::Conv2d conv;
@@ -285,28 +339,144 @@ TEST(EmulatedImages, AnyOtherByteOfABlockIsRefused) {
         return emulator::PlanEmulator::create(good.program, good.plan, {}, &images);
       };
       ASSERT_TRUE(create(good.images).ok()) << error_of(create(good.images));
-      std::size_t refused = 0, same = 0;
+      const InputByStep input = some_input(good.program, 6);
+      const auto sent = sent_by(good, good.images, input);
+      EXPECT_FALSE(sent.empty());
+      std::size_t refused = 0;
       for (const mapping::PlanBlock& block : good.plan.blocks) {
         const std::uint32_t core = good.plan.slices[block.slice].core;
         for (std::uint64_t at = block.address; at < block.address + block.bytes; ++at) {
           mapping::PlanImages images = good.images;
           std::vector<std::byte>& memory =
               block.in_chip ? images.chips.at(good.plan.cores[core].chip) : images.cores[core];
+          const bool is_zero = memory[at] == std::byte{0};
           memory[at] ^= std::byte{1};
           const auto machine = create(images);
-          if (machine.ok()) {
-            ++same;
+          if (!machine.ok()) {
+            ++refused;
+            EXPECT_EQ(machine.error().code, ErrorCode::kShape) << machine.error().message();
             continue;
           }
-          ++refused;
-          EXPECT_EQ(machine.error().code, ErrorCode::kShape) << machine.error().message();
+          // Of a kernel's header no core reads what comes behind its box; all else is padding.
+          const bool is_header =
+              block.kind == mapping::BlockKind::kKernel && at - block.address >= 12 &&
+              static_cast<double>(at - block.address) < good.plan.target.constants.kernel_bytes;
+          EXPECT_TRUE(is_header || is_zero) << "byte " << at - block.address << " of a block";
+          EXPECT_EQ(sent_by(good, images, input), sent) << "byte " << at - block.address;
         }
       }
       EXPECT_GT(refused, 4U);
-      // Padding of rows, and of a kernel's header what no core reads.
-      EXPECT_LT(same, 6 * refused);
     }
   }
+}
+
+ErrorCode refusal(const Loaded& of, const char* what,
+                  Arithmetic arithmetic = Arithmetic::kInteger) {
+  const auto machine =
+      emulator::PlanEmulator::create(of.program, of.plan, {.arithmetic = arithmetic}, &of.images);
+  if (machine.ok()) {
+    ADD_FAILURE() << "accepted";
+    return ErrorCode::kInvalidArgument;
+  }
+  EXPECT_NE(machine.error().message().find(what), std::string::npos) << machine.error().message();
+  return machine.error().code;
+}
+
+/// No synapses at all are not what a convolution has.
+TEST(EmulatedImages, OfConvolutionsAreKernels) {
+  node::Conv2d conv;
+  conv.weight = floats({2, 1, 2, 2}, {1, -2, 3, 1, 2, 2, -1, 1});
+  conv.bias = floats({2}, {1, 0});
+  conv.stride = integers({1, 1});
+  conv.padding.value = integers({0, 0});
+  conv.dilation = integers({1, 1});
+  conv.groups = Tensor::scalar<std::int64_t>(1);
+  node::If neurons;
+  neurons.r = Tensor::full({2, 3, 3}, 1.0F);
+  neurons.v_threshold = Tensor::full({2, 3, 3}, 6.0F);
+  Loaded spoiled = loaded(chain({1, 4, 4}, {conv, neurons}, {2, 3, 3}), "spinnaker2");
+  for (mapping::PlanBlock& block : spoiled.plan.blocks) {
+    if (block.kind != mapping::BlockKind::kKernel) continue;
+    std::vector<std::byte>& memory = spoiled.images.cores[spoiled.plan.slices[block.slice].core];
+    block.kind = mapping::BlockKind::kSparse;
+    block.address = memory.size();
+    block.bytes = 36;  // 17 pointers of two bytes, to four bytes
+    memory.resize(memory.size() + block.bytes);
+  }
+  EXPECT_EQ(refusal(spoiled, "a block of another kind than its layer's"), ErrorCode::kShape);
+  const auto graph = mapping::population_graph(spoiled.program);
+  const auto made = mapping::MemoryImages(spoiled.program, *graph, spoiled.plan).all();
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().message().find("another kind"), std::string::npos);
+}
+
+/// A pointer that claims synapses which take no bytes, or targets wider than any number.
+TEST(EmulatedImages, OfTargetsWithoutWidthAreRefused) {
+  for (const std::uint32_t index : {0U, 9U}) {
+    Loaded spoiled = loaded(chain({2}, {relay(2.0F, 2)}, {2}), "spinnaker2");
+    mapping::PlanBlock& block = spoiled.plan.blocks.front();
+    std::vector<std::byte>& memory = spoiled.images.cores[spoiled.plan.slices[block.slice].core];
+    block.kind = mapping::BlockKind::kSparse;
+    block.address = memory.size();
+    block.bytes = 8;  // three pointers of two bytes
+    memory.resize(memory.size() + block.bytes);
+    memory[block.address + 4] = std::byte{200};
+    if (index > 0) {
+      memory[block.address + 4] = std::byte{1};
+      block.bytes += 12;
+      memory.resize(memory.size() + 12);
+    }
+    spoiled.plan.target.constants.row_align = 4;
+    spoiled.plan.target.constants.index_bytes = index;
+    EXPECT_EQ(refusal(spoiled, "targets of no or many bytes"), ErrorCode::kShape);
+  }
+}
+
+TEST(EmulatedImages, OfWeightsThatAreNoNumbersAreRefused) {
+  const std::vector<float> halves = {0.5F, 1.5F, -0.5F, 2.5F};
+  Loaded spoiled = loaded(chain({2}, {linear(2, 2, halves), relay(2.0F, 2)}, {2}), "spinnaker2");
+  const auto floats_in = [&](const mapping::PlanBlock& block) {
+    return block.bytes >= 16 && !block.in_chip;
+  };
+  const auto block =
+      std::find_if(spoiled.plan.blocks.begin(), spoiled.plan.blocks.end(), floats_in);
+  ASSERT_NE(block, spoiled.plan.blocks.end());
+  std::vector<std::byte>& memory = spoiled.images.cores[spoiled.plan.slices[block->slice].core];
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(&memory[block->address], &none, sizeof(none));
+  EXPECT_EQ(refusal(spoiled, "other synapses", Arithmetic::kFloat32), ErrorCode::kShape);
+  EXPECT_FALSE(emulator::WordFormat{.is_real = true}.holds(double{none}));
+  EXPECT_FALSE(emulator::WordFormat{.is_real = true}.holds(1e39));
+}
+
+/// In ring16 a weight of 1 beside eight of 30,000 is 0; its word is there, and is walked.
+TEST(EmulatedImages, OfWordsThatRoundingMakesZeroTakeTheirTime) {
+  std::vector<float> weights(32, 30000.0F);
+  weights[0] = weights[8] = 1.0F;
+  const Program program =
+      lowered(chain({8}, {linear(4, 8, weights), relay(2.0F, 4)}, {4}), whole_steps());
+  const mapping::Plan plan = plan_of(program, "spinnaker1", 3);
+  const InputByStep input = {{{program.inputs[0], 0, 1.0}}, {}};
+  const auto rounded = run_plan(program, plan, input, {.arithmetic = Arithmetic::kRing16});
+  ASSERT_TRUE(rounded.ok()) << error_of(rounded);
+  const auto whole = run_plan(program, plan, input);
+  ASSERT_TRUE(whole.ok()) << error_of(whole);
+  EXPECT_EQ(rounded->total.synaptic_events, whole->total.synaptic_events);
+  EXPECT_GE(whole->total.synaptic_events, 4U);
+}
+
+/// A slice of no population keeps a core that nothing has checked.
+TEST(EmulatedImages, OfSlicesWithoutAPopulationAreRefused) {
+  Loaded spoiled = loaded(chain({4}, {linear(4, 4, kMixed), relay(2.0F, 4)}, {4}), "spinnaker2");
+  mapping::PlanSlice orphan = spoiled.plan.slices.back();
+  orphan.core = 1000;
+  orphan.key = 0xFFFF0000U;
+  mapping::PlanBlock block = spoiled.plan.blocks.back();
+  block.slice = static_cast<std::uint32_t>(spoiled.plan.slices.size());
+  block.bytes = 4;
+  spoiled.plan.slices.push_back(orphan);
+  spoiled.plan.blocks.push_back(block);
+  EXPECT_EQ(refusal(spoiled, "slices of no population"), ErrorCode::kShape);
 }
 
 TEST(EmulatedImages, OfOtherCoresOrTooShortAreRefused) {
