@@ -9,6 +9,8 @@ namespace spikeloom::cuda {
 namespace {
 
 constexpr std::size_t kMostClasses = 8;  ///< each goes through all active sources
+/// Bits that were asked for take so many words a synapse at most, but in small layers.
+constexpr std::uint64_t kMostWords = 8, kSmall = std::uint64_t{1} << 20;
 
 std::uint64_t synapses_of(const op::Sparse& sparse) { return sparse.value.size(); }
 std::uint64_t synapses_of(const op::RandomSparse& rule) {
@@ -23,6 +25,7 @@ std::optional<BitWeights> make(const Op& operation, std::int64_t first, const In
   const bool dense_enough = sources * words <= synapses_of(operation);
   if (schedule == Schedule::kRows || words == 0) return std::nullopt;
   if (schedule != Schedule::kBitmask && !dense_enough) return std::nullopt;
+  if (sources * words > std::max(kMostWords * synapses_of(operation), kSmall)) return std::nullopt;
   BitWeights made;
   made.words = static_cast<std::uint32_t>(words);
   made.bits.assign(sources * words, 0);

@@ -36,7 +36,7 @@ namespace {
   do {                                                                \
     if (const cudaError_t code = (expression); code != cudaSuccess) { \
       cudaGetLastError();                                             \
-      return cuda_failure(code, doing);                                    \
+      return cuda_failure(code, doing);                               \
     }                                                                 \
   } while (false)
 
@@ -162,8 +162,8 @@ struct Staging {
     if (sent == nullptr) {
       SPIKELOOM_CUDA(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming), "make an event");
     }
-    while (watch != nullptr && is_busy(cudaEventQuery(sent))) {
-      SPIKELOOM_CHECK(watch->look());
+    for (std::uint64_t looks = 0; watch != nullptr && is_busy(cudaEventQuery(sent)); ++looks) {
+      SPIKELOOM_CHECK(watch->look(looks));
     }
     SPIKELOOM_CUDA(cudaEventSynchronize(sent), "copy");
     if (bytes <= size) return {};
@@ -208,11 +208,14 @@ class DeviceMachine : public Machine, public DeviceMember {
 
   Result<void*> allocate(std::size_t bytes) override {
     void* memory = nullptr;
-    SPIKELOOM_CHECK(enter());
+    SPIKELOOM_CHECK(wait_watched());
     SPIKELOOM_CUDA(cudaMalloc(&memory, bytes), "allocate memory");
     sizes_[memory] = bytes;
     memory_ += bytes;
-    SPIKELOOM_CHECK(clear(memory, bytes));
+    if (Status cleared = clear(memory, bytes); !cleared.ok()) {
+      release(memory);
+      return std::move(cleared).error();
+    }
     return memory;
   }
   void release(void* memory) noexcept override {
@@ -235,7 +238,7 @@ class DeviceMachine : public Machine, public DeviceMember {
     return {};
   }
   Status download(void* to, const void* from, std::size_t bytes) override {
-    SPIKELOOM_CHECK(enter());
+    SPIKELOOM_CHECK(wait_watched());
     SPIKELOOM_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy");
     return {};
   }
@@ -297,8 +300,8 @@ class DeviceMachine : public Machine, public DeviceMember {
   }
   Status wait() override {
     SPIKELOOM_CHECK(enter());
-    while (watch_ != nullptr && is_busy(cudaStreamQuery(stream_))) {
-      SPIKELOOM_CHECK(watch_->look());
+    for (std::uint64_t looks = 0; watch_ != nullptr && is_busy(cudaStreamQuery(stream_)); ++looks) {
+      SPIKELOOM_CHECK(watch_->look(looks));
     }
     SPIKELOOM_CUDA(cudaStreamSynchronize(stream_), "finish a step");
     return {};
@@ -322,6 +325,8 @@ class DeviceMachine : public Machine, public DeviceMember {
   }
 
  private:
+  /// Before calls that wait for the device where nobody looks at the rest of the team.
+  Status wait_watched() { return watch_ != nullptr ? wait() : enter(); }
   Status launch_all(const std::vector<KernelCall>& calls) {
     for (const KernelCall& one : calls) SPIKELOOM_CHECK(launch(one));
     return {};
@@ -353,12 +358,13 @@ class DeviceMachine : public Machine, public DeviceMember {
     // Per kernel, not per call: it only grows.
     if (code == cudaSuccess &&
         call.shared > static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes)) {
-      code = cudaFuncSetAttribute(run_resident<V, kAll>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(call.shared));
+      code =
+          cudaFuncSetAttribute(run_resident<V, kAll>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(call.shared));
     }
     if (code == cudaSuccess && kernel.team > kPortable) {
-      code =
-          cudaFuncSetAttribute(run_resident<V, kAll>, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
+      code = cudaFuncSetAttribute(run_resident<V, kAll>,
+                                  cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
     }
     return code;
   }

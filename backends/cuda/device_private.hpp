@@ -15,7 +15,8 @@ namespace spikeloom::cuda {
 class Watch {
  public:
   virtual ~Watch() = default;
-  virtual Status look() = 0;
+  /// `before`: how often this wait has looked already.
+  virtual Status look(std::uint64_t before) = 0;
 };
 
 class DeviceMember {

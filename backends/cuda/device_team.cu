@@ -76,9 +76,9 @@ class SharedTeam : public Team {
   Status exchange(const std::vector<Gather>& gathers) {
     for (const Gather& to : gathers) {
       for (std::size_t d = 0; d < gathers.size() && to.words > 0; ++d) {
-        const cudaError_t code = cudaMemcpyAsync(
-            to.to + d * to.words, gathers[d].from, to.words * sizeof(std::uint32_t),
-            cudaMemcpyDeviceToDevice, members_[0]->stream());
+        const cudaError_t code =
+            cudaMemcpyAsync(to.to + d * to.words, gathers[d].from, to.words * sizeof(std::uint32_t),
+                            cudaMemcpyDeviceToDevice, members_[0]->stream());
         if (code != cudaSuccess) return cuda_failure(code, "copy");
       }
     }
@@ -187,11 +187,14 @@ class DeviceTeam : public Team, public Watch {
     SPIKELOOM_NCCL(nccl().get_unique_id(&id), "join the GPUs");
     SPIKELOOM_NCCL(nccl().group_start(), "join the GPUs");
     ncclResult_t joined = ncclSuccess;
-    for (std::uint32_t d = 0; d < devices && joined == ncclSuccess; ++d) {
-      SPIKELOOM_CHECK(members_[d]->enter());
+    Status entered;
+    for (std::uint32_t d = 0; d < devices && joined == ncclSuccess && entered.ok(); ++d) {
+      keep_first(entered, members_[d]->enter());
+      if (!entered.ok()) break;
       joined = nccl().init_rank(&comms_[d], static_cast<int>(devices), id, static_cast<int>(d));
     }
     const ncclResult_t ended = nccl().group_end();
+    SPIKELOOM_CHECK(std::move(entered));
     SPIKELOOM_NCCL(joined, "join the GPUs");
     SPIKELOOM_NCCL(ended, "join the GPUs");
     for (DeviceMember* const member : members_) member->set_watch(this);
@@ -208,6 +211,7 @@ class DeviceTeam : public Team, public Watch {
   const std::vector<std::shared_ptr<Machine>>& machines() const override { return machines_; }
 
   Result<std::unique_ptr<Sequence>> record(std::vector<std::vector<KernelCall>> calls) override {
+    if (aborted_) return failure_;
     for (std::size_t d = 0; d < members_.size(); ++d) {
       SPIKELOOM_CHECK(members_[d]->prepare(calls[d]));
     }
@@ -238,9 +242,13 @@ class DeviceTeam : public Team, public Watch {
   }
 
   Status run(Sequence& sequence) override {
+    if (aborted_) return failure_;
     auto& parts = static_cast<TeamSequence&>(sequence).parts;
     for (std::size_t d = 0; d < machines_.size(); ++d) {
-      SPIKELOOM_CHECK(machines_[d]->run(*parts[d]));
+      Status status = machines_[d]->run(*parts[d]);
+      if (status.ok()) continue;
+      // Those before it have begun, and would wait for it.
+      return d == 0 ? std::move(status).error() : stop(std::move(status).error());
     }
     return {};
   }
@@ -254,8 +262,8 @@ class DeviceTeam : public Team, public Watch {
   }
 
   /// A device that has failed will send nothing: those that wait for it are told to stop.
-  Status look() override {
-    std::this_thread::sleep_for(std::chrono::microseconds(looks_++ < kFastLooks ? 0 : 50));
+  Status look(std::uint64_t before) override {
+    std::this_thread::sleep_for(std::chrono::microseconds(before < kFastLooks ? 0 : 50));
     if (aborted_) return failure_;
     for (std::size_t d = 0; d < members_.size(); ++d) {
       const cudaError_t code = cudaStreamQuery(members_[d]->stream());
@@ -275,9 +283,11 @@ class DeviceTeam : public Team, public Watch {
  private:
   static constexpr std::uint64_t kFastLooks = 1U << 20;
 
+  /// For good: no communicator is left.
   Error stop(Error error) {
     aborted_ = true;
     failure_ = error;
+    failure_.next = "open a new session, on other GPUs where one is lost";
     for (ncclComm_t comm : comms_) nccl().abort(comm);
     return error;
   }
@@ -301,7 +311,6 @@ class DeviceTeam : public Team, public Watch {
   std::vector<std::shared_ptr<Machine>> machines_;
   std::vector<DeviceMember*> members_;
   std::vector<ncclComm_t> comms_;
-  std::uint64_t looks_ = 0;
   bool aborted_ = false;
   Error failure_;
 };

@@ -50,11 +50,11 @@ struct KernelCall {
 
 /// A product; `blocks` only says that there is something to do.
 inline KernelCall call(const Product& product) {
-  return {product, product.rows * product.outputs == 0 ? 0U : 1U, 1, 0};
+  return {product, product.rows == 0 || product.outputs == 0 ? 0U : 1U, 1, 0};
 }
 
 inline KernelCall call(const NarrowProduct& product) {
-  return {product, product.rows * product.outputs == 0 ? 0U : 1U, 1, 0};
+  return {product, product.rows == 0 || product.outputs == 0 ? 0U : 1U, 1, 0};
 }
 
 /// An exchange among the devices of a team; alone, a device has nobody to tell anything.

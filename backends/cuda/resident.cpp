@@ -618,8 +618,10 @@ Status Resident<V>::push(std::uint32_t element, const InputQueue& queue, std::si
   own.waiting += pushed;
   const std::size_t ring = std::size_t{element} * event_slots_, at = own.end & (event_slots_ - 1);
   const std::size_t before_wrap = std::min<std::size_t>(pushed, event_slots_ - at);
+  own.known = false;  // until all is there
   SPIKELOOM_CHECK(events_.write(scratch_.data(), before_wrap, ring + at));
   SPIKELOOM_CHECK(events_.write(scratch_.data() + before_wrap, pushed - before_wrap, ring));
+  own.known = true;
   own.end += static_cast<std::uint32_t>(pushed);
   return {};
 }
@@ -633,10 +635,9 @@ Status Resident<V>::grow(std::size_t events) {
                  .got = std::to_string(events),
                  .next = "advance more often"};
   }
-  event_slots_ = static_cast<std::uint32_t>(std::bit_ceil(events));
-  events_ = {};
-  SPIKELOOM_TRY(events_,
-                Buffer<ResidentEvent<V>>::make(machine_, std::size_t{batch_} * event_slots_));
+  const std::size_t slots = std::bit_ceil(events);
+  SPIKELOOM_TRY(events_, Buffer<ResidentEvent<V>>::make(machine_, batch_ * slots));
+  event_slots_ = static_cast<std::uint32_t>(slots);
   for (InputOf& own : inputs_of_) own.known = false;
   return {};
 }
@@ -666,14 +667,15 @@ Status Resident<V>::send_all(std::uint32_t element, InputQueue& queue) {
         });
   }
   InputOf& own = inputs_of_[element];
-  own.known = true;
   own.summed = scratch_.size() != waiting.size();
   own.waiting = scratch_.size();
   own.end = static_cast<std::uint32_t>(scratch_.size());
   const std::size_t ring = std::size_t{element} * event_slots_;
   SPIKELOOM_CHECK(machine_.clear(events_.data() + ring, event_slots_ * sizeof(ResidentEvent<V>)));
   SPIKELOOM_CHECK(events_.write(scratch_.data(), scratch_.size(), ring));
-  return put(element, layout_.cursor, std::vector<std::uint32_t>(4, 0));
+  SPIKELOOM_CHECK(put(element, layout_.cursor, std::vector<std::uint32_t>(4, 0)));
+  own.known = true;
+  return {};
 }
 
 template <typename V>

@@ -55,8 +55,12 @@ Status CudaSession<V>::advance(Time until) {
   const auto start = Clocks::now();
   Status status;
   if (resident_ != nullptr && step_ < target) {
-    SPIKELOOM_TRY(const bool moved, resident_->send(queues_));
-    if (moved) chunk_ = nullptr;  // it holds the old address
+    const Result<bool> moved = resident_->send(queues_);
+    if (!moved.ok() || *moved) chunk_ = nullptr;  // it holds the old address
+    if (!moved.ok()) {
+      lost_ = true;
+      return moved.error();
+    }
   }
   while (status.ok() && step_ < target) {
     if (cancelled_) {
@@ -336,8 +340,10 @@ Status CudaSession<V>::latest(std::uint32_t element, std::uint32_t node,
 
 template <typename V>
 Status CudaSession<V>::reset() {
-  SPIKELOOM_CHECK(seed_links());
-  return clear();
+  Status status = seed_links();
+  if (status.ok()) status = clear();
+  lost_ = !status.ok();
+  return status;
 }
 
 template <typename V>

@@ -146,6 +146,9 @@ class CudaSession : public Session {
   Result<SignalBuffer<V>> make_signal(std::size_t size, std::uint64_t reach, bool masked) const;
   Status clear();
   Status seed_links();
+  bool takes_product_at_first(const NodeDevice<V>& device) const {
+    return device.has_product && executable_->options().schedule == Schedule::kDense;
+  }
   bool skipped(std::uint32_t node) const;
 
   // session_calls.cpp

@@ -262,8 +262,8 @@ void CudaSession<V>::add_exchange(std::uint32_t n, const Rows& rows,
   const NodeDevice<V>& device = nodes_[n];
   const Signal<V>& own = nodes_[executable_->exchange(n)->source].out.ref;
   calls.push_back(call(PackKernel<V>{rows, own, device.sent.data(), device.words}));
-  calls.push_back(
-      call(Gather{device.sent.data(), device.received.data(), rows.count() * device.words}));
+  const std::size_t words = std::size_t{rows.count()} * device.words;
+  calls.push_back(call(Gather{device.sent.data(), device.received.data(), words}));
   calls.push_back(call(UnpackKernel<V>{rows, device.out.ref, device.received.data(),
                                        device.part_bounds.data(), device.words}));
 }

@@ -121,6 +121,7 @@ Status CudaSession<V>::load(std::span<const std::byte> checkpoint) {
 template <typename V>
 Status CudaSession<V>::restore(const CheckpointState& saved) {
   SPIKELOOM_CHECK(clear());
+  lost_ = true;  // until all is there
   step_ = saved.step;
   base_ = saved.step;
   log_base_ = saved.step;
@@ -166,6 +167,7 @@ Status CudaSession<V>::restore(const CheckpointState& saved) {
       }
     }
   }
+  lost_ = false;
   return {};
 }
 

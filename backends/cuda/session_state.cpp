@@ -133,9 +133,7 @@ Status CudaSession<V>::make_state() {
   for (const Stage& stage : stages_) {
     for (const std::uint32_t n : stage.nodes) nodes_[n].has_product &= !stage.cyclic;
   }
-  for (NodeDevice<V>& device : nodes_) {
-    device.multiplies = device.has_product && executable_->options().schedule == Schedule::kDense;
-  }
+  for (NodeDevice<V>& device : nodes_) device.multiplies = takes_product_at_first(device);
   SPIKELOOM_CHECK(make_logs());
   return wants_resident_ ? make_resident() : Status();
 }
@@ -281,6 +279,7 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
 /// Back to step 0. What links carried before it stays as seed_links() made it.
 template <typename V>
 Status CudaSession<V>::clear() {
+  lost_ = true;  // until all is clear
   step_ = 0;
   base_ = 0;
   log_base_ = 0;
@@ -288,8 +287,12 @@ Status CudaSession<V>::clear() {
   steps_here_ = 0;
   measured_steps_ = 0;
   measured_events_.assign(2 * program_.nodes.size(), 0);
-  for (NodeDevice<V>& device : nodes_) device.multiplied_steps = 0;
-  lost_ = false;
+  for (NodeDevice<V>& device : nodes_) {
+    device.multiplied_steps = 0;
+    const bool at_first = takes_product_at_first(device);
+    stale_ |= device.multiplies != at_first;
+    device.multiplies = at_first;
+  }
   cancelled_ = false;
   made_.clear();
   for (InputQueue& queue : queues_) queue.clear();
@@ -299,8 +302,8 @@ Status CudaSession<V>::clear() {
   totals_.peak_memory_bytes = device_memory();
   saved_stats_.assign(program_.nodes.size(), {});
   SPIKELOOM_CHECK(tallies_.clear());
-  if (resident_ != nullptr) return resident_->clear();
-  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
+  if (resident_ != nullptr) SPIKELOOM_CHECK(resident_->clear());
+  for (std::uint32_t n = 0; n < nodes_.size() && resident_ == nullptr; ++n) {
     NodeDevice<V>& device = nodes_[n];
     SPIKELOOM_CHECK(device.out.value.clear());
     SPIKELOOM_CHECK(device.out.mask.clear());
@@ -318,6 +321,7 @@ Status CudaSession<V>::clear() {
     SPIKELOOM_CHECK(device.membrane.write(membrane.data(), membrane.size()));
     SPIKELOOM_CHECK(machine_.wait());
   }
+  lost_ = false;
   return {};
 }
 
@@ -353,25 +357,28 @@ Status CudaSession<V>::seed_links() {
     NodeDevice<V>& device = nodes_[n];
     const Signal<V> in = device.in;
     const bool gathers = device.gathers;
-    Buffer<LinkRef<V>> all = std::move(device.links);
-    SPIKELOOM_TRY(device.links, Buffer<LinkRef<V>>::of(machine_, links));
+    SPIKELOOM_TRY(auto cyclic, Buffer<LinkRef<V>>::of(machine_, links));
     SignalBuffer<V> scratch;
     if (reads_one_signal(operation) && !gathers) {
       SPIKELOOM_TRY(scratch,
                     make_signal(static_cast<std::size_t>(program_.nodes[n].in_size), 0, true));
       scratch.ref.tally = device.in_tally;
+    }
+    std::swap(device.links, cyclic);
+    if (reads_one_signal(operation) && !gathers) {
       std::swap(device.gathered, scratch);
       device.in = device.gathered.ref;
       device.gathers = true;
     }
     add_node(n, {clock_.data(), 0, 1, batch_}, true, calls);
-    SPIKELOOM_TRY(const auto sequence, machine_.record(std::move(calls)));
-    SPIKELOOM_CHECK(machine_.run(*sequence));
-    SPIKELOOM_CHECK(machine_.wait());
+    const auto sequence = machine_.record(std::move(calls));
+    Status ran = sequence.ok() ? machine_.run(**sequence) : Status(sequence.error());
+    if (ran.ok()) ran = machine_.wait();
     if (!gathers && reads_one_signal(operation)) std::swap(device.gathered, scratch);
     device.in = in;
     device.gathers = gathers;
-    device.links = std::move(all);
+    std::swap(device.links, cyclic);
+    SPIKELOOM_CHECK(std::move(ran));
   }
   for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
     for (std::size_t l = 0; l < program_.nodes[n].inputs.size(); ++l) {

@@ -107,6 +107,13 @@ bool TeamSession<V>::lost() const {
   return std::any_of(parts_.begin(), parts_.end(), [](const auto& part) { return part->lost_; });
 }
 
+/// One part's failure is all parts'.
+template <typename V>
+Status TeamSession<V>::lose(Status status) {
+  for (auto& part : parts_) part->lost_ = true;
+  return status;
+}
+
 template <typename V>
 Status TeamSession<V>::push(std::uint32_t element, std::uint32_t port, const EventSpan& events) {
   return first().push(element, port, events);
@@ -138,20 +145,14 @@ Status TeamSession<V>::advance(Time until) {
     }
     status = run_chunk(static_cast<std::uint32_t>(last - leader.step_));
   }
-  if (Status done = team_->wait(); !done.ok()) {
-    for (auto& part : parts_) part->lost_ = true;
-    status = std::move(done);
-  }
+  if (Status done = team_->wait(); !done.ok()) status = lose(std::move(done));
   leader.totals_.seconds.compute += seconds_since(start);
   return status;
 }
 
 template <typename V>
 Status TeamSession<V>::run_chunk(std::uint32_t count) {
-  if (Status status = start_chunk(count); !status.ok()) {
-    for (auto& part : parts_) part->lost_ = true;
-    return status;
-  }
+  if (Status status = start_chunk(count); !status.ok()) return lose(std::move(status));
   for (auto& part : parts_) part->count_steps(count);
   return {};
 }
@@ -231,7 +232,9 @@ Status TeamSession<V>::latest(std::uint32_t element, std::uint32_t node,
 
 template <typename V>
 Status TeamSession<V>::reset() {
-  for (auto& part : parts_) SPIKELOOM_CHECK(part->reset());
+  for (auto& part : parts_) {
+    if (Status status = part->reset(); !status.ok()) return lose(std::move(status));
+  }
   saved_stats_.assign(program_.nodes.size(), {});
   return {};
 }
@@ -302,7 +305,7 @@ Status TeamSession<V>::load(std::span<const std::byte> checkpoint) {
       }
       part.elements.push_back(std::move(element));
     }
-    SPIKELOOM_CHECK(parts_[d]->restore(part));
+    if (Status status = parts_[d]->restore(part); !status.ok()) return lose(std::move(status));
   }
   saved_stats_ = saved.stats.nodes;
   return {};

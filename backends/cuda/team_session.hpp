@@ -80,6 +80,7 @@ class TeamSession : public Session {
 
   CudaSession<V>& first() const { return *parts_.front(); }
   bool lost() const;
+  Status lose(Status status);
   Status run_chunk(std::uint32_t count);
   Status start_chunk(std::uint32_t count);
   NodeStats node_stats(std::uint32_t node, const std::vector<RunStats>& stats) const;

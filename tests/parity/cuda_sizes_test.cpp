@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/cuda/executable.hpp"
 #include "backends/cuda/tuning.hpp"
 #include "tests/support/compare_runs.hpp"
 #include "tests/support/run_network.hpp"
@@ -37,6 +38,11 @@ TEST_P(CudaSizes, EqualCpu) {
   }
 }
 
+template <typename V>
+bool takes_resident(const Executable& executable) {
+  return static_cast<const cuda::CudaExecutable<V>&>(executable).takes_resident();
+}
+
 /// A network in one launch: few threads and many, nearly nothing in shared memory, teams of blocks,
 /// launches of a step and of several, neurons that never rest.
 TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
@@ -57,6 +63,12 @@ TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
     for (const char* const backend : {kCudaHostResident, "cuda-resident"}) {
       if (!find_backend(backend).ok()) continue;
       request.backend = backend;
+      const auto executable = compile_network(one.network, request);
+      ASSERT_TRUE(executable.ok()) << error_of(executable);
+      const bool one_launch = GetParam() == Arithmetic::kInteger
+                                  ? takes_resident<std::int32_t>(**executable)
+                                  : takes_resident<float>(**executable);
+      EXPECT_TRUE(one_launch || !one.name.starts_with("resident"));
       for (const cuda::Tuning& tuning : tunings) {
         cuda::tuning() = tuning;
         const auto run = run_network(one.network, input, request);

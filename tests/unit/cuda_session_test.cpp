@@ -1,12 +1,15 @@
 /// The CUDA backend where its device runs out of memory or stops answering, and its stages.
 
 #include <algorithm>
+#include <functional>
 
 #include <gtest/gtest.h>
 
+#include "backends/cuda/bit_weights.hpp"
 #include "backends/cuda/executable.hpp"
 #include "backends/cuda/session.hpp"
 #include "backends/cuda/stages.hpp"
+#include "backends/cuda/team_session.hpp"
 #include "backends/cuda/tuning.hpp"
 #include "snn/lowering.hpp"
 #include "tests/support/run_network.hpp"
@@ -18,6 +21,8 @@ namespace {
 /// The processor, with a limit of memory and a cable to pull.
 class WeakMachine : public cuda::Machine, public std::enable_shared_from_this<WeakMachine> {
  public:
+  explicit WeakMachine(std::shared_ptr<cuda::Machine> host = cuda::make_host_machine())
+      : host_(std::move(host)) {}
   Result<void*> allocate(std::size_t bytes) override {
     if (host_->memory() + bytes > limit) {
       return Error{.code = ErrorCode::kResource, .what = "no memory"};
@@ -26,12 +31,16 @@ class WeakMachine : public cuda::Machine, public std::enable_shared_from_this<We
   }
   void release(void* memory) noexcept override { host_->release(memory); }
   Status upload(void* to, const void* from, std::size_t bytes) override {
+    SPIKELOOM_CHECK(write());
     return host_->upload(to, from, bytes);
   }
   Status download(void* to, const void* from, std::size_t bytes) override {
     return host_->download(to, from, bytes);
   }
-  Status clear(void* memory, std::size_t bytes) override { return host_->clear(memory, bytes); }
+  Status clear(void* memory, std::size_t bytes) override {
+    SPIKELOOM_CHECK(write());
+    return host_->clear(memory, bytes);
+  }
   Status copy(void* to, const void* from, std::size_t bytes) override {
     return host_->copy(to, from, bytes);
   }
@@ -53,9 +62,38 @@ class WeakMachine : public cuda::Machine, public std::enable_shared_from_this<We
 
   std::uint64_t limit = ~std::uint64_t{0}, free = limit;
   int runs_left = 1 << 30, records_left = 1 << 30;
+  int writes_left = 1 << 30;  ///< uploads and clears
 
  private:
-  std::shared_ptr<cuda::Machine> host_ = cuda::make_host_machine();
+  Status write() {
+    if (writes_left-- > 0) return {};
+    return Error{.code = ErrorCode::kIo, .what = "the device is gone"};
+  }
+  std::shared_ptr<cuda::Machine> host_;
+};
+
+/// Parts on the processor, each with its own cable.
+class WeakTeam : public cuda::Team {
+ public:
+  explicit WeakTeam(std::uint32_t devices) : host_(cuda::make_host_team(devices)) {
+    for (const auto& machine : host_->machines()) {
+      weak.push_back(std::make_shared<WeakMachine>(machine));
+      machines_.push_back(weak.back());
+    }
+  }
+  const std::vector<std::shared_ptr<cuda::Machine>>& machines() const override { return machines_; }
+  Result<std::unique_ptr<cuda::Sequence>> record(
+      std::vector<std::vector<cuda::KernelCall>> calls) override {
+    return host_->record(std::move(calls));
+  }
+  Status run(cuda::Sequence& sequence) override { return host_->run(sequence); }
+  Status wait() override { return host_->wait(); }
+
+  std::vector<std::shared_ptr<WeakMachine>> weak;
+
+ private:
+  std::shared_ptr<cuda::Team> host_;
+  std::vector<std::shared_ptr<cuda::Machine>> machines_;
 };
 
 Program relay_program(const Network& network) {
@@ -231,6 +269,167 @@ TEST_P(CudaLaunches, StopWhenTheDeviceIsLostAndBeginAgain) {
   Count after;
   ASSERT_TRUE(session.read(after).ok());
   EXPECT_EQ(after.events_, 96U);
+}
+
+/// Spike 1 in every step from `first` to before `end`: all four neurons fire.
+Status push_steps(Session& session, std::int64_t end, std::int64_t first = 0) {
+  std::vector<Time> time;
+  for (std::int64_t s = first; s < end; ++s) time.push_back(s * session.step_time());
+  const std::vector<std::uint32_t> index(time.size(), 1);
+  return session.push(0, 0, {time, index, {}});
+}
+
+/// Lets a reset and a load of `session` fail at every write to the device that they do, and runs
+/// the session whole between.
+void fail_half_way(Session& session, int& writes_left) {
+  constexpr int kAll = 1 << 30;
+  const auto runs = [&](std::int64_t until, std::size_t events) {
+    const Status status = session.advance(until * session.step_time());
+    ASSERT_TRUE(status.ok()) << status.error().message();
+    Count count;
+    ASSERT_TRUE(session.read(count).ok());
+    EXPECT_EQ(count.events_, events);
+  };
+  ASSERT_TRUE(push_steps(session, 40).ok());
+  runs(20, 80);
+  const auto checkpoint = session.save();
+  ASSERT_TRUE(checkpoint.ok());
+  const std::function<Status()> ways[] = {[&] { return session.reset(); },
+                                          [&] { return session.load(*checkpoint); }};
+  for (const auto& way : ways) {
+    int failed = 0;
+    for (bool again = true; again; failed += again ? 1 : 0) {
+      writes_left = failed;
+      again = !way().ok();
+      writes_left = kAll;
+      if (!again) break;
+      EXPECT_FALSE(session.advance(40 * session.step_time()).ok()) << failed;
+      EXPECT_FALSE(session.save().ok()) << failed;
+      if (failed % 5 != 0) continue;
+      ASSERT_TRUE(session.load(*checkpoint).ok());
+      runs(40, 80);
+      ASSERT_TRUE(session.reset().ok());
+      ASSERT_TRUE(push_steps(session, 20).ok());
+      runs(20, 80);
+    }
+    EXPECT_GT(failed, 2);
+  }
+  runs(40, 80);
+}
+
+TEST_P(CudaLaunches, AResetOrLoadThatFailsHalfWayLeavesNothingToRunOn) {
+  const auto machine = std::make_shared<WeakMachine>();
+  const auto executable =
+      cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine, {}, GetParam());
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(1);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  fail_half_way(**opened, machine->writes_left);
+}
+
+TEST(CudaSession, AResetOrLoadOfATeamThatFailsOnOneDeviceIsAllDevices) {
+  const auto team = std::make_shared<WeakTeam>(2);
+  const auto make_team = [&]() -> Result<std::shared_ptr<cuda::Team>> { return {team}; };
+  const auto executable = cuda::compile_team<float>(relay_program(relays()), {}, "cuda:2",
+                                                    team->machines(), {}, make_team);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(1);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  fail_half_way(**opened, team->weak[1]->writes_left);
+}
+
+/// Where there is no room for more, and where one of the writes of a network in one launch fails.
+TEST(CudaSession, InputThatCouldNotBeSentIsNotLeftOut) {
+  const auto machine = std::make_shared<WeakMachine>();
+  const auto executable =
+      cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine, {}, false);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(1);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  Session& session = **opened;
+  constexpr std::int64_t kSteps = 1500;  // more than there is room for at first
+  const auto push = [&] {  // not in order, so that it is sent when the session advances
+    ASSERT_TRUE(push_steps(session, kSteps, kSteps / 2).ok());
+    ASSERT_TRUE(push_steps(session, kSteps / 2).ok());
+  };
+  const auto whole = [&] {
+    push();
+    const Status status = session.advance(kSteps * session.step_time());
+    ASSERT_TRUE(status.ok()) << status.error().message();
+    Count count;
+    ASSERT_TRUE(session.read(count).ok());
+    EXPECT_EQ(count.events_, std::size_t{4 * kSteps});
+  };
+  for (int sent = 0; sent < 5; ++sent) {
+    SCOPED_TRACE(sent);
+    ASSERT_TRUE(session.reset().ok());
+    ASSERT_TRUE(push_steps(session, 20).ok());
+    ASSERT_TRUE(session.advance(20 * session.step_time()).ok());
+    ASSERT_TRUE(session.reset().ok());
+    push();
+    if (sent == 0) {
+      machine->limit = machine->memory();
+    } else {
+      machine->writes_left = sent - 1;
+    }
+    EXPECT_FALSE(session.advance(kSteps * session.step_time()).ok());
+    machine->limit = ~std::uint64_t{0};
+    machine->writes_left = 1 << 30;
+    EXPECT_FALSE(session.advance(kSteps * session.step_time()).ok()) << "its input is lost";
+    ASSERT_TRUE(session.reset().ok());
+    whole();
+  }
+}
+
+/// Of the ways of a layer that is measured while it runs, too.
+TEST(CudaSession, AResetForgetsWhatWasMeasured) {
+  constexpr std::int64_t kSize = 1024, kSteps = 80;
+  const Program program = relay_program(
+      chain({kSize},
+            {relay(0.5F, kSize), linear(kSize, kSize, std::vector<float>(kSize * kSize, 1.0F)),
+             relay(0.5F, kSize)},
+            {kSize}));
+  const auto executable =
+      cuda::compile_cuda<float>(program, {}, "cuda", std::make_shared<WeakMachine>());
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(1);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  Session& session = **opened;
+  std::vector<Time> time;
+  std::vector<std::uint32_t> index;
+  for (std::int64_t s = 0; s < kSteps; ++s) {
+    for (std::uint32_t i = 0; i < kSize; ++i) {
+      time.push_back(s * session.step_time());
+      index.push_back(i);
+    }
+  }
+  std::uint64_t products[2] = {};
+  for (std::uint64_t& made : products) {
+    ASSERT_TRUE(session.push(0, 0, {time, index, {}}).ok());
+    ASSERT_TRUE(session.advance(kSteps * session.step_time()).ok());
+    made = session.stats().total(&NodeStats::steps_dense);
+    ASSERT_TRUE(session.reset().ok());
+  }
+  EXPECT_GT(products[0], 0U);
+  EXPECT_LT(products[0], std::uint64_t{kSteps});
+  EXPECT_EQ(products[1], products[0]);
+}
+
+TEST(CudaKernelCall, LeavesNothingLargeOut) {
+  cuda::Product product{};
+  product.rows = product.outputs = 1U << 16;
+  EXPECT_EQ(cuda::call(product).blocks, 1U);
+  cuda::NarrowProduct narrow{};
+  narrow.rows = narrow.outputs = 1U << 16;
+  EXPECT_EQ(cuda::call(narrow).blocks, 1U);
+  EXPECT_EQ(cuda::call(cuda::Gather{nullptr, nullptr, std::size_t{1} << 32}).blocks, 1U);
+}
+
+/// 10^12 pairs would be 125 GB.
+TEST(CudaBitWeights, AskedForTakeNoMoreThanRowsTimesEight) {
+  op::Sparse sparse;
+  sparse.inputs = sparse.outputs = 1'000'000;
+  EXPECT_FALSE(cuda::bit_weights(sparse, 0, {}, Schedule::kBitmask).has_value());
 }
 
 /// The steps' input has been taken by then: going on would leave it out.

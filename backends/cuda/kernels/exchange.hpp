@@ -10,7 +10,7 @@ namespace spikeloom::cuda {
 struct Gather {
   const std::uint32_t* from = nullptr;
   std::uint32_t* to = nullptr;  ///< devices x words
-  std::uint32_t words = 0;
+  std::size_t words = 0;
 };
 
 /// Rows of `words` words: the mask where that says everything, else the values.
