@@ -24,6 +24,9 @@ struct ResidentNode {
   V* current_log = nullptr;
 };
 
+/// Steps of a Delay node's longest delay.
+std::uint32_t longest(const op::Delay& delay);
+
 /// Why a network is not taken; empty if it is.
 std::string refuse_resident(const Program& program, const RunOptions& options, bool real);
 

@@ -340,3 +340,4 @@ struct ResidentKernel {
 }  // namespace spikeloom::cuda
 
 #include "backends/cuda/kernels/resident_phases.hpp"
+#include "backends/cuda/kernels/resident_weights.hpp"
