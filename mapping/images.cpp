@@ -77,15 +77,6 @@ std::uint64_t encoded_bytes(const BlockLayout& layout, const std::vector<ImageSy
 
 }  // namespace
 
-bool is_own(const Plan& plan, std::uint32_t projection) {
-  const PlanProjection& of = plan.projections[projection];
-  if (of.source != of.target || of.nodes.size() != 1) return false;
-  const auto is_alike = [&](const PlanProjection& other) {
-    return other.source == of.source && other.target == of.target && other.nodes == of.nodes;
-  };
-  return std::none_of(plan.projections.begin() + projection + 1, plan.projections.end(), is_alike);
-}
-
 MemoryImages::MemoryImages(const Program& program, const PopulationGraph& graph, const Plan& plan,
                            const ResourceOptions& resources)
     : program_(program), graph_(graph), plan_(plan), resources_(resources) {}

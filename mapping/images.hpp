@@ -59,10 +59,6 @@ Result<std::vector<std::byte>> encode(const BlockLayout& layout,
 Result<std::vector<ImageSynapse>> decode(const BlockLayout& layout,
                                          std::span<const std::byte> bytes);
 
-/// Whether a projection holds a recurrent layer's own weights: its nodes are that layer alone. A
-/// way that leads from the layer back to it has nodes between, or comes before its own.
-bool is_own(const Plan& plan, std::uint32_t projection);
-
 /// Images of a Plan that map() made of `graph`, which population_graph() made of `program`.
 class MemoryImages {
  public:

@@ -16,6 +16,7 @@
 ///   them, proven to route every key of every slice alike. Routes are numbers of `routes`.
 /// * Machines without key tables (router.entries = 0) have no keys, trees or tables.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -144,6 +145,17 @@ struct Plan {
   std::vector<OffChip> off_chip;
   friend bool operator==(const Plan&, const Plan&) = default;
 };
+
+/// Whether a projection holds a recurrent layer's own weights: its nodes are that layer alone. A
+/// way that leads from the layer back to it has nodes between, or comes before its own.
+inline bool is_own(const Plan& plan, std::uint32_t projection) {
+  const PlanProjection& of = plan.projections[projection];
+  if (of.source != of.target || of.nodes.size() != 1) return false;
+  const auto is_alike = [&](const PlanProjection& other) {
+    return other.source == of.source && other.target == of.target && other.nodes == of.nodes;
+  };
+  return std::none_of(plan.projections.begin() + projection + 1, plan.projections.end(), is_alike);
+}
 
 /// What the memory of a Plan's cores and chips is loaded with, from address 0 (images.hpp).
 struct PlanImages {

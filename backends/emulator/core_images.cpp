@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "backends/emulator/core_images_private.hpp"
-#include "mapping/images.hpp"
 
 namespace spikeloom::emulator {
 namespace {
