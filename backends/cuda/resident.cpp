@@ -65,6 +65,7 @@ bool scatters(const Operation& operation, const WeightImage<V>& weights) {
 
 template <typename T>
 void append(std::vector<char>& bytes, std::uint64_t at, const std::vector<T>& values) {
+  if (values.empty()) return;  // whose data() may be null, which memcpy does not take
   std::memcpy(bytes.data() + at, values.data(), values.size() * sizeof(T));
 }
 
