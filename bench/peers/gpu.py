@@ -412,83 +412,93 @@ def number(value, digits=3):
     return "" if value is None else f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
+def row(cells):
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def table(titles, rows):
+    """Lines of Markdown; the titles are separated by bars."""
+    titles = titles.split(" | ")
+    return [row(titles), "|" + "---|" * len(titles), *map(row, rows), ""]
+
+
+def watts_above_idle(r, idle):
+    """What work draws; None where nobody measured it."""
+    return r["watts"] - idle if r.get("watts") and idle else None
+
+
+def throughput_row(r, idle):
+    if "failure" in r:
+        return r["throughput"], r["backend"], "", r["failure"], "", "", ""
+    watts = watts_above_idle(r, idle)
+    # Power is a mean over all of it, what lies between the passes included.
+    joules = watts and watts * (r["ended"] - r["began"]) / (r["passes"] * r["batch"])
+    return (r["throughput"], r["backend"], r["batch"], f"{1e3 * r['best_s']:.2f}",
+            f"{r['recordings_per_s']:.0f}", number(r.get("right_counts")), number(joules))
+
+
+def linear_row(r):
+    source = 1e3 * r["source_s"] if "source_s" in r else None
+    return (f"n {r['linear']}, T {r['steps']}, batch {r['batch']}", r["backend"],
+            number(r["activity"]), f"{1e3 * r['best_s']:.2f}", number(source))
+
+
+def circuit_row(r, idle):
+    watts = watts_above_idle(r, idle)
+    joules = watts and watts * r["wall_s"] / r["events"]
+    return (r["circuit"], r["rtf"], f"{r['events_per_s']:.3g}", r["spikes"], r["digest"],
+            number(joules))
+
+
+def language_row(r, idle):
+    watts = watts_above_idle(r, idle)
+    joules = watts and watts / r["tokens_per_s"]
+    return (r["language"], f"{r['backend']}, {r['arithmetic']}", r["batch"], r["window"],
+            f"{r['token_us']:.2f}", f"{r['tokens_per_s']:.0f}", number(joules),
+            number(joules and 70 * joules))
+
+
+def language_check_row(r):
+    first = r["first_difference"]
+    return (f"{r['language_check']}, {r['backend']}", r["arithmetic"], r["reset"], r["tokens"],
+            "none" if first < 0 else first, r["worst_relative"], f"{r['perplexity']:.4f}",
+            f"{r['perplexity_cpu']:.4f}")
+
+
 def markdown(rows, steps):
-    lines = ["| network | way | batch | best ms | recordings/s | right | J a recording |",
-             "|---|---|---|---|---|---|---|"]
     idle = next((r["idle_watts"] for r in rows if "idle_watts" in r), None)
-    for r in rows:
-        if "throughput" not in r:
-            continue
-        if "failure" in r:
-            lines.append(f"| {r['throughput']} | {r['backend']} | | {r['failure']} | | | |")
-            continue
-        joules = None
-        if r.get("watts") and idle:
-            # Power is a mean over all of it, what lies between the passes included.
-            joules = (r["watts"] - idle) * (r["ended"] - r["began"]) / (r["passes"] * r["batch"])
-        lines.append(f"| {r['throughput']} | {r['backend']} | {r['batch']} | "
-                     f"{1e3 * r['best_s']:.2f} | {r['recordings_per_s']:.0f} | "
-                     f"{number(r.get('right_counts'))} | {number(joules)} |")
-    lines += ["", "| network | way | step median us | step p99 us | recording ms |",
-              "|---|---|---|---|---|"]
-    for r in rows:
-        if "latency" in r:
-            lines.append(f"| {r['latency']} | {r['backend']} | {r['step_median_us']:.1f} | "
-                         f"{r['step_p99_us']:.1f} | {r['recording_ms']:.3f} |")
-    lines += ["", "| Linear + LIF | way | activity | best ms | of it the source |",
-              "|---|---|---|---|---|"]
-    for r in rows:
-        if "linear" in r:
-            lines.append(f"| n {r['linear']}, T {r['steps']}, batch {r['batch']} | {r['backend']} | "
-                         f"{number(r['activity'])} | {1e3 * r['best_s']:.2f} | "
-                         f"{number(1e3 * r['source_s'] if 'source_s' in r else None)} |")
-    lines += ["", "| rows: block, threads, lanes | events/s | share of copy bandwidth | right |",
-              "|---|---|---|---|"]
-    for r in sorted((r for r in rows if "events_per_s" in r), key=lambda r: -r["events_per_s"]):
-        lines.append(f"| {r['block']}, {r['threads']}, {r['lanes']} | {r['events_per_s']:.3g} | "
-                     f"{r['share_of_bandwidth']:.3f} | {r['right']} |")
-    lines += ["", "| who owns what | way | neurons, mean fan-in | ms | additions/s | same spikes |",
-              "|---|---|---|---|---|---|"]
-    for r in rows:
-        if "parts" in r:
-            lines.append(f"| {r['parts']} | {r['way']} | {r['neurons']}, {r['degree']} | {r['ms']} | "
-                         f"{r['additions_per_s']:.3g} | {r['same']} |")
-    lines += ["", "| microcircuit | wall s / simulated s | events/s | spikes | digest | J an event |",
-              "|---|---|---|---|---|---|"]
-    for r in rows:
-        if "circuit" in r:
-            joules = None
-            if r.get("watts") and idle:
-                joules = (r["watts"] - idle) * r["wall_s"] / r["events"]
-            lines.append(f"| {r['circuit']} | {r['rtf']} | {r['events_per_s']:.3g} | {r['spikes']} | "
-                         f"{r['digest']} | {number(joules)} |")
-    lines += ["", "| language model | way | batch | tokens at once | us a token | tokens/s | "
-              "J a token | J a window of 70 |", "|---|---|---|---|---|---|---|---|"]
-    for r in rows:
-        if "language" in r and "passes" in r:
-            joules = window = None
-            if r.get("watts") and idle:
-                joules = (r["watts"] - idle) / r["tokens_per_s"]
-                window = 70 * joules
-            lines.append(f"| {r['language']} | {r['backend']}, {r['arithmetic']} | {r['batch']} | "
-                         f"{r['window']} | {r['token_us']:.2f} | {r['tokens_per_s']:.0f} | "
-                         f"{number(joules)} | {number(window)} |")
-    lines += ["", "| language model | arithmetic | reset | tokens | first difference from cpu | "
-              "largest, relative | perplexity | cpu's |", "|---|---|---|---|---|---|---|---|"]
-    for r in rows:
-        if "language_check" in r:
-            first = r["first_difference"]
-            lines.append(f"| {r['language_check']}, {r['backend']} | {r['arithmetic']} | "
-                         f"{r['reset']} | {r['tokens']} | {'none' if first < 0 else first} | "
-                         f"{r['worst_relative']} | {r['perplexity']:.4f} | "
-                         f"{r['perplexity_cpu']:.4f} |")
-    lines += ["", "| network | first difference from cpu | after a checkpoint of cpu | counts |",
-              "|---|---|---|---|"]
-    for r in rows:
-        if "check" in r:
-            lines.append(f"| {r['check']}, {r['backend']} | {r['first_difference'] or 'none'} | "
-                         f"{r['after_checkpoint'] or 'none'} | {r['expected_counts']} |")
-    return "\n".join(lines + [""] + [f"- {step}" for step in steps]) + "\n"
+
+    def having(*keys):
+        return [r for r in rows if all(key in r for key in keys)]
+
+    lines = table("network | way | batch | best ms | recordings/s | right | J a recording",
+                  [throughput_row(r, idle) for r in having("throughput")])
+    lines += table("network | way | step median us | step p99 us | recording ms",
+                   [(r["latency"], r["backend"], f"{r['step_median_us']:.1f}",
+                     f"{r['step_p99_us']:.1f}", f"{r['recording_ms']:.3f}")
+                    for r in having("latency")])
+    lines += table("Linear + LIF | way | activity | best ms | of it the source",
+                   [linear_row(r) for r in having("linear")])
+    lines += table("rows: block, threads, lanes | events/s | share of copy bandwidth | right",
+                   [(f"{r['block']}, {r['threads']}, {r['lanes']}", f"{r['events_per_s']:.3g}",
+                     f"{r['share_of_bandwidth']:.3f}", r["right"])
+                    for r in sorted(having("block"), key=lambda r: -r["events_per_s"])])
+    lines += table("who owns what | way | neurons, mean fan-in | ms | additions/s | same spikes",
+                   [(r["parts"], r["way"], f"{r['neurons']}, {r['degree']}", r["ms"],
+                     f"{r['additions_per_s']:.3g}", r["same"]) for r in having("parts")])
+    lines += table("microcircuit | wall s / simulated s | events/s | spikes | digest | J an event",
+                   [circuit_row(r, idle) for r in having("circuit")])
+    lines += table("language model | way | batch | tokens at once | us a token | tokens/s | "
+                   "J a token | J a window of 70",
+                   [language_row(r, idle) for r in having("language", "passes")])
+    lines += table("language model | arithmetic | reset | tokens | first difference from cpu | "
+                   "largest, relative | perplexity | cpu's",
+                   [language_check_row(r) for r in having("language_check")])
+    lines += table("network | first difference from cpu | after a checkpoint of cpu | counts",
+                   [(f"{r['check']}, {r['backend']}", r["first_difference"] or "none",
+                     r["after_checkpoint"] or "none", r["expected_counts"])
+                    for r in having("check")])
+    return "\n".join(lines + [f"- {step}" for step in steps]) + "\n"
 
 
 def has_device():
