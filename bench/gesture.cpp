@@ -7,7 +7,6 @@
 /// whole recordings stands beside.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <string>
@@ -17,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "backends/backend.hpp"
+#include "bench/measuring.hpp"
 #include "models/slayer/slayer_reader.hpp"
 #include "sensors/recording_io.hpp"
 #include "snn/input_coding.hpp"
@@ -30,10 +30,6 @@ double processor_seconds() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double wall_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 struct GestureNetwork {
@@ -82,7 +78,7 @@ Result<Times> run_steps(const Executable& executable, const CodedInput& input) {
   Output output;
   Times times;
   std::vector<Time> time;
-  const double wall = wall_seconds();
+  const double wall = now();
   const double start = processor_seconds();
   for (std::int64_t s = 0; s < input.steps; ++s) {
     const double before = processor_seconds();
@@ -97,7 +93,7 @@ Result<Times> run_steps(const Executable& executable, const CodedInput& input) {
     if (count > 0) times.steps.push_back(processor_seconds() - before);
   }
   times.processor = processor_seconds() - start;
-  times.wall = wall_seconds() - wall;
+  times.wall = now() - wall;
   std::sort(times.steps.begin(), times.steps.end());
   times.decision = static_cast<std::size_t>(
       std::max_element(output.counts.begin(), output.counts.end()) - output.counts.begin());
@@ -155,7 +151,5 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   const auto network = load(model, weights, layers);
   const Status status = network.ok() ? run_all(*network, clips, repeats) : network.error();
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s\n", status.error().message().c_str());
-  return 1;
+  return exit_code(status);
 }

@@ -10,7 +10,6 @@
 /// (SLAYER's integer network), with their recordings, from the folder given by --shared.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -26,6 +25,7 @@
 
 #include "backends/backend.hpp"
 #include "backends/cuda/tuning.hpp"
+#include "bench/measuring.hpp"
 #include "models/load.hpp"
 #include "models/quantize/quantize.hpp"
 #include "models/slayer/slayer_reader.hpp"
@@ -50,14 +50,6 @@ struct Options {
   int passes = 3;  ///< at least
   std::vector<double> activity = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 1.0};
 };
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-/// What other programs on this machine call now, to match measurements of power.
-double wall_clock() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 struct Recording {
   CodedInput input;
@@ -587,8 +579,5 @@ int main(int argc, char** argv) {
   options.tuning.lazy = !options.eager;
   if (options.resident) options.tuning.way = cuda::Tuning::Way::kResident;
   cuda::tuning() = options.tuning;
-  const Status status = run(options);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s\n", status.error().message().c_str());
-  return 1;
+  return exit_code(run(options));
 }

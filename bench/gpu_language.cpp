@@ -6,7 +6,6 @@
 /// Batch elements read the same text from places of their own. Scores stay on the device in `time`.
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -18,6 +17,7 @@
 
 #include "backends/backend.hpp"
 #include "base/io/file.hpp"
+#include "bench/measuring.hpp"
 #include "models/language/language_model.hpp"
 #include "models/load.hpp"
 #include "snn/lowering.hpp"
@@ -35,14 +35,6 @@ struct Options {
   double seconds = 2.0;
   bool tabulate = false, rows = false;
 };
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-/// What other programs on this machine call now, to match measurements of power.
-double wall_clock() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 struct Work {
   std::string name;
@@ -226,13 +218,11 @@ int main(int argc, char** argv) {
   app.add_option("--tokens", options.tokens, "no more than so many of them");
   app.add_option("--backend", options.backend, "cuda, cuda-host or cpu");
   app.add_option("--batch", options.batch, "texts at once");
-  app.add_option("--window", options.window, "tokens at once, and between resets of `check`");
+  app.add_option("--window", options.window, "tokens at once, and between resets of `check`")
+      ->check(CLI::PositiveNumber);
   app.add_option("--seconds", options.seconds, "repeat each way for so long");
   app.add_flag("--tabulate", options.tabulate, "keep layer 1's input sums of every word");
   app.add_flag("--rows", options.rows, "the decoder's active rows alone, no products");
   CLI11_PARSE(app, argc, argv);
-  const Status status = run(options);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s\n", status.error().message().c_str());
-  return 1;
+  return exit_code(run(options));
 }

@@ -1,16 +1,15 @@
 /// Who owns what: Plans for gpu beside an even division, and one network over several devices.
 ///
-///     spikeloom_gpu_parts plan    rows of very different length, even blocks and a Plan's, by
-///     turns spikeloom_gpu_parts devices two layers of random rows (Spice's: every target has
-///     --degree
-///                                 sources, 0.5 % of the neurons fire) on 1, 2, ... devices
-///     spikeloom_gpu_parts bits    the same from neurons that send 0 or 1, no pair twice: rows, and
-///                                 bits, a bit for each pair of source and target
+///     spikeloom_gpu_parts plan     rows of very different length, even blocks and a Plan's
+///     spikeloom_gpu_parts devices  two layers of random rows on 1, 2, ... devices
+///     spikeloom_gpu_parts bits     rows, and bits, a bit for each pair of source and target
+///
+/// `devices` has Spice's rows: every target has --degree sources, and 0.5 % of the neurons fire.
+/// `bits` has the same from neurons that send 0 or 1, and no pair twice.
 ///
 /// Every line of the output is JSON; `same` says whether the spikes are those of the first way.
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -22,6 +21,7 @@
 #include "backends/backend.hpp"
 #include "backends/cuda/planned.hpp"
 #include "base/random.hpp"
+#include "bench/measuring.hpp"
 #include "mapping/from_program.hpp"
 #include "mapping/map.hpp"
 #include "snn/lowering.hpp"
@@ -38,10 +38,6 @@ struct Options {
   double active = 0.005;
   int repeats = 5;
 };
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 Tensor numbers(const std::vector<std::int64_t>& values) {
   return Tensor::of<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
@@ -246,15 +242,13 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"plan", "devices", "bits"}));
   app.add_option("--backend", options.backend, "cuda or cuda-host");
   app.add_option("--target", options.target, "plan: of the Plan");
-  app.add_option("--neurons", options.neurons, "of a layer");
-  app.add_option("--degree", options.degree, "mean sources of a target");
-  app.add_option("--steps", options.steps, "timed");
+  app.add_option("--neurons", options.neurons, "of a layer")->check(CLI::PositiveNumber);
+  app.add_option("--degree", options.degree, "mean sources of a target")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--steps", options.steps, "timed")->check(CLI::PositiveNumber);
   app.add_option("--devices", options.devices, "devices: how many, each");
   app.add_option("--active", options.active, "share of the inputs that are active in a step");
-  app.add_option("--repeats", options.repeats, "of every way");
+  app.add_option("--repeats", options.repeats, "of every way")->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
-  const Status status = run(options);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s\n", status.error().message().c_str());
-  return 1;
+  return exit_code(run(options));
 }

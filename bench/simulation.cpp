@@ -22,6 +22,7 @@
 #include "backends/mpi/mpi_ranks.hpp"
 #include "backends/simulation/cuda_simulator.hpp"
 #include "backends/simulation/engine.hpp"
+#include "bench/measuring.hpp"
 #include "bench/process_memory.hpp"
 #include "models/simulation/fly.hpp"
 #include "models/simulation/microcircuit.hpp"
@@ -65,11 +66,6 @@ Network balanced(std::int64_t neurons, std::int64_t degree, std::uint64_t seed) 
                              Normal{-6 * w, 0.6 * w, -1e9, 0.0}, Constant{1.5}});
   }
   return n;
-}
-
-/// What other programs on this machine call now, to match measurements of power.
-double wall_clock() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 struct Digest {
