@@ -60,9 +60,7 @@ struct BitRowsKernel {
       for (std::uint32_t i = place.thread; i < kTargets; i += place.threads) {
         const std::uint32_t o = tile * kTargets + i;
         if (o >= weights.targets) break;
-        V value = shared.sum[i % 32 * kWords + i / 32];
-        if (scale != nullptr) value *= scale[o];
-        if (bias != nullptr) value += bias[o];
+        const V value = completed(shared.sum[i % 32 * kWords + i / 32], scale, bias, o);
         y[o] = value;
         local.tally.count(value);
       }

@@ -207,9 +207,8 @@ struct ConvolutionKernel {
       const std::uint32_t in_its_group = channel_tile * channels + own;
       if (in_its_group >= out_group) continue;
       const std::uint32_t channel = group * out_group + in_its_group;
-      V value = sums[static_cast<std::size_t>(pixel) * stride() + own];
-      if (scale != nullptr) value *= scale[channel];
-      if (bias != nullptr) value += bias[channel];
+      const V value =
+          completed(sums[static_cast<std::size_t>(pixel) * stride() + own], scale, bias, channel);
       y[static_cast<std::size_t>(channel) * plane + first_row * columns + pixel] = value;
       local.tally.count(value);
     }

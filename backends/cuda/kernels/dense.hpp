@@ -111,16 +111,15 @@ struct DenseKernel {
     for (std::uint32_t j = 0; j < kOut; ++j) {
       const std::uint32_t o = first + j * kDenseThreads + place.thread;
       if (o >= last) return;
-      V value = local.sum[j];
+      const V sum = local.sum[j];
       if constexpr (std::is_integral_v<V>) {
         if (shift > 0) {
-          y[o] = equations::score(value, scale[o], bias[o], shift);
+          y[o] = equations::score(sum, scale[o], bias[o], shift);
           local.tally.count(y[o]);
           continue;
         }
       }
-      if (scale != nullptr) value *= scale[o];
-      if (bias != nullptr) value += bias[o];
+      const V value = completed(sum, scale, bias, o);
       y[o] = value;
       local.tally.count(value);
     }

@@ -42,14 +42,49 @@ SPIKELOOM_KERNEL void finish_tile(const Place& place, std::uint32_t phase, bool 
   shared.out.publish(place, signal.tally);
 }
 
+template <typename V>
+struct TileLocal {
+  Tally<V> in, out;
+};
+
+/// Element i of a batch element's step.
+struct TilePlace {
+  std::uint32_t row = 0;
+  std::int64_t step = 0;
+  std::uint32_t element = 0, i = 0;
+};
+
+/// The phases of a kernel that makes each value of a tile on its own: value(place).
+template <typename V, typename Value>
+SPIKELOOM_KERNEL void make_tile(const Place& place, std::uint32_t phase, const Rows& rows,
+                                const Signal<V>& out, std::type_identity_t<Tally<V>*> in_total,
+                                TileLocal<V>& local, Value&& value) {
+  auto& shared = *static_cast<TileShared<V>*>(place.shared);
+  const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
+  const bool exists = rows.exists(row);
+  const std::int64_t step = rows.step(row);
+  const std::uint32_t element = rows.element(row);
+  if (phase != 0) {
+    finish_tile(place, phase, exists, local.in, local.out, in_total, out, out.masks(step, element),
+                tile);
+    return;
+  }
+  if (place.thread == 0) shared.in.clear(), shared.out.clear();
+  const std::uint32_t i = tile * kTile + place.thread;
+  shared.filled[place.thread] = false;
+  if (!exists || i >= out.size) return;
+  const V y = value(TilePlace{row, step, element, i});
+  out.values(step, element)[i] = y;
+  shared.filled[place.thread] = y != V{0};
+  local.out.count(y);
+}
+
 enum class Elementwise : std::uint8_t { kCopy, kScale, kThreshold, kRelu };
 
 /// out <- x, factor x, x > threshold, or x where it is above 0, with x the sum of the links.
 template <typename V>
 struct ElementwiseKernel {
-  struct Local {
-    Tally<V> in, out;
-  };
+  using Local = TileLocal<V>;
   Rows rows;
   Links<V> links;
   Signal<V> out;
@@ -60,29 +95,13 @@ struct ElementwiseKernel {
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
-    auto& shared = *static_cast<TileShared<V>*>(place.shared);
-    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
-    const bool exists = rows.exists(row);
-    const std::int64_t step = rows.step(row);
-    const std::uint32_t element = rows.element(row);
-    if (phase != 0) {
-      finish_tile(place, phase, exists, local.in, local.out, in_tally, out,
-                  out.masks(step, element), tile);
-      return;
-    }
-    if (place.thread == 0) shared.in.clear(), shared.out.clear();
-    const std::uint32_t i = tile * kTile + place.thread;
-    shared.filled[place.thread] = false;
-    if (!exists || i >= out.size) return;
-    const V x = links.sum(*rows.clock, step, element, i);
-    V y = x;
-    if (work == Elementwise::kScale) y = parameter[i] * x;
-    if (work == Elementwise::kThreshold) y = x > parameter[i] ? V{1} : V{0};
-    if (work == Elementwise::kRelu && !(x > V{0})) y = V{0};
-    out.values(step, element)[i] = y;
-    shared.filled[place.thread] = y != V{0};
-    local.in.count(x);
-    local.out.count(y);
+    make_tile(place, phase, rows, out, in_tally, local, [&](const TilePlace& at) {
+      const V x = links.sum(*rows.clock, at.step, at.element, at.i);
+      local.in.count(x);
+      if (work == Elementwise::kScale) return parameter[at.i] * x;
+      if (work == Elementwise::kThreshold) return x > parameter[at.i] ? V{1} : V{0};
+      return work == Elementwise::kRelu && !(x > V{0}) ? V{0} : x;
+    });
   }
 };
 
@@ -91,9 +110,7 @@ enum class Pooling : std::uint8_t { kSum, kAverage, kMax };
 /// Windows over each channel of `in`; taps outside do not exist.
 template <typename V>
 struct PoolKernel {
-  struct Local {
-    Tally<V> in, out;
-  };
+  using Local = TileLocal<V>;
   Rows rows;
   Signal<V> in, out;
   Pooling kind = Pooling::kSum;
@@ -104,24 +121,9 @@ struct PoolKernel {
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
-    auto& shared = *static_cast<TileShared<V>*>(place.shared);
-    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
-    const bool exists = rows.exists(row);
-    const std::int64_t step = rows.step(row);
-    const std::uint32_t element = rows.element(row);
-    if (phase != 0) {
-      finish_tile(place, phase, exists, local.in, local.out, static_cast<Tally<V>*>(nullptr), out,
-                  out.masks(step, element), tile);
-      return;
-    }
-    if (place.thread == 0) shared.in.clear(), shared.out.clear();
-    const std::uint32_t i = tile * kTile + place.thread;
-    shared.filled[place.thread] = false;
-    if (!exists || i >= out.size) return;
-    const V y = pooled(in.values(step, element), static_cast<std::int32_t>(i));
-    out.values(step, element)[i] = y;
-    shared.filled[place.thread] = y != V{0};
-    local.out.count(y);
+    make_tile(place, phase, rows, out, nullptr, local, [&](const TilePlace& at) {
+      return pooled(in.values(at.step, at.element), static_cast<std::int32_t>(at.i));
+    });
   }
 
  private:
@@ -152,9 +154,7 @@ struct PoolKernel {
 /// out[i] <- in[i] of delay[i] steps ago. The ring of `in` reaches back to before the session.
 template <typename V>
 struct DelayKernel {
-  struct Local {
-    Tally<V> in, out;
-  };
+  using Local = TileLocal<V>;
   Rows rows;
   Signal<V> in, out;
   const std::uint32_t* delay = nullptr;
@@ -162,24 +162,9 @@ struct DelayKernel {
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
-    auto& shared = *static_cast<TileShared<V>*>(place.shared);
-    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
-    const bool exists = rows.exists(row);
-    const std::int64_t step = rows.step(row);
-    const std::uint32_t element = rows.element(row);
-    if (phase != 0) {
-      finish_tile(place, phase, exists, local.in, local.out, static_cast<Tally<V>*>(nullptr), out,
-                  out.masks(step, element), tile);
-      return;
-    }
-    if (place.thread == 0) shared.in.clear(), shared.out.clear();
-    const std::uint32_t i = tile * kTile + place.thread;
-    shared.filled[place.thread] = false;
-    if (!exists || i >= out.size) return;
-    const V y = in.values(step - delay[i], element)[i];
-    out.values(step, element)[i] = y;
-    shared.filled[place.thread] = y != V{0};
-    local.out.count(y);
+    make_tile(place, phase, rows, out, nullptr, local, [&](const TilePlace& at) {
+      return in.values(at.step - delay[at.i], at.element)[at.i];
+    });
   }
 };
 

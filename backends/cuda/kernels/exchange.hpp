@@ -40,9 +40,7 @@ struct PackKernel {
 /// Values, mask and counts of the whole from the packets of all devices.
 template <typename V>
 struct UnpackKernel {
-  struct Local {
-    Tally<V> in, out;
-  };
+  using Local = TileLocal<V>;
   Rows rows;
   Signal<V> out;
   const std::uint32_t* from = nullptr;    ///< devices x rows x words
@@ -52,24 +50,8 @@ struct UnpackKernel {
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(out.size, kTile) * rows.count(); }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
-    auto& shared = *static_cast<TileShared<V>*>(place.shared);
-    const std::uint32_t row = place.block % rows.count(), tile = place.block / rows.count();
-    const bool exists = rows.exists(row);
-    const std::int64_t step = rows.step(row);
-    const std::uint32_t element = rows.element(row);
-    if (phase != 0) {
-      finish_tile(place, phase, exists, local.in, local.out, static_cast<Tally<V>*>(nullptr), out,
-                  out.masks(step, element), tile);
-      return;
-    }
-    if (place.thread == 0) shared.in.clear(), shared.out.clear();
-    const std::uint32_t i = tile * kTile + place.thread;
-    shared.filled[place.thread] = false;
-    if (!exists || i >= out.size) return;
-    const V y = value(row, i);
-    out.values(step, element)[i] = y;
-    shared.filled[place.thread] = y != V{0};
-    local.out.count(y);
+    make_tile(place, phase, rows, out, nullptr, local,
+              [&](const TilePlace& at) { return value(at.row, at.i); });
   }
 
  private:

@@ -151,6 +151,14 @@ struct Tally {
   }
 };
 
+/// What a layer with weights makes of a sum of its own: scale and bias are one per output, or null.
+template <typename V>
+SPIKELOOM_KERNEL V completed(V sum, const V* scale, const V* bias, std::uint32_t output) {
+  if (scale != nullptr) sum *= scale[output];
+  if (bias != nullptr) sum += bias[output];
+  return sum;
+}
+
 /// The steps [offset, offset + steps) of a chunk for every batch element: one row each.
 struct Rows {
   const Clock* clock = nullptr;

@@ -9,6 +9,15 @@ namespace spikeloom::cuda {
 /// Steps that one launch may have: a thread keeps a bit for each.
 inline constexpr std::uint32_t kMostSteps = 64;
 
+/// A neuron while it is stepped.
+template <typename V>
+struct OneNeuron {
+  equations::State<V> now;
+  std::int32_t countdown = 0;  ///< steps left to rest
+  bool rests = false;          ///< after a spike
+  V before = 0;                ///< the membrane before a reset
+};
+
 /// Coefficients by neuron or, `uniform`, one value each; absent parts are null.
 template <typename V>
 struct NeuronRef {
@@ -35,6 +44,27 @@ struct NeuronRef {
     if (options.has_current) c.current_decay = current_decay[i], c.current_gain = current_gain[i];
     if (options.spiking) c.threshold = threshold[i], c.reset = reset[i];
     return c;
+  }
+  /// One step with input x, which begins anew where the neuron `restarts`; how often it spikes.
+  SPIKELOOM_KERNEL V step(OneNeuron<V>& own, std::uint32_t neuron,
+                          const equations::Coefficients<V>& c, const equations::StepOptions& o,
+                          bool restarts, V x) const {
+    V count = 0;
+    if (o.late) count = equations::spike_count(own.now.membrane, c.threshold, o.rule);
+    if (restarts) {
+      own.now = {V{0}, initial != nullptr ? initial[neuron] : V{0}};
+      own.countdown = 0;
+    }
+    own.before = own.now.membrane;
+    if (o.late) {
+      equations::step_after_late_spikes(own.now, count, x, c, o);
+    } else if (own.countdown > 0) {
+      --own.countdown;
+    } else {
+      count = equations::step(own.now, x, c, o, own.before);
+      if (own.rests && count != V{0}) own.countdown = refractory[uniform ? 0 : neuron];
+    }
+    return count;
   }
 };
 
@@ -126,8 +156,10 @@ struct NeuronKernel {
     const equations::StepOptions& o = neurons.options;
     const equations::Coefficients<V> c = neurons.at(i);
     const std::size_t at = static_cast<std::size_t>(element) * out.size + i;
-    equations::State<V> s{o.has_current ? state.current[at] : V{0}, state.membrane[at]};
-    std::int32_t countdown = state.countdown != nullptr ? state.countdown[at] : 0;
+    const bool rests = state.countdown != nullptr;
+    OneNeuron<V> own{{o.has_current ? state.current[at] : V{0}, state.membrane[at]},
+                     rests ? state.countdown[at] : 0,
+                     rests};
     std::uint64_t history = 0;
     const std::uint32_t left = clock.count > rows.offset ? clock.count - rows.offset : 0;
     const std::uint32_t steps = rows.steps < left ? rows.steps : left;
@@ -151,37 +183,22 @@ struct NeuronKernel {
       SPIKELOOM_UNROLL
       for (std::uint32_t a = 0; a + 1 < kAhead; ++a) ahead[a] = ahead[a + 1];
       local.in.count(x);
-      V count = 0;
-      if (o.late) count = equations::spike_count(s.membrane, c.threshold, o.rule);
-      if (reset_period > 0 && (step - reset_phase) % reset_period == 0) {
-        s = {V{0}, neurons.initial != nullptr ? neurons.initial[i] : V{0}};
-        countdown = 0;
-      }
-      V before = s.membrane;
-      if (o.late) {
-        equations::step_after_late_spikes(s, count, x, c, o);
-      } else if (countdown > 0) {
-        --countdown;
-      } else {
-        count = equations::step(s, x, c, o, before);
-        if (state.countdown != nullptr && count != V{0}) {
-          countdown = neurons.refractory[neurons.uniform ? 0 : i];
-        }
-      }
-      const V y = o.spiking ? count * amplitude : s.membrane;
+      const bool restarts = reset_period > 0 && (step - reset_phase) % reset_period == 0;
+      const V count = neurons.step(own, i, c, o, restarts, x);
+      const V y = o.spiking ? count * amplitude : own.now.membrane;
       if (!published) out.values(step, element)[i] = y;
       if (y != V{0}) history |= std::uint64_t{1} << k;
       local.out.count(y);
       const std::size_t logged =
           (static_cast<std::size_t>(step - clock.log_base) * rows.batch + element) * out.size + i;
       if (membrane_log != nullptr) {
-        membrane_log[logged] = log_before_reset ? before : s.membrane;
+        membrane_log[logged] = log_before_reset ? own.before : own.now.membrane;
       }
-      if (current_log != nullptr) current_log[logged] = s.current;
+      if (current_log != nullptr) current_log[logged] = own.now.current;
     }
-    state.membrane[at] = s.membrane;
-    if (o.has_current) state.current[at] = s.current;
-    if (state.countdown != nullptr) state.countdown[at] = countdown;
+    state.membrane[at] = own.now.membrane;
+    if (o.has_current) state.current[at] = own.now.current;
+    if (rests) state.countdown[at] = own.countdown;
     return history;
   }
 };

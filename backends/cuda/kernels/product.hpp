@@ -190,8 +190,7 @@ struct FinishProductKernel {
         return;
       }
     }
-    if (scale != nullptr) *y *= scale[o % outputs];
-    if (bias != nullptr) *y += bias[o % outputs];
+    *y = completed(*y, scale, bias, o % outputs);
     local.tally.count(*y);
   }
 };

@@ -272,8 +272,7 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::run(const View& view, std::uint32
       V x = sum[0];
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k + 1 < kMost; ++k) sum[k] = sum[k + 1];
-      if (exists && op.scale != nullptr) x *= op.scale[channel + c];
-      if (exists && op.bias != nullptr) x += op.bias[channel + c];
+      if (exists) x = completed(x, op.scale, op.bias, channel + c);
       finish(view, op, population, step, out, o, exists, x, counts);
       o += op.plane;
     }
@@ -350,38 +349,25 @@ SPIKELOOM_KERNEL typename ResidentKernel<V, kAll>::Moved ResidentKernel<V, kAll>
     const View& view, const ResidentOp<V>& op, const Population& population, std::int64_t step,
     std::uint32_t i, V x, const equations::StepOptions& o) const {
   const equations::Coefficients<V> c = op.neurons.uniform ? population.all : op.neurons.at(i);
-  equations::State<V> s{population.current != nullptr ? population.current[i] : V{0},
-                        population.membrane[i]};
-  std::int32_t waits = population.countdown != nullptr ? population.countdown[i] : 0;
-  V count = 0;
-  if (o.late) count = equations::spike_count(s.membrane, c.threshold, o.rule);
-  if (population.restarts) {
-    s = {V{0}, op.neurons.initial != nullptr ? op.neurons.initial[i] : V{0}};
-    waits = 0;
-  }
-  V before = s.membrane;
-  if (o.late) {
-    equations::step_after_late_spikes(s, count, x, c, o);
-  } else if (waits > 0) {
-    --waits;
-  } else {
-    count = equations::step(s, x, c, o, before);
-    if (population.countdown != nullptr && count != V{0}) {
-      waits = op.neurons.refractory[op.neurons.uniform ? 0 : i];
-    }
-  }
+  const bool rests = population.countdown != nullptr;
+  OneNeuron<V> own{
+      {population.current != nullptr ? population.current[i] : V{0}, population.membrane[i]},
+      rests ? population.countdown[i] : 0,
+      rests};
+  const V count = op.neurons.step(own, i, c, o, population.restarts, x);
+  const equations::State<V>& s = own.now;
   population.membrane[i] = s.membrane;
   if (population.current != nullptr) population.current[i] = s.current;
-  if (population.countdown != nullptr) population.countdown[i] = waits;
+  if (rests) population.countdown[i] = own.countdown;
   if (op.membrane_log != nullptr) {
     op.membrane_log[log_place(view, step) * op.size + i] =
-        op.log_before_reset ? before : s.membrane;
+        op.log_before_reset ? own.before : s.membrane;
   }
   if (op.current_log != nullptr) op.current_log[log_place(view, step) * op.size + i] = s.current;
   const bool awake =
       op.rest == Rest::kAtZero
-          ? s.membrane != V{0} || s.current != V{0} || waits != 0
-          : waits != 0 || equations::spike_count(s.membrane, c.threshold, o.rule) != V{0};
+          ? s.membrane != V{0} || s.current != V{0} || own.countdown != 0
+          : own.countdown != 0 || equations::spike_count(s.membrane, c.threshold, o.rule) != V{0};
   return {o.spiking ? count * op.amplitude : s.membrane, awake};
 }
 

@@ -55,8 +55,7 @@ struct SparseGatherKernel {
       sum += weight[k] * value;
       local.tally.count_pairs(value, 1);
     }
-    if (scale != nullptr) sum *= scale[o];
-    if (bias != nullptr) sum += bias[o];
+    sum = completed(sum, scale, bias, o);
     out.values(rows.step(row), rows.element(row))[o] = sum;
     local.tally.count(sum);
   }
@@ -186,9 +185,7 @@ struct RowsKernel {
       const std::uint32_t last = weights.parts.last(tile, weights.targets, weights.block_targets);
       for (std::uint32_t i = place.thread; first + i < last; i += place.threads) {
         const std::uint32_t o = weights.parts.element(first + i);
-        V value = sums[i];
-        if (scale != nullptr) value *= scale[o];
-        if (bias != nullptr) value += bias[o];
+        const V value = completed(sums[i], scale, bias, o);
         y[o] = value;
         local.tally.count(value);
       }
