@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backends/cpu/executable.hpp"
+#include "backends/plan_bounds.hpp"
 
 namespace spikeloom::cpu {
 namespace {
@@ -11,37 +12,10 @@ namespace {
 /// all.
 Result<std::vector<std::vector<std::size_t>>> owners_of(const Program& program,
                                                         const mapping::Plan& plan) {
-  const std::size_t cores = plan.cores.size();
-  std::vector<std::vector<std::size_t>> owners(program.nodes.size());
-  for (const mapping::PlanPopulation& population : plan.populations) {
-    const auto node = static_cast<std::size_t>(population.node);
-    const std::uint64_t neurons =
-        std::uint64_t{population.shape[0]} * population.shape[1] * population.shape[2];
-    if (population.node < 0 || node >= program.nodes.size() ||
-        static_cast<std::uint64_t>(program.nodes[node].out_size) != neurons) {
-      return Error{.code = ErrorCode::kShape,
-                   .what = "the Plan was made from another network",
-                   .where = fmt::format("population '{}'", population.name),
-                   .next = "map this one: spikeloom map MODEL --target cpu -o FILE"};
-    }
-    std::vector<std::size_t> held(cores + 1, 0);
-    for (std::uint32_t i = 0; i < population.slices; ++i) {
-      const mapping::PlanSlice& slice = plan.slices[population.first_slice + i];
-      held[slice.core + std::size_t{1}] += slice.count;
-    }
-    for (std::size_t c = 0; c < cores; ++c) held[c + 1] += held[c];
-    owners[node] = std::move(held);
-  }
-  // Weights are added up where the neurons are that they lead to.
-  for (const mapping::PlanProjection& projection : plan.projections) {
-    const auto target = static_cast<std::size_t>(plan.populations[projection.target].node);
-    for (const std::uint32_t node : projection.nodes) {
-      if (node >= program.nodes.size() || !owners[node].empty() ||
-          program.nodes[node].out_size != program.nodes[target].out_size) {
-        continue;
-      }
-      owners[node] = owners[target];
-    }
+  SPIKELOOM_TRY(const auto populations, dividing_populations(program, plan, "cpu"));
+  std::vector<std::vector<std::size_t>> owners(populations.size());
+  for (std::size_t node = 0; node < owners.size(); ++node) {
+    if (populations[node] != kNoPopulation) owners[node] = core_bounds(plan, populations[node]);
   }
   return owners;
 }

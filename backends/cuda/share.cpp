@@ -1,8 +1,22 @@
 #include "backends/cuda/share.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "backends/plan_bounds.hpp"
+
 namespace spikeloom::cuda {
+namespace {
+
+/// Bounds speak of cores in order; slices that are not do not.
+bool in_order(const mapping::Plan& plan, const mapping::PlanPopulation& population) {
+  const auto first = plan.slices.begin() + population.first_slice;
+  return std::is_sorted(first, first + population.slices,
+                        [](const auto& a, const auto& b) { return a.core < b.core; });
+}
+
+}  // namespace
 
 Result<std::vector<Share>> shares_of(const Program& program, const mapping::Plan& plan) {
   const bool flat = plan.target.topology == mapping::Topology::kFlat;
@@ -13,42 +27,14 @@ Result<std::vector<Share>> shares_of(const Program& program, const mapping::Plan
                  .got = fmt::format("a Plan for {}", plan.target.name),
                  .next = "map with --target gpu, or run with --backend cpu or emulator"};
   }
-  const std::size_t cores = plan.cores.size();
-  std::vector<Share> shares(program.nodes.size());
-  for (const mapping::PlanPopulation& population : plan.populations) {
-    const auto node = static_cast<std::size_t>(population.node);
-    const std::uint64_t neurons =
-        std::uint64_t{population.shape[0]} * population.shape[1] * population.shape[2];
-    if (population.node < 0 || node >= program.nodes.size() ||
-        static_cast<std::uint64_t>(program.nodes[node].out_size) != neurons) {
-      return Error{.code = ErrorCode::kShape,
-                   .what = "the Plan was made from another network",
-                   .where = fmt::format("population '{}'", population.name),
-                   .next = "map this one: spikeloom map MODEL --target gpu -o FILE"};
-    }
-    Share& share = shares[node];
-    share.bounds.assign(cores + 1, 0);
-    for (std::uint32_t i = 0; i < population.slices; ++i) {
-      const mapping::PlanSlice& slice = plan.slices[population.first_slice + i];
-      share.bounds[slice.core + std::size_t{1}] += slice.count;
-    }
-    for (std::size_t c = 0; c < cores; ++c) share.bounds[c + 1] += share.bounds[c];
-    share.order = population.order;
-    // Bounds speak of cores in order; slices that are not do not.
-    for (std::uint32_t i = 1; i < population.slices; ++i) {
-      const std::uint32_t slice = population.first_slice + i;
-      if (plan.slices[slice].core < plan.slices[slice - 1].core) share = {};
-    }
-  }
-  for (const mapping::PlanProjection& projection : plan.projections) {
-    const auto target = static_cast<std::size_t>(plan.populations[projection.target].node);
-    for (const std::uint32_t node : projection.nodes) {
-      if (node >= program.nodes.size() || !shares[node].bounds.empty() ||
-          program.nodes[node].out_size != program.nodes[target].out_size) {
-        continue;
-      }
-      shares[node] = shares[target];
-    }
+  SPIKELOOM_TRY(const auto populations, dividing_populations(program, plan, "gpu"));
+  std::vector<Share> shares(populations.size());
+  for (std::size_t node = 0; node < shares.size(); ++node) {
+    const std::uint32_t population = populations[node];
+    if (population == kNoPopulation || !in_order(plan, plan.populations[population])) continue;
+    const auto bounds = core_bounds(plan, population);
+    shares[node].bounds.assign(bounds.begin(), bounds.end());
+    shares[node].order = plan.populations[population].order;
   }
   return shares;
 }
