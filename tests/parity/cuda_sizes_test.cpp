@@ -12,6 +12,26 @@
 namespace spikeloom::test {
 namespace {
 
+/// The kernels as loops, and on a GPU where there is one.
+std::vector<std::string> host_and_device() {
+  std::vector<std::string> backends = {kCudaHost};
+  if (find_backend("cuda").ok()) backends.emplace_back("cuda");
+  return backends;
+}
+
+/// Runs once more: events, states and counts are `expected`'s. The counts.
+RunStats stats_of_equal_run(const Network& network, const CodedInput& input,
+                            const RunRequest& request, const RunResult& expected) {
+  SCOPED_TRACE(request.backend);
+  const auto run = run_network(network, input, request);
+  EXPECT_TRUE(run.ok()) << error_of(run);
+  if (!run.ok()) return {};
+  EXPECT_TRUE(run->events == expected.events);
+  EXPECT_TRUE(run->state == expected.state);
+  EXPECT_EQ(difference(expected.stats, run->stats), "");
+  return run->stats;
+}
+
 class CudaSizes : public testing::TestWithParam<Arithmetic> {};
 
 TEST_P(CudaSizes, EqualCpu) {
@@ -29,11 +49,7 @@ TEST_P(CudaSizes, EqualCpu) {
     if (find_backend("cuda").ok()) backends.emplace_back("cuda");
     for (const std::string& backend : backends) {
       request.backend = backend;
-      const auto run = run_network(one.network, input, request);
-      ASSERT_TRUE(run.ok()) << error_of(run);
-      EXPECT_TRUE(run->events == expected->events) << backend;
-      EXPECT_TRUE(run->state == expected->state) << backend;
-      EXPECT_EQ(difference(expected->stats, run->stats), "") << backend;
+      stats_of_equal_run(one.network, input, request, *expected);
     }
   }
 }
@@ -94,19 +110,13 @@ TEST(CudaProducts, EqualCpu) {
     const auto expected = run_network(one.network, input, request);
     ASSERT_TRUE(expected.ok()) << error_of(expected);
     request.schedule = Schedule::kDense;
-    for (const char* const backend : {kCudaHost, "cuda"}) {
-      if (std::string(backend) == "cuda" && !find_backend(backend).ok()) continue;
+    for (const std::string& backend : host_and_device()) {
       request.backend = backend;
-      const auto run = run_network(one.network, input, request);
-      ASSERT_TRUE(run.ok()) << error_of(run);
-      EXPECT_TRUE(run->events == expected->events) << backend;
-      EXPECT_TRUE(run->state == expected->state) << backend;
-      EXPECT_EQ(difference(expected->stats, run->stats), "") << backend;
-      EXPECT_GT(run->stats.total(&NodeStats::steps_dense), 0U) << backend;
+      const RunStats stats = stats_of_equal_run(one.network, input, request, *expected);
+      EXPECT_GT(stats.total(&NodeStats::steps_dense), 0U) << backend;
       // Every step was a product, which multiplies everything once.
-      EXPECT_EQ(run->stats.total(&NodeStats::executed_mac),
-                run->stats.total(&NodeStats::dense_macs));
-      EXPECT_EQ(run->stats.total(&NodeStats::executed_ac), 0U);
+      EXPECT_EQ(stats.total(&NodeStats::executed_mac), stats.total(&NodeStats::dense_macs));
+      EXPECT_EQ(stats.total(&NodeStats::executed_ac), 0U);
     }
   }
 }
@@ -130,15 +140,10 @@ TEST(CudaProducts, OfSpikesEqualCpu) {
       const auto expected = run_network(network, input, request);
       ASSERT_TRUE(expected.ok()) << error_of(expected);
       request.schedule = Schedule::kDense;
-      for (const char* const backend : {kCudaHost, "cuda"}) {
-        if (std::string(backend) == "cuda" && !find_backend(backend).ok()) continue;
+      for (const std::string& backend : host_and_device()) {
         request.backend = backend;
-        const auto run = run_network(network, input, request);
-        ASSERT_TRUE(run.ok()) << error_of(run);
-        EXPECT_TRUE(run->events == expected->events) << backend;
-        EXPECT_TRUE(run->state == expected->state) << backend;
-        EXPECT_EQ(difference(expected->stats, run->stats), "") << backend;
-        EXPECT_GT(run->stats.total(&NodeStats::steps_dense), 0U) << backend;
+        const RunStats stats = stats_of_equal_run(network, input, request, *expected);
+        EXPECT_GT(stats.total(&NodeStats::steps_dense), 0U) << backend;
       }
     }
   }
@@ -163,8 +168,7 @@ TEST(CudaProducts, OfSpikesKeepFloatWeights) {
   ASSERT_TRUE(exact.ok()) << error_of(exact);
   request.arithmetic = Arithmetic::kFloat32;
   request.schedule = Schedule::kDense;
-  for (const char* const backend : {kCudaHost, "cuda"}) {
-    if (std::string(backend) == "cuda" && !find_backend(backend).ok()) continue;
+  for (const std::string& backend : host_and_device()) {
     request.backend = backend;
     const auto run = run_network(network, input, request);
     ASSERT_TRUE(run.ok()) << error_of(run);

@@ -10,22 +10,12 @@
 
 #include "backends/cuda/team.hpp"
 #include "snn/lowering.hpp"
+#include "tests/support/counting_sink.hpp"
 #include "tests/support/run_network.hpp"
 #include "tests/support/tiny_networks.hpp"
 
 namespace spikeloom::test {
 namespace {
-
-class Count : public Sink {
- public:
-  void events(std::uint32_t, Variable, std::uint32_t, std::int64_t,
-              std::span<const std::uint32_t> index, std::span<const double>) override {
-    events_ += index.size();
-  }
-  void state(std::uint32_t, Variable, std::uint32_t, std::int64_t,
-             std::span<const double>) override {}
-  std::size_t events_ = 0;
-};
 
 /// A kernel that reads where nothing is: the GPU does nothing for this process ever after.
 Status trap(std::uint32_t device) {
@@ -70,9 +60,9 @@ void lose(const std::string& backend, std::uint32_t device) {
     const std::vector<std::uint32_t> index(64, 1);
     REQUIRE_THAT(session.push(0, 0, {time, index, {}}).ok());
     REQUIRE_THAT(session.advance(16 * session.step_time()).ok());
-    Count before;
+    CountingSink before;
     REQUIRE_THAT(session.read(before).ok());
-    REQUIRE_THAT(before.events_ == 64);
+    REQUIRE_THAT(before.count == 64);
 
     const Status trapped = trap(device);
     REQUIRE_THAT(!trapped.ok());
@@ -84,8 +74,8 @@ void lose(const std::string& backend, std::uint32_t device) {
     std::fprintf(stderr, "advance: %s\n", lost.error().message().c_str());
     REQUIRE_THAT(lost.error().code == ErrorCode::kIo);
     REQUIRE_THAT(!lost.error().next.empty());
-    Count after;
-    REQUIRE_THAT(session.read(after).ok() && after.events_ == 0);
+    CountingSink after;
+    REQUIRE_THAT(session.read(after).ok() && after.count == 0);
     REQUIRE_THAT(!session.save().ok());
     REQUIRE_THAT(!session.advance(64 * session.step_time()).ok());
     REQUIRE_THAT(!session.reset().ok());

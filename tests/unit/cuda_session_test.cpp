@@ -12,6 +12,7 @@
 #include "backends/cuda/team_session.hpp"
 #include "backends/cuda/tuning.hpp"
 #include "snn/lowering.hpp"
+#include "tests/support/counting_sink.hpp"
 #include "tests/support/run_network.hpp"
 #include "tests/support/tiny_networks.hpp"
 
@@ -108,17 +109,6 @@ Network relays() {
   return chain({4}, {linear(4, 4, std::vector<float>(16, 1.0F)), relay(0.5F, 4)}, {4});
 }
 
-class Count : public Sink {
- public:
-  void events(std::uint32_t, Variable, std::uint32_t, std::int64_t,
-              std::span<const std::uint32_t> index, std::span<const double>) override {
-    events_ += index.size();
-  }
-  void state(std::uint32_t, Variable, std::uint32_t, std::int64_t,
-             std::span<const double>) override {}
-  std::size_t events_ = 0;
-};
-
 TEST(CudaSession, SaysThatMemoryIsShortWhereverItRunsOut) {
   const Program program = relay_program(relays());
   const auto roomy = std::make_shared<WeakMachine>();
@@ -197,9 +187,9 @@ TEST(CudaSession, ProductsThatAreRefusedLeaveRows) {
     const std::uint32_t index = 3;
     ASSERT_TRUE((*session)->push(0, 0, {{&now, 1}, {&index, 1}, {}}).ok());
     ASSERT_TRUE((*session)->advance(20 * (*session)->step_time()).ok());
-    Count count;
+    CountingSink count;
     ASSERT_TRUE((*session)->read(count).ok());
-    sent[refuses] = count.events_;
+    sent[refuses] = count.count;
     EXPECT_EQ((*session)->stats().total(&NodeStats::steps_dense) == 0, refuses);
   }
   EXPECT_EQ(sent[0], std::size_t{kSize});
@@ -249,9 +239,9 @@ TEST_P(CudaLaunches, StopWhenTheDeviceIsLostAndBeginAgain) {
   };
   ASSERT_TRUE(start().ok());
   ASSERT_TRUE(session.advance(16 * session.step_time()).ok());
-  Count before;
+  CountingSink before;
   ASSERT_TRUE(session.read(before).ok());
-  EXPECT_EQ(before.events_, 64U);
+  EXPECT_EQ(before.count, 64U);
   const auto checkpoint = session.save();
   ASSERT_TRUE(checkpoint.ok());
 
@@ -266,9 +256,9 @@ TEST_P(CudaLaunches, StopWhenTheDeviceIsLostAndBeginAgain) {
 
   ASSERT_TRUE(session.load(*checkpoint).ok());
   ASSERT_TRUE(session.advance(40 * session.step_time()).ok());
-  Count after;
+  CountingSink after;
   ASSERT_TRUE(session.read(after).ok());
-  EXPECT_EQ(after.events_, 96U);
+  EXPECT_EQ(after.count, 96U);
 }
 
 /// Spike 1 in every step from `first` to before `end`: all four neurons fire.
@@ -286,9 +276,9 @@ void fail_half_way(Session& session, int& writes_left) {
   const auto runs = [&](std::int64_t until, std::size_t events) {
     const Status status = session.advance(until * session.step_time());
     ASSERT_TRUE(status.ok()) << status.error().message();
-    Count count;
+    CountingSink count;
     ASSERT_TRUE(session.read(count).ok());
-    EXPECT_EQ(count.events_, events);
+    EXPECT_EQ(count.count, events);
   };
   ASSERT_TRUE(push_steps(session, 40).ok());
   runs(20, 80);
@@ -356,9 +346,9 @@ TEST(CudaSession, InputThatCouldNotBeSentIsNotLeftOut) {
     push();
     const Status status = session.advance(kSteps * session.step_time());
     ASSERT_TRUE(status.ok()) << status.error().message();
-    Count count;
+    CountingSink count;
     ASSERT_TRUE(session.read(count).ok());
-    EXPECT_EQ(count.events_, std::size_t{4 * kSteps});
+    EXPECT_EQ(count.count, std::size_t{4 * kSteps});
   };
   for (int sent = 0; sent < 5; ++sent) {
     SCOPED_TRACE(sent);
@@ -453,9 +443,9 @@ TEST(CudaSession, AStepThatCannotBeRecordedIsNotLeftOut) {
   ASSERT_TRUE(session.reset().ok());
   ASSERT_TRUE(session.push(0, 0, {time, index, {}}).ok());
   ASSERT_TRUE(session.advance(16 * session.step_time()).ok());
-  Count after;
+  CountingSink after;
   ASSERT_TRUE(session.read(after).ok());
-  EXPECT_EQ(after.events_, 4U);
+  EXPECT_EQ(after.count, 4U);
 }
 
 TEST(CudaStages, PartCyclesFromChains) {
