@@ -1,7 +1,6 @@
 /// A CUDA device.
 
 #include <cstring>
-#include <map>
 #include <string>
 
 #include <cooperative_groups.h>
@@ -9,6 +8,7 @@
 #include <dlfcn.h>
 
 #include "backends/cuda/device_private.hpp"
+#include "backends/cuda/held_memory.hpp"
 
 #define SPIKELOOM_TEXT_OF(x) #x
 #define SPIKELOOM_TEXT(x) SPIKELOOM_TEXT_OF(x)
@@ -210,8 +210,7 @@ class DeviceMachine : public Machine, public DeviceMember {
     void* memory = nullptr;
     SPIKELOOM_CHECK(wait_watched());
     SPIKELOOM_CUDA(cudaMalloc(&memory, bytes), "allocate memory");
-    sizes_[memory] = bytes;
-    memory_ += bytes;
+    held_.add(memory, bytes);
     if (Status cleared = clear(memory, bytes); !cleared.ok()) {
       release(memory);
       return std::move(cleared).error();
@@ -219,8 +218,7 @@ class DeviceMachine : public Machine, public DeviceMember {
     return memory;
   }
   void release(void* memory) noexcept override {
-    memory_ -= sizes_[memory];
-    sizes_.erase(memory);
+    held_.remove(memory);
     cudaFree(memory);
   }
   Status upload(void* to, const void* from, std::size_t bytes) override {
@@ -317,7 +315,7 @@ class DeviceMachine : public Machine, public DeviceMember {
     SPIKELOOM_CHECK(machine->start());
     return std::shared_ptr<Machine>(std::move(machine));
   }
-  std::uint64_t memory() const override { return memory_; }
+  std::uint64_t memory() const override { return held_.bytes(); }
   std::uint64_t free_memory() override {
     std::size_t free = 0, all = 0;
     if (!enter().ok() || cudaMemGetInfo(&free, &all) != cudaSuccess) return ~std::uint64_t{0};
@@ -403,8 +401,7 @@ class DeviceMachine : public Machine, public DeviceMember {
   bool has_blas_ = false, asked_for_blas_ = false;
   Staging staging_[kStagings];
   std::size_t next_staging_ = 0;
-  std::map<void*, std::size_t> sizes_;
-  std::uint64_t memory_ = 0;
+  HeldMemory held_;
 };
 
 std::string version_text(int version) {

@@ -16,32 +16,7 @@
 #endif
 
 namespace spikeloom::cuda {
-
 namespace {
-
-/// Goes through the lists of all devices, from exchange to exchange: `launch(device, call)` for the
-/// kernels, `exchange(gathers)` where all have come to one.
-template <typename Launch, typename Exchange>
-Status walk(const std::vector<std::vector<KernelCall>>& calls, Launch launch, Exchange exchange) {
-  std::vector<std::size_t> next(calls.size(), 0);
-  for (bool more = true; more;) {
-    std::vector<Gather> gathers;
-    for (std::size_t d = 0; d < calls.size(); ++d) {
-      for (; next[d] < calls[d].size(); ++next[d]) {
-        const KernelCall& call = calls[d][next[d]];
-        if (const auto* gather = std::get_if<Gather>(&call.kernel)) {
-          gathers.push_back(*gather);
-          ++next[d];
-          break;
-        }
-        SPIKELOOM_CHECK(launch(d, call));
-      }
-    }
-    more = gathers.size() == calls.size();
-    if (more) SPIKELOOM_CHECK(exchange(gathers));
-  }
-  return {};
-}
 
 /// All on one stream of one GPU.
 class SharedTeam : public Team {
@@ -62,7 +37,7 @@ class SharedTeam : public Team {
       SPIKELOOM_CHECK(members_[d]->prepare(calls[d]));
     }
     SPIKELOOM_CHECK(members_[0]->begin_recording());
-    Status launched = walk(
+    Status launched = walk_together(
         calls, [&](std::size_t d, const KernelCall& call) { return members_[d]->launch(call); },
         [&](const std::vector<Gather>& gathers) { return exchange(gathers); });
     auto sequence = members_[0]->end_recording();
@@ -217,13 +192,13 @@ class DeviceTeam : public Team, public Watch {
     }
     // The first exchange of a size makes connections, which must not be recorded.
     const auto swap = [&](const std::vector<Gather>& gathers) { return exchange(gathers); };
-    SPIKELOOM_CHECK(walk(
+    SPIKELOOM_CHECK(walk_together(
         calls, [](std::size_t, const KernelCall&) { return Status(); }, swap));
     SPIKELOOM_CHECK(wait());
     for (std::size_t d = 0; d < members_.size(); ++d) {
       SPIKELOOM_CHECK(members_[d]->begin_recording());
     }
-    Status launched = walk(
+    Status launched = walk_together(
         calls, [&](std::size_t d, const KernelCall& call) { return members_[d]->launch(call); },
         swap);
     auto sequence = std::make_unique<TeamSequence>();

@@ -73,7 +73,7 @@ Status make_neurons(const ProgramNode& node, const Discretisation& d, const Inte
     neurons.refractory = image.refractory.data();
   }
   SPIKELOOM_TRY(image.initial, of_doubles<V>(machine, c.initial));
-  neurons.initial = image.initial.empty() ? nullptr : image.initial.data();
+  neurons.initial = image.initial.data();
   return {};
 }
 

@@ -45,9 +45,7 @@ struct WeightImage {
   Buffer<std::uint32_t> bound, order;
   std::uint32_t parts = 0;
 
-  Parts blocks() const {
-    return {bound.empty() ? nullptr : bound.data(), order.empty() ? nullptr : order.data(), parts};
-  }
+  Parts blocks() const { return {bound.data(), order.data(), parts}; }
 };
 
 template <typename V>

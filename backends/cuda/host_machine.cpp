@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <new>
 
+#include "backends/cuda/held_memory.hpp"
 #include "backends/cuda/machine.hpp"
 #include "backends/cuda/team.hpp"
 
@@ -105,13 +105,11 @@ class HostMachine : public Machine {
                    .got = std::to_string(bytes) + " bytes wanted",
                    .next = "run a smaller batch or network"};
     }
-    sizes_[memory] = bytes;
-    memory_ += bytes;
+    held_.add(memory, bytes);
     return memory;
   }
   void release(void* memory) noexcept override {
-    memory_ -= sizes_[memory];
-    sizes_.erase(memory);
+    held_.remove(memory);
     std::free(memory);
   }
   Status upload(void* to, const void* from, std::size_t bytes) override {
@@ -142,11 +140,10 @@ class HostMachine : public Machine {
   Status wait() override { return {}; }
   bool has_products() override { return true; }
   Result<std::shared_ptr<Machine>> fork() override { return make_host_machine(); }
-  std::uint64_t memory() const override { return memory_; }
+  std::uint64_t memory() const override { return held_.bytes(); }
 
  private:
-  std::map<void*, std::size_t> sizes_;
-  std::uint64_t memory_ = 0;
+  HeldMemory held_;
 };
 
 struct HostTeamSequence : Sequence {
@@ -166,29 +163,19 @@ class HostTeam : public Team {
   }
   Status run(Sequence& sequence) override {
     const auto& calls = static_cast<HostTeamSequence&>(sequence).calls;
-    std::vector<std::size_t> next(calls.size(), 0);
-    for (bool more = true; more;) {
-      more = false;
-      std::vector<Gather> gathers;
-      for (std::size_t d = 0; d < calls.size(); ++d) {
-        for (; next[d] < calls[d].size(); ++next[d]) {
-          const KernelCall& call = calls[d][next[d]];
-          if (const auto* gather = std::get_if<Gather>(&call.kernel)) {
-            gathers.push_back(*gather);
-            ++next[d];
-            more = true;
-            break;
-          }
-          run_call(call);
-        }
-      }
+    const auto launch = [](std::size_t, const KernelCall& call) {
+      run_call(call);
+      return Status();
+    };
+    const auto exchange = [](const std::vector<Gather>& gathers) {
       for (const Gather& to : gathers) {
         for (std::size_t d = 0; d < gathers.size(); ++d) {
           std::copy_n(gathers[d].from, to.words, to.to + d * to.words);
         }
       }
-    }
-    return {};
+      return Status();
+    };
+    return walk_together(calls, launch, exchange);
   }
   Status wait() override { return {}; }
 

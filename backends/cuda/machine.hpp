@@ -81,6 +81,7 @@ class Buffer {
     return made;
   }
 
+  /// Null where it is empty.
   T* data() const { return data_; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }

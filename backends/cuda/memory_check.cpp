@@ -1,8 +1,8 @@
 #include "backends/cuda/memory_check.hpp"
 
-#include <map>
-
 #include <fmt/format.h>
+
+#include "backends/cuda/held_memory.hpp"
 
 namespace spikeloom::cuda {
 namespace {
@@ -13,14 +13,10 @@ class MeasuringMachine : public Machine {
   Result<void*> allocate(std::size_t bytes) override {
     void* const memory = reinterpret_cast<void*>(next_);
     next_ += (bytes + kAlign - 1) / kAlign * kAlign;
-    sizes_[memory] = bytes;
-    memory_ += bytes;
+    held_.add(memory, bytes);
     return memory;
   }
-  void release(void* memory) noexcept override {
-    memory_ -= sizes_[memory];
-    sizes_.erase(memory);
-  }
+  void release(void* memory) noexcept override { held_.remove(memory); }
   Status upload(void*, const void*, std::size_t) override { return {}; }
   Status download(void*, const void*, std::size_t) override { return {}; }
   Status clear(void*, std::size_t) override { return {}; }
@@ -30,7 +26,7 @@ class MeasuringMachine : public Machine {
   Status wait() override { return {}; }
   bool has_products() override { return real_.has_products(); }
   Result<std::shared_ptr<Machine>> fork() override { return refused(); }
-  std::uint64_t memory() const override { return memory_; }
+  std::uint64_t memory() const override { return held_.bytes(); }
 
  private:
   static constexpr std::uintptr_t kAlign = 256;
@@ -39,8 +35,7 @@ class MeasuringMachine : public Machine {
   }
   Machine& real_;
   std::uintptr_t next_ = kAlign;
-  std::map<void*, std::size_t> sizes_;
-  std::uint64_t memory_ = 0;
+  HeldMemory held_;
 };
 
 std::string megabytes(std::uint64_t bytes) {

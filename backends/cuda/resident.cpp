@@ -36,11 +36,6 @@ bool gathers_window(const Operation& operation) {
   return is_weight_operation(operation) || std::holds_alternative<op::Pool>(operation);
 }
 
-template <typename V>
-const V* or_null(const Buffer<V>& buffer) {
-  return buffer.empty() ? nullptr : buffer.data();
-}
-
 template <typename Op>
 void set_window(const Op& from, ResidentWindow& w) {
   const auto narrow = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
@@ -365,8 +360,8 @@ void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
     op.in_tally = nodes[n].in_tally;
   }
   const WeightImage<V>& weights = image.weights;
-  op.scale = or_null(weights.scale);
-  op.bias = or_null(weights.bias);
+  op.scale = weights.scale.data();
+  op.bias = weights.bias.data();
   op.narrow = !weights.narrow.empty();
   op.weight = op.narrow               ? static_cast<const void*>(weights.narrow.data())
               : !weights.real.empty() ? static_cast<const void*>(weights.real.data())
@@ -399,7 +394,7 @@ void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
                  : pool->kind == op::PoolKind::kAverage ? Pooling::kAverage
                                                         : Pooling::kMax;
   } else {
-    op.parameter = or_null(image.parameter);
+    op.parameter = image.parameter.data();
     if (std::holds_alternative<op::Scale>(operation)) op.work = Elementwise::kScale;
     if (std::holds_alternative<op::Threshold>(operation)) op.work = Elementwise::kThreshold;
   }

@@ -5,11 +5,6 @@
 namespace spikeloom::cuda {
 namespace {
 
-template <typename T>
-const T* or_null(const Buffer<T>& buffer) {
-  return buffer.empty() ? nullptr : buffer.data();
-}
-
 template <typename V, typename W>
 void add_dense(const op::Dense& dense, const Rows& rows, const NodeDevice<V>& device,
                const WeightImage<V>& image, const W* weight, std::vector<KernelCall>& calls) {
@@ -18,8 +13,8 @@ void add_dense(const op::Dense& dense, const Rows& rows, const NodeDevice<V>& de
     kernel.in = device.in;
     kernel.out = device.out.ref;
     kernel.weight = weight;
-    kernel.scale = or_null(image.scale);
-    kernel.bias = or_null(image.bias);
+    kernel.scale = image.scale.data();
+    kernel.bias = image.bias.data();
     kernel.inputs = static_cast<std::uint32_t>(dense.inputs);
     kernel.outputs = static_cast<std::uint32_t>(dense.outputs);
     kernel.repeats = static_cast<std::uint32_t>(dense.repeats);
@@ -47,8 +42,8 @@ void add_convolution(const op::Convolution& conv, const Rows& rows, const NodeDe
   k.in = device.in;
   k.out = device.out.ref;
   k.weight = weight;
-  k.scale = or_null(image.scale);
-  k.bias = or_null(image.bias);
+  k.scale = image.scale.data();
+  k.bias = image.bias.data();
   k.row_reach = image.row_reach.data();
   k.column_reach = image.column_reach.data();
   k.groups = static_cast<std::uint32_t>(conv.groups);
@@ -216,7 +211,7 @@ void CudaSession<V>::add_node(std::uint32_t n, const Rows& rows, bool cyclic,
                                  ? Elementwise::kThreshold
                                  : Elementwise::kCopy;
     calls.push_back(call(ElementwiseKernel<V>{rows, links, device.out.ref, device.in_tally,
-                                              or_null(images_[n].parameter), work}));
+                                              images_[n].parameter.data(), work}));
   }
 }
 
@@ -286,7 +281,7 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
   } else if constexpr (std::is_same_v<V, float>) {
     calls.push_back(call(SparseGatherKernel<V>{
         rows, device.in, device.out.ref, image.start.data(), image.source.data(), image.real.data(),
-        or_null(image.scale), or_null(image.bias), image.blocks()}));
+        image.scale.data(), image.bias.data(), image.blocks()}));
   } else if (!device.list_count.empty()) {  // else it has no targets
     const SourceList list{device.list_count.data(), device.list_index.data(), device.in.size};
     calls.push_back(call(EmptyListsKernel{rows, list}));
@@ -301,14 +296,14 @@ void CudaSession<V>::add_weights(std::uint32_t n, const Rows& rows,
                          image.bit_words,
                          static_cast<std::uint32_t>(image.class_weight.size())};
       calls.push_back(call(BitRowsKernel{rows, device.in, device.out.ref, list, bits,
-                                         or_null(image.scale), or_null(image.bias)}));
+                                         image.scale.data(), image.bias.data()}));
       return;
     }
     const BlockedRows weights{image.block_start.data(), image.pivot.data(), image.synapse.data(),
                               image.fan_out.data(),     device.in.size,     device.out.ref.size,
                               image.block_targets,      image.blocks()};
     calls.push_back(call(RowsKernel<2, 4>{rows, device.in, device.out.ref, list, weights,
-                                          or_null(image.scale), or_null(image.bias)}));
+                                          image.scale.data(), image.bias.data()}));
   }
 }
 

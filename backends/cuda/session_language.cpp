@@ -5,11 +5,6 @@
 namespace spikeloom::cuda {
 namespace {
 
-template <typename T>
-const T* or_null(const Buffer<T>& buffer) {
-  return buffer.empty() ? nullptr : buffer.data();
-}
-
 GateCell cell_of(op::Cell cell) {
   switch (cell) {
     case op::Cell::kEgruPaper:
@@ -61,7 +56,7 @@ bool CudaSession<V>::add_language(std::uint32_t n, const Rows& rows,
     const EmbeddingImage<V>& image = images_[n].embedding;
     with_type<V>(image, [&]<typename W>(const W* weight) {
       calls.push_back(call(EmbeddingKernel<V, W>{rows, device.in, device.out.ref, weight,
-                                                 or_null(image.scale), image.shift}));
+                                                 image.scale.data(), image.shift}));
     });
   } else if (std::holds_alternative<op::Recurrent>(operation)) {
     add_recurrent(n, rows, calls);
@@ -98,9 +93,9 @@ void CudaSession<V>::add_recurrent(std::uint32_t n, const Rows& rows,
       k.out = device.out.ref;
       k.pairs = layer.dense_input ? nullptr : device.in_tally;
       k.matrix = gates.matrix(weight);
-      k.parameters = input ? GateParameters<V>{or_null(image.kernel_scale), image.bias.data(),
+      k.parameters = input ? GateParameters<V>{image.kernel_scale.data(), image.bias.data(),
                                                image.kernel_shift}
-                           : GateParameters<V>{or_null(image.recurrent_scale),
+                           : GateParameters<V>{image.recurrent_scale.data(),
                                                image.recurrent_bias.data(), image.recurrent_shift};
       k.units = static_cast<std::uint32_t>(layer.units);
       k.first_gate = first_gate;
@@ -109,7 +104,7 @@ void CudaSession<V>::add_recurrent(std::uint32_t n, const Rows& rows,
       k.state = device.membrane.data();
       k.update = device.gate_update.data();
       k.gated = device.gate_gated.data();
-      k.threshold = or_null(image.threshold);
+      k.threshold = image.threshold.data();
       k.state_reset = executable_->options().state_reset;
       if (!image.tables.empty()) {
         k.tables = {image.tables.data(), image.tables.data() + image.tables.size() / 2};

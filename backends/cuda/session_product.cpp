@@ -7,11 +7,6 @@
 namespace spikeloom::cuda {
 namespace {
 
-template <typename T>
-const T* or_null(const Buffer<T>& buffer) {
-  return buffer.empty() ? nullptr : buffer.data();
-}
-
 /// A dense layer's shape, or a Decoder's.
 std::optional<op::Dense> shape_of(const Operation& operation) {
   op::Dense shape;
@@ -94,8 +89,8 @@ void CudaSession<V>::add_product(std::uint32_t n, const Rows& rows,
   finish.in = device.in;
   finish.out = out;
   finish.pairs = device.in.unit ? nullptr : device.in_tally;
-  finish.scale = or_null(image.scale);
-  finish.bias = or_null(image.bias);
+  finish.scale = image.scale.data();
+  finish.bias = image.bias.data();
   finish.outputs = outputs;
   const Factor<V>* const factors = device.factors.data();
   const auto add = [&](const Factor<V>* in, const Factor<V>* weight, void* to, bool adds) {

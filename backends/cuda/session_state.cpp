@@ -242,8 +242,7 @@ Status CudaSession<V>::make_links(std::uint32_t n) {
       const auto values = std::size_t{link.delay} * batch_ * static_cast<std::size_t>(node.in_size);
       SPIKELOOM_TRY(before, Buffer<V>::make(machine_, values));
     }
-    links.push_back(
-        {nodes_[link.source].out.ref, before.empty() ? nullptr : before.data(), link.delay});
+    links.push_back({nodes_[link.source].out.ref, before.data(), link.delay});
     device.before.push_back(std::move(before));
   }
   SPIKELOOM_TRY(device.links, Buffer<LinkRef<V>>::of(machine_, links));

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <variant>
 #include <vector>
 
 #include "backends/cuda/machine.hpp"
@@ -22,6 +23,31 @@ class Team {
   /// Until every device is done.
   virtual Status wait() = 0;
 };
+
+/// Goes through the launches of all devices, from Gather to Gather: `launch(device, call)` for the
+/// kernels, `exchange(gathers)` where every device has come to one.
+template <typename Launch, typename Exchange>
+Status walk_together(const std::vector<std::vector<KernelCall>>& calls, Launch launch,
+                     Exchange exchange) {
+  std::vector<std::size_t> next(calls.size(), 0);
+  for (bool more = !calls.empty(); more;) {
+    std::vector<Gather> gathers;
+    for (std::size_t d = 0; d < calls.size(); ++d) {
+      for (; next[d] < calls[d].size(); ++next[d]) {
+        const KernelCall& call = calls[d][next[d]];
+        if (const auto* gather = std::get_if<Gather>(&call.kernel)) {
+          gathers.push_back(*gather);
+          ++next[d];
+          break;
+        }
+        SPIKELOOM_CHECK(launch(d, call));
+      }
+    }
+    more = gathers.size() == calls.size();
+    if (more) SPIKELOOM_CHECK(exchange(gathers));
+  }
+  return {};
+}
 
 /// The processor, which plays every device, one after the other.
 std::shared_ptr<Team> make_host_team(std::uint32_t devices);
