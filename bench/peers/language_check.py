@@ -40,17 +40,7 @@ def read_state(path):
     for full, width in zip(theta, layout.widths[1:]):
         full[width:] = 4.0  # padding never emits
     state = State(layout, torch.zeros(layout.size), theta)
-    with tempfile.TemporaryDirectory() as folder:
-        # A name without a NAME.stack.safetensors beside it.
-        alone = Path(folder) / "a" / "model.safetensors"
-        alone.parent.mkdir()
-        alone.symlink_to(path.resolve())
-        source = about.get("embedding_from")
-        if source:
-            target = (alone.parent / source).resolve()
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to((path.parent / source).resolve())
-        export.read_safetensors(alone, state)
+    export.read_safetensors(path, state, exact=True)
     return state
 
 

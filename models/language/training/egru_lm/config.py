@@ -123,11 +123,13 @@ class Activity:
 class Teacher:
     """Distillation: the target of a word is (1 - weight) of the word in the text and weight of
     what another run's model expects there. That model reads the same windows without dropout,
-    its state carried, and does not change.
+    its state carried, and does not change. Its logits are multiplied by scale: a model that
+    overfits is too sure of itself (calibrate.py).
     """
 
     run: str = ""
     weight: float = 0.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ class Save:
 
     reset_every is the window of the evaluation with reset; 70 is the published protocol.
     test_at_sparsity: the test text is scored when the ramp passes these values. compact_bits: 12
-    or 8, width of dense kernels in the checkpoint that travels.
+    or 8, width of dense kernels in the checkpoint that travels. calibrate: the finished model is
+    scored as it is and with the number of calibrate.py.
     """
 
     every_seconds: float = 120.0
@@ -155,6 +158,7 @@ class Save:
     test_batch_one: bool = True
     test_at_sparsity: tuple[float, ...] = ()
     compact_bits: int = 12
+    calibrate: bool = True
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,7 @@ def _check(run: Run, where: str) -> None:
     need(0 <= run.prune.sparsity < 1, "prune.sparsity is outside [0, 1)")
     need(run.save.compact_bits in (8, 12), "save.compact_bits: 8 or 12")
     need(0 <= run.teacher.weight <= 1, "teacher.weight is outside [0, 1]")
+    need(run.teacher.scale > 0, "teacher.scale is not above 0")
     need(
         bool(run.teacher.run) == (run.teacher.weight > 0),
         "teacher: give run and weight, or neither",

@@ -9,6 +9,7 @@ first; batch B cuts the text into B rows and leaves up to B - 1 tokens at its en
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,8 +21,24 @@ from .network import Computed, Network, Rounding, State
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """p = softmax(scale E y + b), see calibrate.py. before, after: the loss of the fitted text."""
+
+    scale: float
+    before: float
+    after: float
+
+
+def perplexity(loss: float) -> float:
+    return math.exp(loss) if loss < 50 else math.inf
+
+
+@dataclass(frozen=True)
 class Score:
-    """loss: mean negative log-likelihood per token (nats); active: per layer, share of events."""
+    """loss: mean negative log-likelihood per token (nats); active: per layer, share of events.
+
+    loss_calibrated: of the same outputs, their logits scaled by calibration, where one was given.
+    """
 
     loss: float
     tokens: int
@@ -29,10 +46,11 @@ class Score:
     macs: float
     macs_dense: float
     macs_all_active: float
+    loss_calibrated: float | None = None
 
     @property
     def perplexity(self) -> float:
-        return math.exp(self.loss) if self.loss < 50 else math.inf
+        return perplexity(self.loss)
 
 
 def _nonzero_per_source(matrix: Tensor, gates_by_outputs_by_inputs: tuple[int, ...]) -> Tensor:
@@ -101,41 +119,31 @@ class _Runner:
 
 
 @torch.no_grad()
-def evaluate(
+def read_windows(
     state: State,
     tokens: Tensor,
     kernels: Kernels,
-    batch: int = 1,
-    window: int = 70,
-    reset: bool = False,
-    rounding: Rounding | None = None,
-    operand: torch.dtype | None = None,
-) -> Score:
-    """Scores a token stream that lies on the device of the state."""
-    operand = operand or state.flat.dtype
+    batch: int,
+    window: int,
+    reset: bool,
+    rounding: Rounding,
+    operand: torch.dtype,
+    visit: Callable[[Network, Computed], None],
+) -> tuple[Computed, int]:
+    """Scores a text window by window and shows each to visit; returns weights and positions."""
     table = make_rows(tokens, batch)
     count = table.shape[0] - 1
     window = min(window, count)
     network = Network(state, window, batch, operand, kernels)
-    weights = network.compute_weights(rounding or Rounding())
+    weights = network.compute_weights(rounding)
     run = _Runner(network, weights)
     network.restart()
-    total = torch.zeros((), dtype=torch.float64, device=tokens.device)
-    events = [
-        torch.zeros(n, dtype=torch.float64, device=tokens.device)
-        for n in state.layout.padded_widths[1:]
-    ]
-
-    def add(part: Network, loss: Tensor) -> None:
-        total.add_(loss.sum(dtype=torch.float64))
-        for sum_, layer in zip(events, part.layers, strict=True):
-            sum_.add_((layer.y[1:] != 0).sum(dim=(0, 1)))
-
     full = count // window
     for begin in range(0, full * window, window):
         network.carry(reset=reset)
         end = begin + window
-        add(network, run(table[begin:end], table[begin + 1 : end + 1]))
+        run(table[begin:end], table[begin + 1 : end + 1])
+        visit(network, weights)
     rest = count - full * window
     if rest:
         network.carry(reset=reset)
@@ -146,14 +154,51 @@ def evaluate(
         tail.tokens.copy_(table[full * window : count])
         tail.targets.copy_(table[full * window + 1 :])
         tail.forward(weights)
-        add(tail, tail.score(weights))
-    positions = count * batch
-    shares = [sum_.cpu() / positions for sum_ in events]
+        tail.score(weights)
+        visit(tail, weights)
+    return weights, count * batch
+
+
+@torch.no_grad()
+def evaluate(
+    state: State,
+    tokens: Tensor,
+    kernels: Kernels,
+    batch: int = 1,
+    window: int = 70,
+    reset: bool = False,
+    rounding: Rounding | None = None,
+    operand: torch.dtype | None = None,
+    calibration: float | None = None,
+) -> Score:
+    """Scores a token stream that lies on the device of the state."""
     layout = state.layout
-    on_host = Computed(weights.embedding, weights.decoder_bias, weights.layers)
-    macs, dense, all_active = effective_macs(state, on_host, [s.to(tokens.device) for s in shares])
-    active = [
-        float(share[:width].mean())
-        for share, width in zip(shares, layout.widths[1:], strict=True)
+    total = torch.zeros((), dtype=torch.float64, device=tokens.device)
+    calibrated = torch.zeros_like(total)
+    events = [
+        torch.zeros(n, dtype=torch.float64, device=tokens.device) for n in layout.padded_widths[1:]
     ]
-    return Score(float(total) / positions, positions, active, macs, dense, all_active)
+
+    def add(part: Network, weights: Computed) -> None:
+        total.add_(part.loss.sum(dtype=torch.float64))
+        for sum_, layer in zip(events, part.layers, strict=True):
+            sum_.add_((layer.y[1:] != 0).sum(dim=(0, 1)))
+        if calibration is not None:
+            part.logits.mul_(calibration)
+            bias, targets = weights.decoder_bias, part.targets.view(-1)
+            kernels.dense.softmax_loss(part.logits, bias, targets, layout.words, 0.0, part.loss)
+            calibrated.add_(part.loss.sum(dtype=torch.float64))
+
+    weights, positions = read_windows(
+        state, tokens, kernels, batch, window, reset, rounding or Rounding(),
+        operand or state.flat.dtype, add,
+    )  # fmt: skip
+    shares = [sum_.cpu() / positions for sum_ in events]
+    macs, dense, all_active = effective_macs(state, weights, [s.to(tokens.device) for s in shares])
+    active = [
+        float(share[:width].mean()) for share, width in zip(shares, layout.widths[1:], strict=True)
+    ]
+    loss_calibrated = None if calibration is None else float(calibrated) / positions
+    return Score(
+        float(total) / positions, positions, active, macs, dense, all_active, loss_calibrated
+    )

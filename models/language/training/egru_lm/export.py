@@ -94,6 +94,14 @@ def metadata(state: State, rounding: Rounding, run: str, digest: str) -> dict[st
     }
 
 
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata as they stand in a file."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor], information: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
@@ -125,24 +133,21 @@ def _matrix(name: str, tensors: dict[str, Tensor], rows: int, columns: int) -> T
 
 
 @torch.no_grad()
-def read_safetensors(path: Path, state: State) -> None:
+def read_safetensors(path: Path, state: State, exact: bool = False) -> None:
     """Fills a state from a file of write_safetensors, whatever form its matrices have.
 
-    Takes the stack from NAME.stack.safetensors where that stands beside it.
+    Takes the stack from NAME.stack.safetensors where that stands beside it, unless the weights
+    are wanted exactly as the file has them.
     """
-    from safetensors import safe_open
-    from safetensors.torch import load_file
-
-    tensors = load_file(str(path))
-    with safe_open(str(path), "pt") as file:
-        source = (file.metadata() or {}).get("embedding_from")
+    tensors, information = read_tensors(path)
+    source = information.get("embedding_from")
     if source is not None:
-        shared = load_file(str(path.parent / source))
+        shared, _ = read_tensors(path.parent / source)
         tensors |= {n: t for n, t in shared.items() if n in ("embedding", "embedding.scale")}
     stack = path.with_suffix(".stack.safetensors")
-    if stack.is_file():
+    if stack.is_file() and not exact:
         tensors = {name: t for name, t in tensors.items() if not name.startswith("layer")}
-        tensors |= load_file(str(stack))
+        tensors |= read_tensors(stack)[0]
     for name, entry in state.layout.entries.items():
         if entry.prunable or name == "embedding":
             columns = entry.shape[-1]

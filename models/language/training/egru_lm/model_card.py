@@ -37,20 +37,25 @@ def render(run: Run, recipe: dict[str, Any], results: dict[str, Any]) -> str:
     window = run.save.reset_every
     lines = [f"# {run.name}", "", run.purpose or "(no purpose stated)", ""]
     facts = results["facts"]
+    both = any("perplexity_calibrated" in score for score in results["scores"].values())
+    title = " calibrated |" if both else ""
     lines += [f"- {key}: {value}" for key, value in facts.items()]
     lines += [
         "",
         "Perplexity per token, `<eos>` included. Carried: the state goes on between windows.",
         f"Reset: h (LSTM: c) restarts from zero every {window} tokens, y is carried.",
         "",
-        "| protocol | perplexity | tokens | active units per layer | effective MACs per token |",
-        "|---|---|---|---|---|",
+        f"| protocol | perplexity |{title} tokens | active units per layer | "
+        "effective MACs per token |",
+        f"|---|---|{'---|' if title else ''}---|---|---|",
     ]
     for label, key in _PROTOCOLS:
         if key in results["scores"]:
             s = results["scores"][key]
+            calibrated = f" {s['perplexity_calibrated']:.2f} |" if both else ""
             lines.append(
-                f"| {label.format(window=window)} | {s['perplexity']:.2f} | {s['tokens']} | "
+                f"| {label.format(window=window)} | {s['perplexity']:.2f} |{calibrated} "
+                f"{s['tokens']} | "
                 f"{_list(s['active'])} | {s['macs'] / 1e6:.4f} M |"
             )
     first = next(iter(results["scores"].values()), None)

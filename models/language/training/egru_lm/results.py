@@ -15,7 +15,7 @@ from . import config, export, model_card, pruning
 from .batching import Stream
 from .config import Run
 from .corpus import Corpus
-from .evaluate import evaluate
+from .evaluate import evaluate, perplexity
 from .kernels import Kernels
 from .network import Rounding, State
 
@@ -23,7 +23,13 @@ Log = Callable[[dict[str, Any]], None]
 
 
 def score_all(
-    run: Run, state: State, corpus: Corpus, kernels: Kernels, rounding: Rounding, log: Log
+    run: Run,
+    state: State,
+    corpus: Corpus,
+    kernels: Kernels,
+    rounding: Rounding,
+    log: Log,
+    calibration: float | None = None,
 ) -> dict[str, Any]:
     """valid and test batched, and test at batch 1 where the run asks for it; in the wide type."""
     wanted = [("valid", run.train.batch), ("test", run.train.batch)]
@@ -34,8 +40,13 @@ def score_all(
         tokens = torch.from_numpy(corpus.parts[part]).to(state.flat.device)
         for reset in (False, True):
             name = f"{part}_{'reset' if reset else 'carried'}{'_b1' if batch == 1 else ''}"
-            score = evaluate(state, tokens, kernels, batch, run.save.reset_every, reset, rounding)
+            score = evaluate(
+                state, tokens, kernels, batch, run.save.reset_every, reset, rounding,
+                calibration=calibration,
+            )  # fmt: skip
             scores[name] = {**dataclasses.asdict(score), "perplexity": score.perplexity}
+            if score.loss_calibrated is not None:
+                scores[name]["perplexity_calibrated"] = perplexity(score.loss_calibrated)
             log({"event": "score", "name": name, **scores[name]})
     return scores
 

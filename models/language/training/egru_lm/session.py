@@ -80,7 +80,7 @@ def daemon(
         status = call("train", path, "--out", str(work), *extra)
         if status == 0 and name in ship and not shipped(work, name):
             places = ["--work", str(work), "--out", str(work / name / "ship")]
-            kinds = ["--stack", "int8", "--embedding", "int8", "--keep-stack"]
+            kinds = ["--stack", "int8", "--embedding", "int8", "--keep-stack", "--calibrate"]
             status = call("ship", path, *places, *kinds)
         if status != 0:
             return status

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 
 from . import export
 
@@ -23,11 +22,8 @@ SHARED = ("embedding", "embedding.scale")
 
 def share(path: Path, source: Path) -> int:
     """Returns the bytes saved; ValueError says what differs."""
-    with safe_open(str(path), "pt") as file:
-        information = dict(file.metadata())
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-    with safe_open(str(source), "pt") as other:
-        theirs = {name: other.get_tensor(name) for name in SHARED if name in other.keys()}
+    tensors, information = export.read_tensors(path)
+    theirs = {n: t for n, t in export.read_tensors(source)[0].items() if n in SHARED}
     ours = {name: tensors.pop(name) for name in SHARED if name in tensors}
     if not ours or ours.keys() != theirs.keys():
         raise ValueError(f"{path} holds {sorted(ours)}, {source} {sorted(theirs)}")

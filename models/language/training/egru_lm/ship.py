@@ -2,6 +2,7 @@
 
 The weights are first rounded to the form in which they are stored (float16, int8 or ternary rows)
 and then scored, so the card states the perplexity of the file and not of the model it came from.
+With --calibrate the number of calibrate.py is fitted and put into the weights before.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, compact, config, corpus, export, results
+from . import calibrate, checkpoint, compact, config, corpus, export, results
 from .config import Run
 from .kernels import choose
 from .network import Rounding, State
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument(
         "--keep-stack", action="store_true", help="NAME.stack.safetensors too, see export.py"
     )
+    parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--note", default="", help="a line for the card")
     arguments = parser.parse_args()
@@ -78,6 +80,13 @@ def main() -> None:
     folder = arguments.work / run.name
     state, meta = load_state(run, folder, len(text.words), device)
     rounding = Rounding(arguments.stack, arguments.embedding)
+    fitted = None
+    if arguments.calibrate:
+        valid = torch.from_numpy(text.parts["valid"]).to(device)
+        fitted = calibrate.fit(
+            state, valid, choose(device), run.train.batch, run.save.reset_every, rounding
+        )
+        calibrate.fold(state, fitted.scale)
     store_as(state, arguments.float, rounding)
     if arguments.keep_stack:
         export.write_tensors(
@@ -90,6 +99,8 @@ def main() -> None:
             run, state, text, choose(device), rounding, lambda record: print(json.dumps(record))
         )
     training = results.progress_of(run, meta["counters"], torch.from_numpy(text.parts["train"]))
+    if fitted is not None:
+        training["calibration"] = calibrate.describe(fitted)
     if arguments.note:
         training["note"] = arguments.note
     results.write(

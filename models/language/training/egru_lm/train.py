@@ -9,6 +9,7 @@ back from a lost machine, from its rounded weights and factored moments.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import signal
 import sys
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checkpoint, compact, config, corpus, export, pruning, results
+from . import calibrate, checkpoint, compact, config, corpus, export, pruning, results
 from .config import Run
 from .evaluate import Score, evaluate
 from .kernels import Kernels, choose
@@ -62,6 +63,7 @@ class Session:
         if run.teacher.run:
             teacher = new_state(run, len(self.corpus.words), device)
             self._weights_of(out / run.teacher.run, teacher)
+            calibrate.fold(teacher, run.teacher.scale)
         tokens = self._tokens("train")
         torch.manual_seed(run.seed)
         self.trainer = Trainer(run, self.state, tokens, self.kernels, teacher)
@@ -231,11 +233,21 @@ class Session:
         """Final scores, weights and the model card."""
         run = self.run
         rounding = Rounding(run.quantise.stack, run.quantise.embedding)
+        fitted = None
+        if run.save.calibrate:
+            fitted = calibrate.fit(
+                self.state, self._tokens("valid"), self.kernels, run.train.batch,
+                run.save.reset_every, rounding,
+            )  # fmt: skip
+            self.log({"event": "calibration", **dataclasses.asdict(fitted)})
         scores = results.score_all(
-            run, self.state, self.corpus, self.kernels, rounding, self.log
+            run, self.state, self.corpus, self.kernels, rounding, self.log,
+            None if fitted is None else fitted.scale,
         )
         tokens = torch.from_numpy(self.corpus.parts["train"])
         training = results.progress_of(run, self.trainer.counters(), tokens)
+        if fitted is not None:
+            training["calibration, not in the weights"] = calibrate.describe(fitted)
         results.write(self.folder, run, self.state, self.corpus, rounding, scores, training)
         self.log({"event": "finished"})
 

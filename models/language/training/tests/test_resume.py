@@ -133,10 +133,12 @@ def test_finished_run_leaves_scores_card_and_weights(tmp_path: Path) -> None:
     }
     card = (folder / "card.md").read_text()
     shown = results["scores"]["test_carried_b1"]["perplexity"]
-    assert f"| carried, batch 1 | {shown:.2f} |" in card
+    calibrated = results["scores"]["test_carried_b1"]["perplexity_calibrated"]
+    assert f"| carried, batch 1 | {shown:.2f} | {calibrated:.2f} |" in card
     events = [json.loads(line)["event"] for line in (folder / "log.jsonl").open()]
     assert events[0] == "start" and events[-1] == "finished"
     assert events.count("train") == 8 and events.count("valid") == 2
+    assert events.count("calibration") == 1
     assert sum(event.startswith("test at sparsity 0.") for event in events) == 1
     assert (folder / "tiny.safetensors").is_file()
     assert make(support.run(**tables), tmp_path, tmp_path / "out", CPU) == 0  # nothing to do

@@ -76,6 +76,9 @@ def test_resumes_with_its_teacher(tmp_path: Path) -> None:
     for name, tensor in second.trainer.tensors().items():
         assert torch.equal(tensor, expected[name]), name
 
+    softer = {**tables, "teacher": {"run": "tiny", "weight": 0.5, "scale": 0.8}}
+    soft = session("alone", **softer).trainer
+    assert soft.teacher_weights.embedding.equal(0.8 * whole.trainer.teacher_weights.embedding)
     alone = session("alone", **{**tables, "teacher": {}})
     for _ in range(20):
         alone.trainer.step()
