@@ -138,6 +138,16 @@ Support check_run(const Program& program, const RunOptions& options) {
   return support;
 }
 
+Status check_push(const Program& program, std::size_t batch, std::uint32_t element,
+                  std::uint32_t port) {
+  if (element < batch && port < program.inputs.size()) return {};
+  return Error{.code = ErrorCode::kNotFound,
+               .what = "there is no such input",
+               .expected = fmt::format("batch element below {}, port below {}", batch,
+                                       program.inputs.size()),
+               .got = fmt::format("element {}, port {}", element, port)};
+}
+
 Status check_latest(const Program& program, std::size_t batch, std::uint32_t element,
                     std::uint32_t node, std::size_t size) {
   if (element >= batch || node >= program.nodes.size()) {

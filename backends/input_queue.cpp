@@ -10,6 +10,17 @@
 
 namespace spikeloom {
 
+Error excess_error(const Program& program, std::size_t element, const InputExcess& excess,
+                   double limit) {
+  return Error{
+      .what = "an input value is larger than the overflow proof allows",
+      .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", excess.step,
+                           element, program.nodes[program.inputs[excess.port]].name, excess.index),
+      .expected = fmt::format("an integer within +-{}", limit),
+      .got = fmt::format("{}", excess.sum),
+      .next = "give --clip, a shorter bin, or --arithmetic float32"};
+}
+
 InputQueue::InputQueue(const Program& program) {
   for (const std::uint32_t input : program.inputs) ports_.push_back(&program.nodes[input]);
   clear();

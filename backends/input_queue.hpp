@@ -26,6 +26,10 @@ struct InputExcess {
   double sum = 0.0;
 };
 
+/// Why an integer run refuses that step: its overflow proof allows `limit`.
+Error excess_error(const Program& program, std::size_t element, const InputExcess& excess,
+                   double limit);
+
 class InputQueue {
  public:
   explicit InputQueue(const Program& program);

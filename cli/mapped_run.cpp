@@ -14,6 +14,7 @@
 #include "backends/emulator/sanafe.hpp"
 #include "base/io/file.hpp"
 #include "base/io/json.hpp"
+#include "base/stopwatch.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
@@ -30,10 +31,6 @@ using emulator::MappedProgram;
 using emulator::StepRecord;
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// A finished run and how long it took here.
 struct Outcome {

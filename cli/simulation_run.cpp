@@ -16,6 +16,7 @@
 #include "base/io/file.hpp"
 #include "base/io/hdf5.hpp"
 #include "base/io/npy.hpp"
+#include "base/stopwatch.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/table.hpp"
 
@@ -27,9 +28,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kMostCheckpointBytes = std::uint64_t{64} << 30;
 using simulation::Network;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 double cpu_now() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 double peak_bytes() {

@@ -8,6 +8,7 @@
 
 #include "backends/backend_impl.hpp"
 #include "backends/cpu/parallel_private.hpp"
+#include "base/stopwatch.hpp"
 
 namespace spikeloom::cpu {
 namespace {
@@ -22,10 +23,6 @@ constexpr std::int64_t kMeasure = 64;
 
 /// Events of one push below which reading the clock would cost more than pushing them.
 constexpr std::size_t kWorthTiming = 64;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -66,13 +63,7 @@ template <typename V>
 Status CpuSession<V>::push(std::uint32_t element, std::uint32_t port, const EventSpan& events) {
   const bool timed = events.size() >= kWorthTiming;
   const auto start = timed ? Clock::now() : Clock::time_point();
-  if (element >= elements_.size() || port >= program_.inputs.size()) {
-    return Error{.code = ErrorCode::kNotFound,
-                 .what = "there is no such input",
-                 .expected = fmt::format("batch element below {}, port below {}", elements_.size(),
-                                         program_.inputs.size()),
-                 .got = fmt::format("element {}, port {}", element, port)};
-  }
+  SPIKELOOM_CHECK(check_push(program_, elements_.size(), element, port));
   Status status =
       elements_[element].queue.push(port, events, step_time_, step_, executable_->options(),
                                     std::is_integral_v<V>, waiting_, totals_.input);
@@ -152,13 +143,7 @@ Result<std::int64_t> CpuSession<V>::within_limits(std::int64_t last) {
   const std::size_t dropped = elements_[where].queue.drop(step_);
   waiting_ -= dropped;
   totals_.input.dropped += dropped;
-  return Error{
-      .what = "an input value is larger than the overflow proof allows",
-      .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", step_, where,
-                           program_.nodes[program_.inputs[worst->port]].name, worst->index),
-      .expected = fmt::format("an integer within +-{}", limit),
-      .got = fmt::format("{}", worst->sum),
-      .next = "give --clip, a shorter bin, or --arithmetic float32"};
+  return excess_error(program_, where, *worst, limit);
 }
 
 template <typename V>
@@ -280,13 +265,7 @@ Status CpuSession<V>::read(Sink& sink) {
     std::stable_sort(all.begin(), all.end(),
                      [](const Record* a, const Record* b) { return a->step < b->step; });
   }
-  for (const Record* r : all) {
-    if (r->variable == Variable::kSpikes || r->variable == Variable::kOutput) {
-      sink.events(r->node, r->variable, r->element, r->step, r->index, r->value);
-    } else {
-      sink.state(r->node, r->variable, r->element, r->step, r->value);
-    }
-  }
+  for (const Record* r : all) r->give(sink);
   for (Element<V>& element : elements_) element.records.clear();
   totals_.seconds.record += seconds_since(start);
   return {};
@@ -368,10 +347,7 @@ std::uint64_t CpuSession<V>::memory() const {
         for (const auto& sums : part.sums) bytes += sums.bytes();
       }
     }
-    for (const Record& r : element.records) {
-      bytes +=
-          sizeof(Record) + r.index.size() * sizeof(std::uint32_t) + r.value.size() * sizeof(double);
-    }
+    for (const Record& r : element.records) bytes += r.bytes();
   }
   return bytes;
 }

@@ -9,6 +9,7 @@
 #include "backends/checkpoint.hpp"
 #include "backends/cpu/executable.hpp"
 #include "backends/input_queue.hpp"
+#include "backends/record.hpp"
 
 namespace spikeloom::cpu {
 
@@ -131,16 +132,6 @@ void count_events(const Events<V>& events, NodeStats& stats) {
 inline std::size_t ring_slot(std::int64_t step, std::size_t depth) {
   return depth == 1 ? 0 : static_cast<std::size_t>(step) % depth;
 }
-
-/// One recorded moment of one node.
-struct Record {
-  std::uint32_t node = 0;
-  Variable variable = Variable::kSpikes;
-  std::uint32_t element = 0;
-  std::int64_t step = 0;
-  std::vector<std::uint32_t> index;
-  std::vector<double> value;
-};
 
 /// One batch element: its state, its queue and what it did.
 template <typename V>

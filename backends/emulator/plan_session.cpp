@@ -10,16 +10,14 @@
 
 #include "backends/backend_impl.hpp"
 #include "backends/input_queue.hpp"
+#include "backends/record.hpp"
+#include "base/stopwatch.hpp"
 #include "snn/integer.hpp"
 
 namespace spikeloom::emulator {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 Error no_checkpoints() {
   return Error{.code = ErrorCode::kUnsupported,
@@ -77,13 +75,7 @@ class Emulated : public PlanSession {
   }
 
   Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) override {
-    if (element >= elements_.size() || port >= program_.inputs.size()) {
-      return Error{.code = ErrorCode::kNotFound,
-                   .what = "there is no such input",
-                   .expected = fmt::format("batch element below {}, port below {}",
-                                           elements_.size(), program_.inputs.size()),
-                   .got = fmt::format("element {}, port {}", element, port)};
-    }
+    SPIKELOOM_CHECK(check_push(program_, elements_.size(), element, port));
     return elements_[element].queue.push(port, events, step_time_, step_, executable_->run,
                                          executable_->input_limit > 0, waiting_, stats_.input);
   }
@@ -107,13 +99,7 @@ class Emulated : public PlanSession {
   }
 
   Status read(Sink& sink) override {
-    for (const Record& r : records_) {
-      if (r.variable == Variable::kMembrane) {
-        sink.state(r.node, r.variable, r.element, r.step, r.value);
-      } else {
-        sink.events(r.node, r.variable, r.element, r.step, r.index, r.value);
-      }
-    }
+    for (const Record& r : records_) r.give(sink);
     records_.clear();
     return {};
   }
@@ -145,14 +131,6 @@ class Emulated : public PlanSession {
   }
 
  private:
-  struct Record {
-    std::uint32_t node = 0;
-    Variable variable = Variable::kOutput;
-    std::uint32_t element = 0;
-    std::int64_t step = 0;
-    std::vector<std::uint32_t> index;
-    std::vector<double> value;
-  };
   struct Element {
     PlanEmulator machine;
     InputQueue queue;
@@ -169,13 +147,7 @@ class Emulated : public PlanSession {
       const std::size_t dropped = elements_[e].queue.drop(step_);
       waiting_ -= dropped;
       stats_.input.dropped += dropped;
-      return Error{
-          .what = "an input value is larger than the overflow proof allows",
-          .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", step_, e,
-                               program_.nodes[program_.inputs[excess->port]].name, excess->index),
-          .expected = fmt::format("an integer within +-{}", limit),
-          .got = fmt::format("{}", excess->sum),
-          .next = "give --clip, a shorter bin, or --arithmetic float32"};
+      return excess_error(program_, e, *excess, limit);
     }
     return {};
   }

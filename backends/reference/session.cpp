@@ -8,15 +8,13 @@
 #include <fmt/format.h>
 
 #include "backends/backend_impl.hpp"
+#include "backends/input_queue.hpp"
+#include "base/stopwatch.hpp"
 
 namespace spikeloom::reference {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 template <typename Real>
 Ring<Real> make_ring(std::size_t length, std::size_t width) {
@@ -119,13 +117,7 @@ template <typename Real>
 Status ReferenceSession<Real>::push(std::uint32_t element, std::uint32_t port,
                                     const EventSpan& events) {
   const auto start = Clock::now();
-  if (element >= elements_.size() || port >= program_.inputs.size()) {
-    return Error{.code = ErrorCode::kNotFound,
-                 .what = "there is no such input",
-                 .expected = fmt::format("batch element below {}, port below {}", elements_.size(),
-                                         program_.inputs.size()),
-                 .got = fmt::format("element {}, port {}", element, port)};
-  }
+  SPIKELOOM_CHECK(check_push(program_, elements_.size(), element, port));
   const ProgramNode& input = program_.nodes[program_.inputs[port]];
   const RunOptions& options = executable_->options();
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -216,13 +208,7 @@ Status ReferenceSession<Real>::check_input() {
       pending_count_ -= due->second.size();
       stats_.input.dropped += due->second.size();
       pending.erase(due);
-      return Error{
-          .what = "an input value is larger than the overflow proof allows",
-          .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", step_, e,
-                               program_.nodes[program_.inputs[place.first]].name, place.second),
-          .expected = fmt::format("an integer within +-{}", limit),
-          .got = fmt::format("{}", sum),
-          .next = "give --clip, a shorter bin, or --arithmetic float32"};
+      return excess_error(program_, e, {step_, place.first, place.second, sum}, limit);
     }
   }
   return {};
@@ -305,13 +291,7 @@ void ReferenceSession<Real>::record(std::uint32_t element_index, std::uint32_t n
 template <typename Real>
 Status ReferenceSession<Real>::read(Sink& sink) {
   const auto start = Clock::now();
-  for (const Record& r : records_) {
-    if (r.variable == Variable::kSpikes || r.variable == Variable::kOutput) {
-      sink.events(r.node, r.variable, r.element, r.step, r.index, r.value);
-    } else {
-      sink.state(r.node, r.variable, r.element, r.step, r.value);
-    }
-  }
+  for (const Record& r : records_) r.give(sink);
   records_.clear();
   stats_.seconds.record += seconds_since(start);
   return {};
@@ -350,10 +330,7 @@ void ReferenceSession<Real>::update_peak_memory() {
       }
     }
   }
-  for (const Record& r : records_) {
-    bytes +=
-        sizeof(Record) + r.index.size() * sizeof(std::uint32_t) + r.value.size() * sizeof(double);
-  }
+  for (const Record& r : records_) bytes += r.bytes();
   stats_.peak_memory_bytes = std::max(stats_.peak_memory_bytes, bytes);
 }
 

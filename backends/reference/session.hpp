@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/backend.hpp"
+#include "backends/record.hpp"
 #include "backends/reference/executable.hpp"
 #include "backends/reference/recurrent.hpp"
 
@@ -71,15 +72,6 @@ class ReferenceSession : public Session {
   RunStats stats() const override { return stats_; }
 
  private:
-  struct Record {
-    std::uint32_t node = 0;
-    Variable variable = Variable::kSpikes;
-    std::uint32_t element = 0;
-    std::int64_t step = 0;
-    std::vector<std::uint32_t> index;  ///< empty for a dense state
-    std::vector<double> value;
-  };
-
   void clear();
   void seed_links(ElementState<Real>& element);
   /// Integer runs: no element of this step's input may exceed what the overflow proof allows. The
