@@ -1,12 +1,13 @@
 #include "mapping/from_program.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "snn/stored_weights.hpp"
 
 namespace spikeloom::mapping {
 namespace {
@@ -14,17 +15,6 @@ namespace {
 constexpr std::size_t kMostPaths = 100'000;
 /// Below this share of weights that are not 0 a dense layer is listed synapse by synapse.
 constexpr double kSparseBelow = 0.4;
-
-template <typename Values>
-std::uint32_t stored_bytes(const Values& values) {
-  std::uint32_t bytes = 1;
-  for (const auto value : values) {
-    const double v = value;
-    if (v != std::floor(v) || std::abs(v) > 32767.0) return 4;
-    if (v < -128.0 || v > 127.0) bytes = 2;
-  }
-  return bytes;
-}
 
 /// 1 when the values differ from neuron to neuron.
 std::uint32_t varies(const std::vector<double>& values) {
@@ -39,12 +29,6 @@ bool is_transparent(const Operation& operation) {
          std::holds_alternative<op::Scale>(operation) ||
          std::holds_alternative<op::Delay>(operation) ||
          (pool != nullptr && pool->kind != op::PoolKind::kMax);
-}
-bool is_weighted(const Operation& operation) {
-  return std::holds_alternative<op::Dense>(operation) ||
-         std::holds_alternative<op::Sparse>(operation) ||
-         std::holds_alternative<op::RandomSparse>(operation) ||
-         std::holds_alternative<op::Convolution>(operation);
 }
 
 Extent3 extent(const Shape& shape, std::int64_t size) {
@@ -66,7 +50,7 @@ class Path {
     } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
       delay_ +=
           delay->steps.empty() ? 0 : *std::max_element(delay->steps.begin(), delay->steps.end());
-    } else if (is_weighted(node.operation)) {
+    } else if (is_weight_operation(node.operation)) {
       if (weighted_) {
         return Error{.code = ErrorCode::kUnsupported,
                      .what = "two layers of weights without neurons between them",
@@ -319,7 +303,7 @@ class Builder {
   void keep_sums_before(std::uint32_t n) {
     const Operation& operation = program_.nodes[n].operation;
     const auto* pool = std::get_if<op::Pool>(&operation);
-    const bool second = is_weighted(operation) ||
+    const bool second = is_weight_operation(operation) ||
                         std::holds_alternative<op::Recurrent>(operation) ||
                         (pool != nullptr && pool->kind == op::PoolKind::kMax);
     if (!second) return;
@@ -328,7 +312,7 @@ class Builder {
       for (const Link& link : program_.nodes[before[head]].inputs) {
         const ProgramNode& source = program_.nodes[link.source];
         if (population_[link.source] >= 0) continue;
-        if (is_weighted(source.operation)) {
+        if (is_weight_operation(source.operation)) {
           add_population(link.source, {.name = source.name,
                                        .shape = extent(source.out_shape, source.out_size),
                                        .rate = 1.0,
@@ -377,7 +361,7 @@ class Builder {
     const ProgramNode& node = program_.nodes[at];
     if (population_[at] >= 0) return add_path(at, hops);
     if (std::holds_alternative<op::Decoder>(node.operation)) return {};
-    if (!is_transparent(node.operation) && !is_weighted(node.operation)) {
+    if (!is_transparent(node.operation) && !is_weight_operation(node.operation)) {
       return Error{.code = ErrorCode::kUnsupported,
                    .what = fmt::format("no target executes a {}", node.kind),
                    .where = node.name};
@@ -442,7 +426,7 @@ class Builder {
       SPIKELOOM_CHECK(pooled.add(as_sum));
       made = pooled.take();
     } else {
-      if (is_weighted(end.operation)) {
+      if (is_weight_operation(end.operation)) {
         SPIKELOOM_CHECK(path.add(end));
         nodes.push_back(target);
       }
@@ -474,7 +458,7 @@ class Builder {
     double synapses = 0.0;
     for (const Hop& hop : hops) {
       const ProgramNode& node = program_.nodes[hop.node];
-      if (is_weighted(node.operation)) synapses = static_cast<double>(node.dense_macs);
+      if (is_weight_operation(node.operation)) synapses = static_cast<double>(node.dense_macs);
     }
     made.pattern = Pattern::kRandom;
     made.synapses = synapses;

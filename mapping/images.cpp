@@ -16,11 +16,7 @@ const ProgramNode* weighted_node(const Program& program, const PlanProjection& p
   const ProgramNode* found = nullptr;
   for (const std::uint32_t n : projection.nodes) {
     const Operation& operation = program.nodes[n].operation;
-    if (std::holds_alternative<op::Dense>(operation) ||
-        std::holds_alternative<op::Sparse>(operation) ||
-        std::holds_alternative<op::RandomSparse>(operation) ||
-        std::holds_alternative<op::Convolution>(operation) ||
-        std::holds_alternative<op::Recurrent>(operation)) {
+    if (is_weight_operation(operation) || std::holds_alternative<op::Recurrent>(operation)) {
       found = &program.nodes[n];
     }
   }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "backends/emulator/core_images_private.hpp"
+#include "snn/stored_weights.hpp"
 
 namespace spikeloom::emulator {
 namespace {
@@ -42,26 +43,6 @@ class Reader {
   std::span<const std::byte> bytes_;
   std::uint64_t unit_;
 };
-
-/// Bytes that hold every weight: 1 or 2 of integers, else 4.
-template <typename Values>
-std::uint32_t stored_bytes(const Values& values) {
-  std::uint32_t bytes = 1;
-  for (const auto value : values) {
-    const double v = value;
-    if (v != std::floor(v) || std::abs(v) > 32767.0) return 4;
-    if (v < -128.0 || v > 127.0) bytes = 2;
-  }
-  return bytes;
-}
-
-bool has_matrix(const Operation& operation) {
-  return std::holds_alternative<op::Dense>(operation) ||
-         std::holds_alternative<op::Sparse>(operation) ||
-         std::holds_alternative<op::RandomSparse>(operation) ||
-         std::holds_alternative<op::Convolution>(operation) ||
-         std::holds_alternative<op::Recurrent>(operation);
-}
 
 /// Of a matrix, which a block other than a kernel lists.
 bool lists_weights(const Operation& operation) {
@@ -145,7 +126,7 @@ CoreImages::Shape CoreImages::shape(std::uint32_t block) const {
   made.targets = plan_->slices[of.slice].count;
   for (const std::uint32_t n : projection.nodes) {
     const Operation& operation = program_->nodes[n].operation;
-    if (has_matrix(operation)) {
+    if (is_weight_operation(operation) || std::holds_alternative<op::Recurrent>(operation)) {
       made.node = n;
       made.has_weights = true;
     } else if (std::holds_alternative<op::Pool>(operation) && !made.has_weights) {
