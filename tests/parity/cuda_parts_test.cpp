@@ -7,7 +7,7 @@
 #include "tests/support/compare_runs.hpp"
 #include "tests/support/integer_cases.hpp"
 #include "tests/support/parity_cases.hpp"
-#include "tests/support/run_network.hpp"
+#include "tests/support/parity_runs.hpp"
 #include "tests/support/size_cases.hpp"
 
 namespace spikeloom::test {
@@ -53,12 +53,7 @@ class CudaParts : public testing::TestWithParam<std::string> {
       const auto elements = element_count(one.input);
       ASSERT_TRUE(elements.ok());
       const CodedInput input = busy_input(*elements, steps, stream);
-      RunRequest request{.preset = "nir", .options = one.options};
-      request.options.emplace_back("dt", "1");
-      for (const Node& node : one.network.nodes()) {
-        request.record.emplace_back(node.name, Variable::kOutput);
-        if (is_neuron(node.kind)) request.record.emplace_back(node.name, Variable::kMembrane);
-      }
+      RunRequest request = watching(one);
       request.arithmetic = Arithmetic::kDouble;
       const auto expected = run_network(one.network, input, request);
       ASSERT_TRUE(expected.ok()) << error_of(expected);

@@ -1,7 +1,5 @@
 /// Plans for gpu: cuda's blocks own what the Plan's cores have, and the spikes are the same.
 
-#include <algorithm>
-
 #include <gtest/gtest.h>
 
 #include "backends/cuda/planned.hpp"
@@ -19,26 +17,6 @@ Result<mapping::Plan> plan_of(const Program& program, const std::string& target)
   SPIKELOOM_TRY(const auto graph, mapping::population_graph(program));
   SPIKELOOM_TRY(const auto loaded, mapping::load_target(target));
   return mapping::map(graph, loaded);
-}
-
-/// Row o has o / 64 + 1 synapses, so that even bytes are not even rows.
-node::SparseLinear uneven(std::int64_t outputs, std::int64_t inputs) {
-  std::vector<std::int64_t> row_start{0}, column;
-  std::vector<float> value;
-  for (std::int64_t o = 0; o < outputs; ++o) {
-    for (std::int64_t i = 0; i <= o / 64; ++i) {
-      column.push_back((o + 3 * i) % inputs);
-      value.push_back(static_cast<float>((o + i) % 5 - 1));
-    }
-    std::sort(column.begin() + row_start.back(), column.end());
-    row_start.push_back(static_cast<std::int64_t>(column.size()));
-  }
-  node::SparseLinear made;
-  made.shape = integers({outputs, inputs});
-  made.row_start = integers(row_start);
-  made.column = integers(column);
-  made.value = floats({static_cast<std::int64_t>(value.size())}, value);
-  return made;
 }
 
 std::vector<SizeCase> plan_cases() {

@@ -1,6 +1,7 @@
 #pragma once
 /// Layers that take several blocks, tiles, chunks of sources and chunks of steps of cuda's kernels.
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,27 @@ inline node::Conv2d convolution(std::int64_t out, std::int64_t in_group, std::in
   conv.weight = floats({out, in_group, size, size}, whole(out * in_group * size * size, 3));
   conv.bias = floats({out}, whole(out, 4));
   return conv;
+}
+
+/// Row o has o / 64 + 1 synapses, so that even bytes are not even rows: the first half of the rows
+/// holds a quarter of them.
+inline node::SparseLinear uneven(std::int64_t outputs, std::int64_t inputs) {
+  std::vector<std::int64_t> row_start{0}, column;
+  std::vector<float> value;
+  for (std::int64_t o = 0; o < outputs; ++o) {
+    for (std::int64_t i = 0; i <= o / 64; ++i) {
+      column.push_back((o + 3 * i) % inputs);
+      value.push_back(static_cast<float>((o + i) % 5 - 1));
+    }
+    std::sort(column.begin() + row_start.back(), column.end());
+    row_start.push_back(static_cast<std::int64_t>(column.size()));
+  }
+  node::SparseLinear made;
+  made.shape = integers({outputs, inputs});
+  made.row_start = integers(row_start);
+  made.column = integers(column);
+  made.value = floats({static_cast<std::int64_t>(value.size())}, value);
+  return made;
 }
 
 struct SizeCase {

@@ -1,7 +1,5 @@
 /// Plans of the target cpu, and the cpu backend with them.
 
-#include <algorithm>
-
 #include <gtest/gtest.h>
 
 #include "backends/cpu/planned.hpp"
@@ -9,42 +7,22 @@
 #include "mapping/map.hpp"
 #include "mapping/plan_file.hpp"
 #include "tests/support/run_network.hpp"
-#include "tests/support/tiny_networks.hpp"
+#include "tests/support/size_cases.hpp"
 
 namespace spikeloom::test {
 namespace {
 
 constexpr std::int64_t kInputs = 256, kHidden = 4096, kRows = 20, kOutputs = 512;
 
-/// Output o has o / 64 + 1 synapses: the first half of the rows holds a quarter of them.
-node::SparseLinear uneven() {
-  std::vector<std::int64_t> row_start{0}, column;
-  std::vector<float> value;
-  for (std::int64_t o = 0; o < kHidden; ++o) {
-    for (std::int64_t i = 0; i <= o / 64; ++i) {
-      column.push_back((o + 3 * i) % kInputs);
-      value.push_back(static_cast<float>((o + i) % 5 - 1));
-    }
-    std::sort(column.begin() + row_start.back(), column.end());
-    row_start.push_back(static_cast<std::int64_t>(column.size()));
-  }
-  node::SparseLinear made;
-  made.shape = integers({kHidden, kInputs});
-  made.row_start = integers(row_start);
-  made.column = integers(column);
-  made.value = floats({static_cast<std::int64_t>(value.size())}, value);
-  return made;
-}
-
 Network layers() {
   std::vector<float> weight;
   for (std::int64_t i = 0; i < kOutputs * kHidden; ++i) {
     weight.push_back(static_cast<float>(i * 7919 % 13 - 6));
   }
-  return chain(
-      {kInputs},
-      {uneven(), relay(40.0F, kHidden), linear(kOutputs, kHidden, weight), relay(60.0F, kOutputs)},
-      {kOutputs});
+  return chain({kInputs},
+               {uneven(kHidden, kInputs), relay(40.0F, kHidden), linear(kOutputs, kHidden, weight),
+                relay(60.0F, kOutputs)},
+               {kOutputs});
 }
 
 CodedInput flicker() {

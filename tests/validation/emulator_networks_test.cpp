@@ -88,6 +88,36 @@ node::Lif leaky(std::int64_t neurons, float threshold) {
   return made;
 }
 
+/// A kernel of 2 x 2 for each bias, over one channel.
+node::Conv2d two_by_two(const std::vector<float>& weight, const std::vector<float>& bias) {
+  const auto channels = static_cast<std::int64_t>(bias.size());
+  node::Conv2d made;
+  made.weight = floats({channels, 1, 2, 2}, weight);
+  made.bias = floats({channels}, bias);
+  return made;
+}
+
+node::Conv2d two_channels() { return two_by_two({1, -2, 3, 1, 2, 2, -1, 1}, {1, 0}); }
+
+node::If relays(const Shape& shape, float threshold) {
+  node::If made;
+  made.r = Tensor::full(shape, 1.0F);
+  made.v_threshold = Tensor::full(shape, threshold);
+  return made;
+}
+
+Network two_channel_network() {
+  return chain({1, 4, 4}, {two_channels(), relays({2, 3, 3}, 6.0F)}, {2, 3, 3});
+}
+
+Network joined(NetworkBuilder builder,
+               const std::vector<std::pair<const char*, const char*>>& links) {
+  for (const auto& [from, to] : links) builder.connect(from, to);
+  auto network = std::move(builder).build();
+  EXPECT_TRUE(network.ok()) << error_of(network);
+  return network.ok() ? *std::move(network) : chain({1}, {}, {1});
+}
+
 const std::vector<float> kMixed = {3, -1, 2, 1, 4, -2, 2, 2, -3, 5, 1, 1, 2, -1, 3, 4};
 
 // --- what leaves late ----------------------------------------------------------------------------
@@ -107,19 +137,14 @@ TEST(EmulatedNetworks, SpikesOfTheMembraneBeforeTheStep) {
       builder.add("v", linear(4, 4, kMixed));
       builder.add("b", leaky(4, 5.0F));
       builder.add("out", output({4}));
-      for (const auto& [from, to] :
-           std::vector<std::pair<const char*, const char*>>{{"in", "w"},
-                                                            {"w", "a"},
-                                                            {"a", "back"},
-                                                            {"back", "a"},
-                                                            {"a", "v"},
-                                                            {"v", "b"},
-                                                            {"b", "out"}}) {
-        builder.connect(from, to);
-      }
-      const auto network = std::move(builder).build();
-      ASSERT_TRUE(network.ok()) << error_of(network);
-      expect_cpus(lowered(*network, d));
+      expect_cpus(lowered(joined(std::move(builder), {{"in", "w"},
+                                                      {"w", "a"},
+                                                      {"a", "back"},
+                                                      {"back", "a"},
+                                                      {"a", "v"},
+                                                      {"v", "b"},
+                                                      {"b", "out"}}),
+                          d));
     }
   }
 }
@@ -151,29 +176,14 @@ TEST(EmulatedNetworks, ScalesBetweenWeightsAndNeurons) {
 
 TEST(EmulatedNetworks, PoolsBetweenWeightsAndNeurons) {
   // Two channels of 3 x 3 from one; windows of 2 x 2 that overlap.
-  node::Conv2d conv;
-  conv.weight = floats({2, 1, 2, 2}, {1, -2, 3, 1, 2, 2, -1, 1});
-  conv.bias = floats({2}, {1, 0});
-  conv.stride = integers({1, 1});
-  conv.padding.value = integers({0, 0});
-  conv.dilation = integers({1, 1});
-  conv.groups = Tensor::scalar<std::int64_t>(1);
   const node::SumPool2d pool{integers({2, 2}), integers({1, 1}), integers({0, 0})};
-  node::If neurons;
-  neurons.r = Tensor::full({2, 2, 2}, 1.0F);
-  neurons.v_threshold = Tensor::full({2, 2, 2}, 6.0F);
-  expect_cpus(lowered(chain({1, 4, 4}, {conv, pool, neurons}, {2, 2, 2}), whole_steps()));
+  expect_cpus(lowered(chain({1, 4, 4}, {two_channels(), pool, relays({2, 2, 2}, 6.0F)}, {2, 2, 2}),
+                      whole_steps()));
 }
 
 /// A Scale keeps the channels that a Flatten hides: the Output's slices are boxes of them.
 TEST(EmulatedNetworks, KernelsBehindWhichEverythingIsFlat) {
-  node::Conv2d conv;
-  conv.weight = floats({3, 1, 2, 2}, {1, -2, 3, 1, 2, 2, -1, 1, 4, 1, -1, -2});
-  conv.bias = floats({3}, {1, 0, -1});
-  conv.stride = integers({1, 1});
-  conv.padding.value = integers({0, 0});
-  conv.dilation = integers({1, 1});
-  conv.groups = Tensor::scalar<std::int64_t>(1);
+  const node::Conv2d conv = two_by_two({1, -2, 3, 1, 2, 2, -1, 1, 4, 1, -1, -2}, {1, 0, -1});
   const node::Flatten flat{Tensor::scalar<std::int64_t>(0), Tensor::scalar<std::int64_t>(-1), {}};
   expect_cpus(lowered(chain({1, 3, 3},
                             {conv, flat, node::Scale{Tensor::full({12}, 2.0F)},
@@ -250,18 +260,14 @@ TEST(EmulatedNetworks, AWayBackIntoARecurrentLayer) {
     builder.add("back", node::Delay{Tensor::full({kVector}, 1.0F)});
     builder.add("decoder", node::Decoder{words, random_matrix(kWords, 1, 501, 0.2), {}});
     builder.add("out", node::Output{shape_tensor({kWords})});
-    for (const auto& [from, to] :
-         std::vector<std::pair<const char*, const char*>>{{"in", "words"},
-                                                          {"words", "layer"},
-                                                          {"layer", "back"},
-                                                          {"back", "layer"},
-                                                          {"layer", "decoder"},
-                                                          {"decoder", "out"}}) {
-      builder.connect(from, to);
-    }
-    const auto network = std::move(builder).build();
-    ASSERT_TRUE(network.ok()) << error_of(network);
-    expect_near_cpus(lowered(*network, whole_steps()), 1e-4);
+    expect_near_cpus(lowered(joined(std::move(builder), {{"in", "words"},
+                                                         {"words", "layer"},
+                                                         {"layer", "back"},
+                                                         {"back", "layer"},
+                                                         {"layer", "decoder"},
+                                                         {"decoder", "out"}}),
+                             whole_steps()),
+                     1e-4);
   }
 }
 
@@ -316,22 +322,12 @@ SentEvents sent_by(const Loaded& of, const mapping::PlanImages& images, const In
 
 /// Every byte of a block, changed, is refused, or is padding and changes nothing.
 TEST(EmulatedImages, AnyOtherByteOfABlockIsRefused) {
-  node::Conv2d conv;
-  conv.weight = floats({2, 1, 2, 2}, {1, -2, 3, 1, 2, 2, -1, 1});
-  conv.bias = floats({2}, {1, 0});
-  conv.stride = integers({1, 1});
-  conv.padding.value = integers({0, 0});
-  conv.dilation = integers({1, 1});
-  conv.groups = Tensor::scalar<std::int64_t>(1);
-  node::If neurons;
-  neurons.r = Tensor::full({2, 3, 3}, 1.0F);
-  neurons.v_threshold = Tensor::full({2, 3, 3}, 6.0F);
   std::vector<float> few(64, 0.0F);
   for (std::size_t i = 0; i < few.size(); i += 9) few[i] = 3.0F;
   const std::vector<Network> networks = {
       chain({4}, {linear(4, 4, kMixed), relay(2.0F, 4), linear(4, 4, kMixed), relay(2.0F, 4)}, {4}),
       chain({8}, {linear(8, 8, few), relay(2.0F, 8)}, {8}),
-      chain({1, 4, 4}, {conv, neurons}, {2, 3, 3}),
+      two_channel_network(),
   };
   for (std::size_t n = 0; n < networks.size(); ++n) {
     for (const char* target : {"spinnaker2", "spinnaker1", "loihi"}) {
@@ -386,17 +382,7 @@ ErrorCode refusal(const Loaded& of, const char* what,
 
 /// No synapses at all are not what a convolution has.
 TEST(EmulatedImages, OfConvolutionsAreKernels) {
-  node::Conv2d conv;
-  conv.weight = floats({2, 1, 2, 2}, {1, -2, 3, 1, 2, 2, -1, 1});
-  conv.bias = floats({2}, {1, 0});
-  conv.stride = integers({1, 1});
-  conv.padding.value = integers({0, 0});
-  conv.dilation = integers({1, 1});
-  conv.groups = Tensor::scalar<std::int64_t>(1);
-  node::If neurons;
-  neurons.r = Tensor::full({2, 3, 3}, 1.0F);
-  neurons.v_threshold = Tensor::full({2, 3, 3}, 6.0F);
-  Loaded spoiled = loaded(chain({1, 4, 4}, {conv, neurons}, {2, 3, 3}), "spinnaker2");
+  Loaded spoiled = loaded(two_channel_network(), "spinnaker2");
   for (mapping::PlanBlock& block : spoiled.plan.blocks) {
     if (block.kind != mapping::BlockKind::kKernel) continue;
     std::vector<std::byte>& memory = spoiled.images.cores[spoiled.plan.slices[block.slice].core];
