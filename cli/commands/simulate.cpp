@@ -42,6 +42,7 @@ struct SimulateNetworkCommand {
   bool raster = false, ascii = false;
   int height = 8;
   const CLI::Option* seed = nullptr;
+  const CLI::Option* threads = nullptr;
   CommonOptions common;
 };
 
@@ -141,6 +142,11 @@ std::string rasters(const SimulateNetworkCommand& command, const SimulationOutco
   return text;
 }
 
+/// One, unlike other commands, where no number is given.
+int threads_of(const SimulateNetworkCommand& command) {
+  return command.threads->count() > 0 ? thread_count(command.common) : 1;
+}
+
 /// Refuses flags that would change nothing.
 Status check_flags(const SimulateNetworkCommand& command) {
   if (command.save_every > 0.0 && command.save.empty()) {
@@ -156,11 +162,12 @@ Status check_flags(const SimulateNetworkCommand& command) {
                  .next = "leave out --record, --raster, --out, --save and --load"};
   }
   if (command.backend == "cpu") return {};
+  const bool more_threads = command.threads->count() > 0 && command.common.threads != 1;
   for (const auto& [given, flag] :
        {std::pair(command.procedural, "--procedural"), std::pair(command.in_double, "--double"),
         std::pair(command.closed_form, "--closed-form"),
         std::pair(command.memory_mb > 0.0, "--memory"),
-        std::pair(command.backend == "reference" && command.common.threads > 1, "--threads")}) {
+        std::pair(command.backend == "reference" && more_threads, "--threads")}) {
     if (!given) continue;
     return Error{.what = fmt::format("{} is of the engine, not of {}", flag, command.backend),
                  .next = "use --backend cpu, or leave it out"};
@@ -210,7 +217,7 @@ Result<int> simulate_network(const SimulateNetworkCommand& command, Console& con
   request.time = command.time.value_or(description.time);
   request.warm_up = command.warm_up.value_or(description.warm_up);
   request.backend = command.backend;
-  request.engine.threads = command.common.threads > 0 ? command.common.threads : 1;
+  request.engine.threads = threads_of(command);
   request.engine.procedural = command.procedural;
   request.engine.in_double = command.in_double;
   request.engine.closed_form = command.closed_form;
@@ -295,6 +302,7 @@ void add_simulate(CLI::App& app, Chosen& chosen) {
       ->group(kRecord);
   add_common_flags(*sub, command->common);
   command->seed = sub->get_option("--seed");
+  command->threads = sub->get_option("--threads");
   sub->callback([command, &chosen] {
     chosen.common = command->common;
     chosen.action = [command](Console& console) { return simulate_network(*command, console); };

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -82,6 +84,22 @@ TEST_F(CliSimulate, SpikesDoNotDependOnThreadsOrOnHowSynapsesAreHeld) {
   EXPECT_EQ(one, run_with("two", {"--threads", "2"}));
   EXPECT_EQ(one, run_with("procedural", {"--procedural"}));
   EXPECT_NE(one, run_with("seed", {"--seed", "5"}));
+}
+
+/// 0 is what it is elsewhere; one thread is what no number means here.
+TEST_F(CliSimulate, NoThreadsAreAsManyAsThereAreProcessors) {
+  write_example();
+  const auto threads = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"simulate", "example.toml", "--time", "10", "--json"});
+    return number_at(json_of(more), {"threads"});
+  };
+  EXPECT_EQ(threads({"--threads", "0"}), std::max(1U, std::thread::hardware_concurrency()));
+  EXPECT_EQ(threads({}), 1);
+  EXPECT_EQ(threads({"--threads", "3"}), 3);
+  EXPECT_EQ(threads({"--threads", "1", "--backend", "reference"}), 1);
+  const auto refused = run({"simulate", "example.toml", "--threads", "0", "--backend=reference"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(contains(refused.err, "--threads is of the engine")) << refused.err;
 }
 
 TEST_F(CliSimulate, ARunFolderHoldsSpikesTracesAndStatistics) {
