@@ -46,7 +46,7 @@ class Path {
 
   Status add(const ProgramNode& node) {
     if (const auto* pool = std::get_if<op::Pool>(&node.operation)) {
-      window(*pool, static_cast<std::uint32_t>(pool->channels), {});
+      window(node.operation, pool->input, pool->kernel);
     } else if (const auto* delay = std::get_if<op::Delay>(&node.operation)) {
       delay_ +=
           delay->steps.empty() ? 0 : *std::max_element(delay->steps.begin(), delay->steps.end());
@@ -83,34 +83,17 @@ class Path {
   Path(const Path&) = default;
 
  private:
-  static WindowAxis composed(const WindowAxis& inner, std::int64_t stride, std::int64_t pad,
-                             std::int64_t taps, std::int64_t dilation) {
-    return {.stride = stride * inner.stride,
-            .pad = pad * inner.stride + inner.pad,
-            .extent = (taps - 1) * dilation * inner.stride + inner.extent};
-  }
-
-  template <typename Op>
-  void window(const Op& op, std::uint32_t groups, const op::Extent& dilation) {
+  void window(const Operation& operation, const op::Extent& input, const op::Extent& kernel) {
     const auto rows = static_cast<std::int64_t>(shape_[1]);
     const auto columns = static_cast<std::int64_t>(shape_[2]);
     const bool alone = projection_.pattern == Pattern::kOneToOne;
-    if ((!alone && projection_.pattern != Pattern::kWindow) || op.input.rows != rows ||
-        op.input.columns != columns) {
-      random(static_cast<double>(size_) * static_cast<double>(op.kernel.rows * op.kernel.columns));
+    if ((!alone && projection_.pattern != Pattern::kWindow) || input.rows != rows ||
+        input.columns != columns) {
+      random(static_cast<double>(size_) * static_cast<double>(kernel.rows * kernel.columns));
       return;
     }
-    Window& window = projection_.window;
-    const bool depthwise = alone || window.groups == shape_[0];
-    window.rows =
-        composed(window.rows, op.stride.rows, op.pad_before.rows, op.kernel.rows, dilation.rows);
-    window.columns = composed(window.columns, op.stride.columns, op.pad_before.columns,
-                              op.kernel.columns, dilation.columns);
-    if (depthwise) {
-      window.groups = groups;
-    } else if (groups != shape_[0]) {
-      window.groups = std::gcd(window.groups, groups);
-    }
+    window_ = field_through(window_, operation);
+    projection_.window = *window_;
     projection_.pattern = Pattern::kWindow;
   }
 
@@ -124,9 +107,7 @@ class Path {
     const bool direct = projection_.pattern == Pattern::kOneToOne;
     if (const auto* conv = std::get_if<op::Convolution>(&node.operation)) {
       projection_.weight_bytes = stored_bytes(conv->weight);
-      window(*conv, static_cast<std::uint32_t>(conv->groups), conv->dilation);
-      projection_.window.taps =
-          static_cast<std::uint32_t>(conv->kernel.rows * conv->kernel.columns);
+      window(node.operation, conv->input, conv->kernel);
       if (projection_.pattern == Pattern::kRandom) {
         projection_.synapses = static_cast<double>(node.dense_macs);
       }
@@ -187,6 +168,7 @@ class Path {
   }
 
   Projection projection_{.pattern = Pattern::kOneToOne, .weight_bytes = 0};
+  std::optional<Window> window_;
   Extent3 shape_;
   std::int64_t size_ = 0;
   bool weighted_ = false;

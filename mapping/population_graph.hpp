@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "snn/receptive_field.hpp"
 
 namespace spikeloom::mapping {
 
@@ -45,21 +46,9 @@ enum class Pattern {
 };
 const char* to_string(Pattern pattern);
 
-/// Along one axis, target position t listens to the sources
-/// t stride - pad .. t stride - pad + extent - 1, as far as they exist.
-struct WindowAxis {
-  std::int64_t stride = 1, pad = 0, extent = 1;
-  friend bool operator==(const WindowAxis&, const WindowAxis&) = default;
-};
-
-/// A window over rows and columns. Channels come in `groups` of equal size on either side; a
-/// target channel listens to all channels of its group.
-struct Window {
-  WindowAxis rows, columns;
-  std::uint32_t groups = 1;
-  std::uint32_t taps = 1;  ///< weights of a kernel for one pair of channels
-  friend bool operator==(const Window&, const Window&) = default;
-};
+/// Of kWindow.
+using WindowAxis = FieldAxis;
+using Window = ReceptiveField;
 
 /// Synapses one by one, by target; a source may come several times (once for each gate).
 struct SynapseList {

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -43,6 +45,13 @@ class Reader {
   std::span<const std::byte> bytes_;
   std::uint64_t unit_;
 };
+
+/// Of a kernel, 16 bits each.
+constexpr std::array<const char*, 15> kKernelHeader = {
+    "first channel",    "first row",         "first column",       "number of channels",
+    "number of rows",   "number of columns", "stride of rows",     "padding of rows",
+    "extent of rows",   "stride of columns", "padding of columns", "extent of columns",
+    "number of groups", "number of taps",    "size of a weight"};
 
 /// Of a matrix, which a block other than a kernel lists.
 bool lists_weights(const Operation& operation) {
@@ -333,6 +342,32 @@ Status CoreImages::check_sizes(std::uint32_t block, const Shape& shape) const {
   return {};
 }
 
+ReceptiveField CoreImages::window(const mapping::PlanProjection& projection) const {
+  std::optional<ReceptiveField> made;
+  for (const std::uint32_t n : projection.nodes) {
+    made = field_through(made, program_->nodes[n].operation);
+  }
+  // A maximum pool is what its window leads to.
+  const std::int64_t target = plan_->populations[projection.target].node;
+  if (target >= 0 && target < static_cast<std::int64_t>(program_->nodes.size())) {
+    const Operation& operation = program_->nodes[static_cast<std::size_t>(target)].operation;
+    if (std::holds_alternative<op::Pool>(operation)) made = field_through(made, operation);
+  }
+  return made.value_or(ReceptiveField{});
+}
+
+Status CoreImages::check_field(std::uint32_t block, std::size_t field, std::int64_t value) const {
+  if (2 * field + 2 > whole(plan_->target.constants.kernel_bytes)) return {};
+  const std::uint64_t held = Reader(bytes(block), plan_->target.constants).number(2 * field, 2);
+  const std::uint64_t wanted = static_cast<std::uint16_t>(value);
+  if (held == wanted) return {};
+  Error error = wrong(block, "a kernel's header");
+  error.what += fmt::format(" says another {}", kKernelHeader[field]);
+  error.expected = fmt::format("{}", wanted);
+  error.got = fmt::format("{}", held);
+  return error;
+}
+
 Status CoreImages::read_kernel(std::uint32_t block, const Shape& shape,
                                std::vector<double>& kernel) const {
   const mapping::PlanSlice& slice = plan_->slices[plan_->blocks[block].slice];
@@ -350,21 +385,32 @@ Status CoreImages::read_kernel(std::uint32_t block, const Shape& shape,
   const Reader in(bytes(block), plan_->target.constants);
   const std::uint64_t header = whole(plan_->target.constants.kernel_bytes);
   if (header > in.size()) return wrong(block, "a kernel that is too short");
-  for (std::size_t axis = 0; axis < 3 && header >= 12; ++axis) {
-    if (in.number(2 * axis, 2) != low[axis] ||
-        in.number(6 + 2 * axis, 2) != high[axis] - low[axis]) {
-      return wrong(block, "a kernel of another box of neurons");
+  const ReceptiveField field = window(plan_->projections[plan_->blocks[block].projection]);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    SPIKELOOM_CHECK(check_field(block, axis, low[axis]));
+    SPIKELOOM_CHECK(check_field(block, 3 + axis, std::int64_t{high[axis]} - low[axis]));
+  }
+  std::size_t at = 6;
+  for (const FieldAxis& axis : {field.rows, field.columns}) {
+    for (const std::int64_t value : {axis.stride, axis.pad, axis.extent}) {
+      SPIKELOOM_CHECK(check_field(block, at++, value));
     }
   }
-  if (!shape.has_weights) return {};
+  SPIKELOOM_CHECK(check_field(block, at++, field.groups));
+  SPIKELOOM_CHECK(check_field(block, at++, field.taps));
+  if (!shape.has_weights) return check_field(block, at, 0);
   const auto* c = std::get_if<op::Convolution>(&program_->nodes[shape.node].operation);
   if (c == nullptr || static_cast<std::int64_t>(extent[0]) != c->out_channels) {
     return wrong(block, "a kernel where the network has none, or of other channels");
   }
   const std::size_t each = c->weight.size() / static_cast<std::size_t>(c->out_channels);
   const std::size_t first = low[0] * each, last = high[0] * each;
+  const bool says_size = 2 * at + 2 <= header;
+  bool is_known_size = false;
   for (const std::uint32_t wide : {shape.weight_bytes, 1U, 2U, 4U}) {
+    if (says_size && in.number(2 * at, 2) != wide) continue;
     if (in.aligned(header + (last - first) * wide) != in.size()) continue;
+    is_known_size = true;
     std::size_t same = first;
     for (; same < last; ++same) {
       kernel[same] = in.weight(header + (same - first) * wide, wide);
@@ -373,6 +419,7 @@ Status CoreImages::read_kernel(std::uint32_t block, const Shape& shape,
     }
     if (same == last) return {};
   }
+  if (!is_known_size) SPIKELOOM_CHECK(check_field(block, at, shape.weight_bytes));
   return wrong(block, "another kernel than the network's");
 }
 

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "mapping/plan.hpp"
 #include "snn/program.hpp"
+#include "snn/receptive_field.hpp"
 
 namespace spikeloom::emulator {
 
@@ -58,6 +59,10 @@ class CoreImages {
   /// What the network has there.
   std::vector<Entry> expected(std::uint32_t block, const Shape& shape) const;
   Status read_kernel(std::uint32_t block, const Shape& shape, std::vector<double>& kernel) const;
+  /// Whether the header of a kernel says `value` in this field, as far as it reaches.
+  Status check_field(std::uint32_t block, std::size_t field, std::int64_t value) const;
+  /// What a neuron of the projection's target listens to.
+  ReceptiveField window(const mapping::PlanProjection& projection) const;
 
   const Program* program_;
   const mapping::Plan* plan_;
