@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -76,6 +77,7 @@ class Emulated : public PlanSession {
 
   Status push(std::uint32_t element, std::uint32_t port, const EventSpan& events) override {
     SPIKELOOM_CHECK(check_push(program_, elements_.size(), element, port));
+    SPIKELOOM_CHECK(check_values(port, events));
     return elements_[element].queue.push(port, events, step_time_, step_, executable_->run,
                                          executable_->input_limit > 0, waiting_, stats_.input);
   }
@@ -135,6 +137,21 @@ class Emulated : public PlanSession {
     PlanEmulator machine;
     InputQueue queue;
   };
+
+  /// What no packet carries is refused before a machine has done a part of its step.
+  Status check_values(std::uint32_t port, const EventSpan& events) const {
+    if (executable_->input_limit > 0) return {};  // the queue takes integers alone
+    for (std::size_t i = 0; i < events.value.size(); ++i) {
+      const double value = events.value[i];
+      if (std::abs(value) <= double{std::numeric_limits<float>::max()}) continue;
+      return Error{.what = "an event's value is no number that a packet carries",
+                   .where = fmt::format("input \"{}\", event {}",
+                                        program_.nodes[program_.inputs[port]].name, i),
+                   .expected = "a finite float32",
+                   .got = fmt::format("{}", value)};
+    }
+    return {};
+  }
 
   /// Integer runs: no element of this step's input may exceed what the overflow proof allows. The
   /// events of a refused step are dropped.

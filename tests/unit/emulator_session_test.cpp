@@ -1,6 +1,7 @@
 /// The emulator behind the backend contract: push, advance, read.
 
 #include <algorithm>
+#include <cmath>
 
 #include <gtest/gtest.h>
 
@@ -126,6 +127,28 @@ TEST(EmulatorSession, KeepsTheContract) {
   ASSERT_TRUE((*session)->reset().ok());
   EXPECT_EQ((*session)->steps_done(), 0);
   EXPECT_TRUE((*session)->push(0, 0, {{&late, 1}, {&first, 1}, {}}).ok());
+}
+
+/// One element's event that no packet carries does not leave the other a step ahead.
+TEST(EmulatorSession, ElementsStayInStepWhenAnEventIsRefused) {
+  const Placed of = placed();
+  RunOptions options = options_of(of.program);
+  options.arithmetic = Arithmetic::kFloat32;
+  const auto executable = emulator::compile_planned(of.program, options, of.plan);
+  ASSERT_TRUE(executable.ok());
+  auto session = (*executable)->open(2);
+  ASSERT_TRUE(session.ok());
+  const Time time = 0;
+  const std::uint32_t first = 0;
+  for (const double beyond : {1e39, -HUGE_VAL, std::nan("")}) {
+    const Status pushed = (*session)->push(1, 0, {{&time, 1}, {&first, 1}, {&beyond, 1}});
+    const Status advanced = (*session)->advance((*session)->step_time());
+    EXPECT_FALSE(pushed.ok() && advanced.ok()) << beyond;
+  }
+  ASSERT_TRUE((*session)->advance(5 * (*session)->step_time()).ok());
+  const auto& machines = dynamic_cast<emulator::PlanSession&>(**session);
+  EXPECT_GT(machines.machine(0).total().seconds, 0.0);
+  EXPECT_EQ(machines.machine(0).total().seconds, machines.machine(1).total().seconds);
 }
 
 TEST(EmulatorSession, RefusesByName) {
