@@ -181,12 +181,15 @@ class Emulated : public PlanSession {
       SPIKELOOM_CHECK(element.machine.tick(events));
       for (const PlacedPopulation& population : element.machine.placed().populations) {
         NodeStats& stats = stats_.nodes[population.node];
-        stats.events_out += element.machine.sent(population.node).size();
         const bool updates =
             population.kind == PlacedKind::kNeuron || population.kind == PlacedKind::kRecurrent;
         if (!updates) continue;
         stats.neuron_updates += population.slice.size();
         stats.executed_updates += population.slice.size();
+      }
+      // Populations, and Outputs that record what these send.
+      for (std::uint32_t n = 0; n < stats_.nodes.size(); ++n) {
+        stats_.nodes[n].events_out += element.machine.sent(n).size();
       }
       for (const RecordRequest& request : executable_->wanted) record(e, request);
     }

@@ -99,6 +99,32 @@ TEST(EmulatorSession, RecordsWhatCpuRecords) {
   EXPECT_EQ(ran(**emulated), expected);
 }
 
+/// Of the Output too, which no core has: it records what the relays before it send.
+TEST(EmulatorSession, CountsTheEventsThatCpuCounts) {
+  const Placed of = placed();
+  const auto emulated = emulator::compile_planned(of.program, options_of(of.program), of.plan);
+  const auto cpu = compile("cpu", of.program, options_of(of.program));
+  ASSERT_TRUE(emulated.ok() && cpu.ok());
+  const auto counted = [&](const Executable& executable) {
+    auto session = executable.open();
+    EXPECT_TRUE(session.ok());
+    for (std::uint32_t step = 0; step < 6; ++step) {
+      const Time time = step * (*session)->step_time();
+      const std::uint32_t index = step % 3;
+      EXPECT_TRUE((*session)->push(0, 0, {{&time, 1}, {&index, 1}, {}}).ok());
+    }
+    EXPECT_TRUE((*session)->advance(8 * (*session)->step_time()).ok());
+    std::vector<std::uint64_t> events;
+    for (const char* const name : {"in", "layer1", "layer3", "out"}) {
+      events.push_back((*session)->stats().nodes[*of.program.find(name)].events_out);
+    }
+    return events;
+  };
+  const auto expected = counted(**cpu);
+  EXPECT_GT(expected.back(), 0U);
+  EXPECT_EQ(counted(**emulated), expected);
+}
+
 TEST(EmulatorSession, KeepsTheContract) {
   const Placed of = placed();
   const auto executable = emulator::compile_planned(of.program, options_of(of.program), of.plan);
