@@ -69,15 +69,18 @@ RunOptions options_of(const Program& program) {
   return options;
 }
 
+void push(Session& session, std::uint32_t element, std::uint32_t step, std::uint32_t index) {
+  const Time time = step * session.step_time();
+  EXPECT_TRUE(session.push(element, 0, {{&time, 1}, {&index, 1}, {}}).ok());
+}
+
 std::vector<std::string> ran(const Executable& executable) {
   auto session = executable.open(2);
   EXPECT_TRUE(session.ok());
   Log log;
   for (std::uint32_t step = 0; step < 12; ++step) {
     for (std::uint32_t element = 0; element < 2; ++element) {
-      const Time time = step * (*session)->step_time();
-      const std::uint32_t index = (step + element) % 3;
-      EXPECT_TRUE((*session)->push(element, 0, {{&time, 1}, {&index, 1}, {}}).ok());
+      push(**session, element, step, (step + element) % 3);
     }
     EXPECT_TRUE((*session)->advance((step + 1) * (*session)->step_time()).ok());
     EXPECT_TRUE((*session)->read(log).ok());
@@ -109,9 +112,7 @@ TEST(EmulatorSession, CountsTheEventsThatCpuCounts) {
     auto session = executable.open();
     EXPECT_TRUE(session.ok());
     for (std::uint32_t step = 0; step < 6; ++step) {
-      const Time time = step * (*session)->step_time();
-      const std::uint32_t index = step % 3;
-      EXPECT_TRUE((*session)->push(0, 0, {{&time, 1}, {&index, 1}, {}}).ok());
+      push(**session, 0, step, step % 3);
     }
     EXPECT_TRUE((*session)->advance(8 * (*session)->step_time()).ok());
     std::vector<std::uint64_t> events;
