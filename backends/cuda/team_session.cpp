@@ -187,11 +187,17 @@ Status TeamSession<V>::read(Sink& sink) {
     std::vector<double> value;
   };
   std::map<Key, Merged> merged;
+  for (std::size_t d = 0; d < parts_.size() && !lost(); ++d) {
+    SPIKELOOM_CHECK(parts_[d]->take_logs());
+  }
+  // A step of which some device's part is lost is not given at all.
+  std::int64_t whole = first().log_base_;
+  for (const auto& part : parts_) whole = std::min(whole, part->log_base_);
   for (std::size_t d = 0; d < parts_.size(); ++d) {
     CudaSession<V>& part = *parts_[d];
-    if (!lost()) SPIKELOOM_CHECK(part.take_logs());
     part.made_.for_each([&](const Record& record, std::span<const std::uint32_t> index,
                             std::span<const double> value) {
+      if (record.step >= whole) return;
       const std::uint32_t node = division_.original[record.node];
       const std::vector<std::uint32_t>& bounds = division_.nodes[node].bounds;
       const std::uint32_t offset = bounds.empty() ? 0 : bounds[d];
@@ -205,7 +211,7 @@ Status TeamSession<V>::read(Sink& sink) {
   for (const auto& [key, record] : merged) {
     const auto& [step, element, node, number] = key;
     const auto variable = static_cast<Variable>(number);
-    if (variable == Variable::kSpikes || variable == Variable::kOutput) {
+    if (Records::has_index(variable)) {
       sink.events(node, variable, element, step, record.index, record.value);
     } else {
       sink.state(node, variable, element, step, record.value);

@@ -36,6 +36,7 @@ class WeakMachine : public cuda::Machine, public std::enable_shared_from_this<We
     return host_->upload(to, from, bytes);
   }
   Status download(void* to, const void* from, std::size_t bytes) override {
+    if (reads_left-- <= 0) return Error{.code = ErrorCode::kIo, .what = "the device is gone"};
     return host_->download(to, from, bytes);
   }
   Status clear(void* memory, std::size_t bytes) override {
@@ -64,6 +65,7 @@ class WeakMachine : public cuda::Machine, public std::enable_shared_from_this<We
   std::uint64_t limit = ~std::uint64_t{0}, free = limit;
   int runs_left = 1 << 30, records_left = 1 << 30;
   int writes_left = 1 << 30;  ///< uploads and clears
+  int reads_left = 1 << 30;
 
  private:
   Status write() {
@@ -326,6 +328,49 @@ TEST(CudaSession, AResetOrLoadOfATeamThatFailsOnOneDeviceIsAllDevices) {
   const auto opened = (*executable)->open(1);
   ASSERT_TRUE(opened.ok()) << error_of(opened);
   fail_half_way(**opened, team->weak[1]->writes_left);
+}
+
+/// Spikes of four neurons, two on either device.
+TEST(CudaSession, WhatOneDeviceOfATeamDoesNotGiveBackIsNotGivenByHalves) {
+  const auto team = std::make_shared<WeakTeam>(2);
+  const auto make_team = [&]() -> Result<std::shared_ptr<cuda::Team>> { return {team}; };
+  const Program program = relay_program(relays());
+  RunOptions options;
+  options.record_outputs = false;
+  for (std::uint32_t n = 0; n < program.nodes.size(); ++n) {
+    if (!std::holds_alternative<op::Neuron>(program.nodes[n].operation)) continue;
+    options.record.push_back({n, Variable::kSpikes});
+  }
+  const auto executable =
+      cuda::compile_team<float>(program, options, "cuda:2", team->machines(), {}, make_team);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(1);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  Session& session = **opened;
+  int& reads_left = team->weak[1]->reads_left;
+  constexpr int kAll = 1 << 30;
+
+  // By a read that can be repeated.
+  ASSERT_TRUE(push_steps(session, 20).ok());
+  ASSERT_TRUE(session.advance(20 * session.step_time()).ok());
+  reads_left = 0;
+  CountingSink nothing, all;
+  EXPECT_FALSE(session.read(nothing).ok());
+  EXPECT_EQ(nothing.count, 0U);
+  reads_left = kAll;
+  ASSERT_TRUE(session.read(all).ok());
+  EXPECT_EQ(all.count, 80U);
+
+  // Nor by steps that want more room for what is recorded than there is.
+  constexpr std::int64_t kSteps = 10'000;
+  ASSERT_TRUE(push_steps(session, kSteps, 20).ok());
+  ASSERT_TRUE(session.advance(40 * session.step_time()).ok());
+  reads_left = 0;
+  EXPECT_FALSE(session.advance(kSteps * session.step_time()).ok());
+  reads_left = kAll;
+  CountingSink lost;
+  ASSERT_TRUE(session.read(lost).ok());
+  EXPECT_EQ(lost.count, 0U);
 }
 
 /// Where there is no room for more, and where one of the writes of a network in one launch fails.
