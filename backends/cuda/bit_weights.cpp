@@ -24,6 +24,7 @@ std::optional<BitWeights> make(const Op& operation, std::int64_t first, const In
   const std::size_t words = (static_cast<std::size_t>(operation.outputs) + 31) / 32;
   const bool dense_enough = sources * words <= synapses_of(operation);
   if (schedule == Schedule::kRows || words == 0) return std::nullopt;
+  if (sources > BitRowsKernel::kMostSources) return std::nullopt;
   if (schedule != Schedule::kBitmask && !dense_enough) return std::nullopt;
   if (sources * words > std::max(kMostWords * synapses_of(operation), kSmall)) return std::nullopt;
   BitWeights made;

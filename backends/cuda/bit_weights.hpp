@@ -20,9 +20,9 @@ struct BitWeights {
 };
 
 /// Nothing where a source has several weights or reaches a target twice, where there are more than
-/// 8 weights, or where rows are asked for. `kAuto`: where bits take no more memory than rows, so
-/// from one pair of source and target in 32 on. `kBitmask`: nor where they take more than 8 words a
-/// synapse, and 4 MiB. `first` as Share has it.
+/// 8 weights or 2^25 - 32 sources, or where rows are asked for. `kAuto`: where bits take no more
+/// memory than rows, so from one pair of source and target in 32 on. `kBitmask`: nor where they
+/// take more than 8 words a synapse, and 4 MiB. `first` as Share has it.
 std::optional<BitWeights> bit_weights(const op::Sparse& sparse, std::int64_t first,
                                       const IntegerNode& integer, Schedule schedule);
 std::optional<BitWeights> bit_weights(const op::RandomSparse& rule, std::int64_t first,

@@ -467,6 +467,21 @@ TEST(CudaBitWeights, AskedForTakeNoMoreThanRowsTimesEight) {
   EXPECT_FALSE(cuda::bit_weights(sparse, 0, {}, Schedule::kBitmask).has_value());
 }
 
+/// Counts of a target have so many bits.
+TEST(CudaBitWeights, AskedForHaveNoMoreSourcesThanCanBeCounted) {
+  op::RandomSparse rule;
+  rule.inputs = std::int64_t{1} << 25;
+  rule.outputs = 1;
+  rule.groups.push_back({.source_start = 0,
+                         .source_count = rule.inputs,
+                         .degree = rule.inputs,
+                         .weight = 1.0,
+                         .repeats = false});
+  IntegerNode whole;
+  whole.weight = {1};
+  EXPECT_FALSE(cuda::bit_weights(rule, 0, whole, Schedule::kBitmask).has_value());
+}
+
 /// The steps' input has been taken by then: going on would leave it out.
 TEST(CudaSession, AStepThatCannotBeRecordedIsNotLeftOut) {
   const auto machine = std::make_shared<WeakMachine>();

@@ -25,7 +25,9 @@ inline constexpr std::uint8_t kNoClass = 255;
 struct BitRowsKernel {
   using V = std::int32_t;
   static constexpr std::uint32_t kWords = 32, kThreads = 1024, kTargets = kWords * 32;
-  static constexpr std::uint32_t kBits = 20;  ///< of a count: more rows than a chunk of any list
+  static constexpr std::uint32_t kSlices = kThreads / kWords;  ///< that share the active rows
+  static constexpr std::uint32_t kBits = 20;                   ///< of a count in a slice
+  static constexpr std::uint32_t kMostSources = ((1U << kBits) - 1) * kSlices;
   struct Shared {
     Tally<V> tally;
     V sum[kTargets];  ///< of target 32 w + j at j kWords + w, so that neighbours do not meet
@@ -74,7 +76,6 @@ struct BitRowsKernel {
   /// The listed rows of one class, every kSlices-th of them.
   SPIKELOOM_KERNEL void count(const Place& place, std::uint32_t list_row, std::uint32_t tile,
                               std::uint32_t own, V* sums, Local& local) const {
-    constexpr std::uint32_t kSlices = kThreads / kWords;
     const std::uint32_t w = place.thread % kWords, slice = place.thread / kWords;
     const std::uint32_t* const active = list.of(list_row);
     const std::uint32_t all = list.count[list_row];
