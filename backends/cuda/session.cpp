@@ -8,15 +8,12 @@
 
 #include "backends/backend_impl.hpp"
 #include "backends/cuda/input_sums.hpp"
+#include "base/stopwatch.hpp"
 
 namespace spikeloom::cuda {
 namespace {
 
 using Clocks = std::chrono::steady_clock;
-
-double seconds_since(Clocks::time_point start) {
-  return std::chrono::duration<double>(Clocks::now() - start).count();
-}
 
 Error lost_state() {
   return Error{.code = ErrorCode::kIo,
@@ -29,13 +26,7 @@ Error lost_state() {
 template <typename V>
 Status CudaSession<V>::push(std::uint32_t element, std::uint32_t port, const EventSpan& events) {
   const auto start = Clocks::now();
-  if (element >= batch_ || port >= program_.inputs.size()) {
-    return Error{.code = ErrorCode::kNotFound,
-                 .what = "there is no such input",
-                 .expected = fmt::format("batch element below {}, port below {}", batch_,
-                                         program_.inputs.size()),
-                 .got = fmt::format("element {}, port {}", element, port)};
-  }
+  SPIKELOOM_CHECK(check_push(program_, batch_, element, port));
   const std::size_t before = queues_[element].size();
   Status status = queues_[element].push(port, events, step_time_, step_, executable_->options(),
                                         std::is_integral_v<V>, waiting_, totals_.input);
@@ -115,13 +106,7 @@ Result<std::int64_t> CudaSession<V>::within_limits(std::int64_t last) {
   const std::size_t dropped = queues_[where].drop(step_);
   waiting_ -= dropped;
   totals_.input.dropped += dropped;
-  return Error{
-      .what = "an input value is larger than the overflow proof allows",
-      .where = fmt::format("step {}, batch element {}, input \"{}\", element {}", step_, where,
-                           program_.nodes[program_.inputs[worst->port]].name, worst->index),
-      .expected = fmt::format("an integer within +-{}", limit),
-      .got = fmt::format("{}", worst->sum),
-      .next = "give --clip, a shorter bin, or --arithmetic float32"};
+  return excess_error(program_, where, *worst, limit);
 }
 
 template <typename V>

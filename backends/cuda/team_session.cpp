@@ -8,16 +8,13 @@
 #include <fmt/format.h>
 
 #include "backends/backend_impl.hpp"
+#include "base/stopwatch.hpp"
 #include "base/time.hpp"
 
 namespace spikeloom::cuda {
 namespace {
 
 using Clocks = std::chrono::steady_clock;
-
-double seconds_since(Clocks::time_point start) {
-  return std::chrono::duration<double>(Clocks::now() - start).count();
-}
 
 Error lost_state() {
   return Error{.code = ErrorCode::kIo,
