@@ -1,6 +1,7 @@
 #include "backends/backend.hpp"
 
 #include <array>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -136,6 +137,10 @@ Support check_run(const Program& program, const RunOptions& options) {
   }
   support.yes = support.reasons.empty();
   return support;
+}
+
+bool is_input_integer(double value) {
+  return std::trunc(value) == value && std::abs(value) <= 32767.0;
 }
 
 Status check_push(const Program& program, std::size_t batch, std::uint32_t element,

@@ -42,6 +42,9 @@ Time session_step_time(const Discretisation& discretisation);
 /// end within a step. `yes` is set.
 Support check_run(const Program& program, const RunOptions& options);
 
+/// Whether integer arithmetic takes it as an event's value: whole and within +-32767.
+bool is_input_integer(double value);
+
 /// The arguments of Session::push().
 Status check_push(const Program& program, std::size_t batch, std::uint32_t element,
                   std::uint32_t port);

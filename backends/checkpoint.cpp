@@ -5,7 +5,10 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string_view>
+
+#include "backends/backend_impl.hpp"
 
 namespace spikeloom {
 namespace {
@@ -31,10 +34,25 @@ class Writer {
   Checkpoint bytes;
 };
 
+/// Whether a session of this arithmetic can hold a number of the file, which it will cast.
+bool holds(Arithmetic arithmetic, double value) {
+  switch (arithmetic) {
+    case Arithmetic::kInteger:
+    case Arithmetic::kRing16:
+      return std::trunc(value) == value &&
+             std::abs(value) <= std::numeric_limits<std::int32_t>::max();
+    case Arithmetic::kFloat32:
+      return !std::isfinite(value) || std::abs(value) <= std::numeric_limits<float>::max();
+    default:
+      return true;
+  }
+}
+
 /// Reads until something does not fit; `ok` then stays false and values are zero.
 class Reader {
  public:
-  explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
+  Reader(std::span<const std::byte> bytes, Arithmetic arithmetic)
+      : rest_(bytes), arithmetic_(arithmetic) {}
 
   template <typename T>
   T get() {
@@ -60,11 +78,19 @@ class Reader {
     for (T& value : values) value = get<T>();
     return values;
   }
+  /// Numbers of a session's state.
+  std::vector<double> get_state(std::size_t expected) {
+    std::vector<double> values = get_all<double>(expected);
+    const auto fits = [this](double value) { return holds(arithmetic_, value); };
+    ok = ok && std::all_of(values.begin(), values.end(), fits);
+    return values;
+  }
   std::size_t left() const { return rest_.size(); }
   bool ok = true;
 
  private:
   std::span<const std::byte> rest_;
+  Arithmetic arithmetic_;
 };
 
 class Fnv {
@@ -124,19 +150,19 @@ CheckpointNode read_node(Reader& reader, const ProgramNode& node, bool before) {
   CheckpointNode state;
   const StateSizes sizes = state_sizes(node);
   const auto width = static_cast<std::size_t>(node.in_size);
-  state.current = reader.get_all<double>(sizes.currents);
-  state.membrane = reader.get_all<double>(sizes.neurons);
+  state.current = reader.get_state(sizes.currents);
+  state.membrane = reader.get_state(sizes.neurons);
   state.waiting = reader.get_all<std::uint32_t>(sizes.waiting);
   reader.expect_size(sizes.delay_slots);
   for (std::size_t i = 0; i < sizes.delay_slots && reader.ok; ++i) {
-    state.delay.push_back(reader.get_all<double>(width));
+    state.delay.push_back(reader.get_state(width));
   }
   reader.expect_size(node.inputs.size());
   for (const Link& link : node.inputs) {
     std::vector<std::vector<double>> slots;
     reader.expect_size(link.delay);
     for (std::uint32_t i = 0; i < link.delay && reader.ok; ++i) {
-      slots.push_back(reader.get_all<double>(width));
+      slots.push_back(reader.get_state(width));
     }
     state.links.push_back(std::move(slots));
   }
@@ -219,7 +245,7 @@ Checkpoint write_checkpoint(const CheckpointState& state, const Program& program
 
 Result<CheckpointState> read_checkpoint(std::span<const std::byte> bytes, const Program& program,
                                         Arithmetic arithmetic, std::size_t batch) {
-  Reader reader(bytes);
+  Reader reader(bytes, arithmetic);
   std::string magic(kMagic.size(), '\0');
   for (char& c : magic) c = reader.get<char>();
   const bool before = magic == kBefore;
@@ -256,7 +282,9 @@ Result<CheckpointState> read_checkpoint(std::span<const std::byte> bytes, const 
       event.value = reader.get<double>();
       const bool inside = event.port < program.inputs.size() && event.step >= state.step &&
                           event.index < program.nodes[program.inputs[event.port]].out_size;
-      reader.ok = reader.ok && inside;
+      const bool whole = arithmetic == Arithmetic::kInteger || arithmetic == Arithmetic::kRing16;
+      const bool pushed = whole ? is_input_integer(event.value) : holds(arithmetic, event.value);
+      reader.ok = reader.ok && inside && pushed;
       element.pending.push_back(event);
     }
     state.elements.push_back(std::move(element));

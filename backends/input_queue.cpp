@@ -1,12 +1,13 @@
 #include "backends/input_queue.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <map>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "backends/backend_impl.hpp"
 
 namespace spikeloom {
 
@@ -63,7 +64,7 @@ Status InputQueue::push(std::uint32_t port, const EventSpan& events, Time step_t
                    .got = std::to_string(events.index[i])};
     }
     const double value = events.value.empty() ? 1.0 : events.value[i];
-    if (whole && (std::trunc(value) != value || std::abs(value) > 32767.0)) {
+    if (whole && !is_input_integer(value)) {
       return Error{.what = "an integer network takes integer values",
                    .where = place(i),
                    .expected = "an integer within +-32767",

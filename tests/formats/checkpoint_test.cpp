@@ -2,6 +2,8 @@
 
 #include "backends/checkpoint.hpp"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <limits>
 
@@ -17,11 +19,11 @@ namespace {
 
 constexpr std::int64_t kSaved = 7;  ///< step
 
-Program two_neurons() {
+Program neurons(float other_weight, float threshold) {
   NetworkBuilder builder;
   builder.add("in", input({2}));
-  builder.add("w", linear(2, 2, {1.0F, 0.125F, 0.125F, 1.0F}));
-  builder.add("neurons", relay(1.0F, 2));
+  builder.add("w", linear(2, 2, {1.0F, other_weight, other_weight, 1.0F}));
+  builder.add("neurons", relay(threshold, 2));
   builder.add("out", output({2}));
   builder.connect("in", "w");
   builder.connect("w", "neurons");
@@ -34,6 +36,10 @@ Program two_neurons() {
   EXPECT_TRUE(program.ok()) << error_of(program);
   return *std::move(program);
 }
+
+Program two_neurons() { return neurons(0.125F, 1.0F); }
+/// Whole numbers, and a threshold that inputs within 16 bits do not reach.
+Program whole_neurons() { return neurons(0.0F, 40000.0F); }
 
 /// How "w" was added up, where a version says so.
 struct Way {
@@ -153,6 +159,54 @@ TEST(CheckpointFile, OtherVersionsAndWaysThatDoNotExistAreRefused) {
     const Status loaded = session->load(by_hand(program, "SLCKPT03", way));
     ASSERT_FALSE(loaded.ok()) << way.way << ", " << way.active;
     EXPECT_EQ(loaded.error().code, ErrorCode::kFormat);
+  }
+}
+
+/// Puts `to` where the bytes hold `from`, which they do once.
+Checkpoint with_number(Checkpoint file, double from, double to) {
+  const auto old = std::bit_cast<std::array<std::byte, 8>>(from);
+  const auto at = std::search(file.begin(), file.end(), old.begin(), old.end());
+  EXPECT_NE(at, file.end());
+  const auto made = std::bit_cast<std::array<std::byte, 8>>(to);
+  if (at != file.end()) std::copy(made.begin(), made.end(), at);
+  return file;
+}
+
+TEST(CheckpointFile, NumbersThatNoSessionHoldsAreRefused) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinite = std::numeric_limits<double>::infinity();
+  const Program program = two_neurons();
+  for (const std::string backend : {"cpu", "reference", "cuda-host"}) {
+    SCOPED_TRACE(backend);
+    RunOptions options;
+    options.arithmetic = Arithmetic::kInteger;
+    const auto executable = compile(backend, whole_neurons(), options);
+    ASSERT_TRUE(executable.ok()) << error_of(executable);
+    auto session = (*executable)->open(1);
+    ASSERT_TRUE(session.ok()) << error_of(session);
+    const std::vector<Time> times = {0, 3 * (*session)->step_time()};
+    const std::vector<std::uint32_t> index = {0, 1};
+    const std::vector<double> value = {12345.0, 321.0};
+    ASSERT_TRUE((*session)->push(0, 0, {times, index, value}).ok());
+    ASSERT_TRUE((*session)->advance((*session)->step_time()).ok());
+    const auto saved = (*session)->save();
+    ASSERT_TRUE(saved.ok()) << error_of(saved);
+    EXPECT_TRUE((*session)->load(with_number(*saved, 321.0, -32767.0)).ok());
+    EXPECT_TRUE((*session)->load(with_number(*saved, 12345.0, 2147483647.0)).ok());
+    for (const double bad : {0.5, 32768.0, 1e300, infinite, nan}) {
+      const Status loaded = (*session)->load(with_number(*saved, 321.0, bad));
+      ASSERT_FALSE(loaded.ok()) << bad;
+      EXPECT_EQ(loaded.error().code, ErrorCode::kFormat);
+    }
+    for (const double bad : {0.5, 2147483648.0, 1e300, infinite, nan}) {
+      const Status loaded = (*session)->load(with_number(*saved, 12345.0, bad));
+      ASSERT_FALSE(loaded.ok()) << bad;
+      EXPECT_EQ(loaded.error().code, ErrorCode::kFormat);
+    }
+    const auto real = open(backend, program);
+    const Status wide = real->load(with_number(by_hand(program, "SLCKPT03"), 0.75, 1e300));
+    ASSERT_FALSE(wide.ok());
+    EXPECT_EQ(wide.error().code, ErrorCode::kFormat);
   }
 }
 
