@@ -173,13 +173,15 @@ class DeviceTeam : public Team, public Watch {
     SPIKELOOM_NCCL(joined, "join the GPUs");
     SPIKELOOM_NCCL(ended, "join the GPUs");
     for (DeviceMember* const member : members_) member->set_watch(this);
+    joined_ = true;
     return {};
   }
   ~DeviceTeam() override {
     for (DeviceMember* const member : members_) member->set_watch(nullptr);
     if (aborted_) return;
     for (ncclComm_t comm : comms_) {
-      if (comm != nullptr) nccl().destroy(comm);
+      // What was joined by halves would wait for the others.
+      if (comm != nullptr) joined_ ? nccl().destroy(comm) : nccl().abort(comm);
     }
   }
 
@@ -195,16 +197,24 @@ class DeviceTeam : public Team, public Watch {
     SPIKELOOM_CHECK(walk_together(
         calls, [](std::size_t, const KernelCall&) { return Status(); }, swap));
     SPIKELOOM_CHECK(wait());
-    for (std::size_t d = 0; d < members_.size(); ++d) {
-      SPIKELOOM_CHECK(members_[d]->begin_recording());
+    Status launched;
+    std::size_t begun = 0;  // each of them has to end, whatever fails
+    while (begun < members_.size() && launched.ok()) {
+      keep_first(launched, members_[begun]->begin_recording());
+      if (launched.ok()) ++begun;
     }
-    Status launched = walk_together(
-        calls, [&](std::size_t d, const KernelCall& call) { return members_[d]->launch(call); },
-        swap);
+    if (launched.ok()) {
+      keep_first(launched, walk_together(
+                               calls,
+                               [&](std::size_t d, const KernelCall& call) {
+                                 return members_[d]->launch(call);
+                               },
+                               swap));
+    }
     auto sequence = std::make_unique<TeamSequence>();
     Status ended;
-    for (DeviceMember* const member : members_) {
-      auto part = member->end_recording();
+    for (std::size_t d = 0; d < begun; ++d) {
+      auto part = members_[d]->end_recording();
       if (part.ok()) {
         sequence->parts.push_back(*std::move(part));
       } else {
@@ -286,7 +296,7 @@ class DeviceTeam : public Team, public Watch {
   std::vector<std::shared_ptr<Machine>> machines_;
   std::vector<DeviceMember*> members_;
   std::vector<ncclComm_t> comms_;
-  bool aborted_ = false;
+  bool joined_ = false, aborted_ = false;
   Error failure_;
 };
 
