@@ -30,12 +30,12 @@ def _multiply(tensors: dict[str, Tensor], name: str, factor: float) -> None:
 
 def fold_file(path: Path, scale: float) -> None:
     """The same in a file of export.write_tensors and in the stack before rounding beside it."""
-    for file in (path, path.with_suffix(".stack.safetensors")):
-        if not file.is_file():
-            continue
-        tensors, information = export.read_tensors(file)
+    files = [f for f in (path, path.with_suffix(".stack.safetensors")) if f.is_file()]
+    read = [export.read_tensors(file) for file in files]
+    for file, (_, information) in zip(files, read, strict=True):  # before one of them is written
         if "calibration" in information:
             raise ValueError(f"{file} is calibrated already, by {information['calibration']}")
+    for file, (tensors, information) in zip(files, read, strict=True):
         _multiply(tensors, "embedding", scale)
         _multiply(tensors, "layer1.kernel", 1 / scale)
         information["calibration"] = str(scale)

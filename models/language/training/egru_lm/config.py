@@ -124,7 +124,7 @@ class Teacher:
     """Distillation: the target of a word is (1 - weight) of the word in the text and weight of
     what another run's model expects there. That model reads the same windows without dropout,
     its state carried, and does not change. Its logits are multiplied by scale: a model that
-    overfits is too sure of itself (calibrate.py).
+    overfits is too sure of itself (calibrate.py). 1 where they come from a file that is calibrated.
     """
 
     run: str = ""

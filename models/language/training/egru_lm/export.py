@@ -14,7 +14,8 @@ NAME.stack.safetensors beside a rounded model holds its stack before rounding, a
 fine-tuning: the same tensors without embedding and decoder, matrices as float16.
 Where an embedding would be stored twice, one file has the metadata entry embedding_from instead:
 the way from its folder to the file that has the embedding (share.py).
-Metadata: format, cell, sizes, rounding, run name, corpus digest; the words, one a line, stand in
+Metadata: format, cell, sizes, rounding, run name, corpus digest, the number of calibrate.py if it
+is in the weights; the words, one a line, stand in
 the file NAME.vocabulary.txt beside it, in id order.
 """
 
@@ -78,7 +79,9 @@ def stack_only(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: t for name, t in tensors.items() if name.startswith("layer")}
 
 
-def metadata(state: State, rounding: Rounding, run: str, digest: str) -> dict[str, str]:
+def metadata(
+    state: State, rounding: Rounding, run: str, digest: str, calibration: float | None = None
+) -> dict[str, str]:
     model = state.layout.model
     return {
         "format": "spikeloom-language-1",
@@ -91,6 +94,7 @@ def metadata(state: State, rounding: Rounding, run: str, digest: str) -> dict[st
         "rounding_embedding": rounding.embedding,
         "run": run,
         "corpus_sha256": digest,
+        **({} if calibration is None else {"calibration": str(calibration)}),
     }
 
 

@@ -71,12 +71,13 @@ def write(
     scores: dict[str, Any],
     training: dict[str, Any],
     float_type: str = "float32",
+    calibration: float | None = None,
 ) -> dict[str, Any]:
     """NAME.safetensors, NAME.vocabulary.txt, results.json and card.md in folder."""
     size = export.write_safetensors(
         folder / f"{run.name}.safetensors",
         export.collect(state, rounding, float_type),
-        export.metadata(state, rounding, run.name, corpus.digest),
+        export.metadata(state, rounding, run.name, corpus.digest, calibration),
         corpus.words,
     )
     stored = {"stack": rounding.stack, "embedding": rounding.embedding}

@@ -80,19 +80,20 @@ def main() -> None:
     folder = arguments.work / run.name
     state, meta = load_state(run, folder, len(text.words), device)
     rounding = Rounding(arguments.stack, arguments.embedding)
-    fitted = None
+    fitted = scale = None
     if arguments.calibrate:
         valid = torch.from_numpy(text.parts["valid"]).to(device)
         fitted = calibrate.fit(
             state, valid, choose(device), run.train.batch, run.save.reset_every, rounding
         )
-        calibrate.fold(state, fitted.scale)
+        scale = fitted.scale
+        calibrate.fold(state, scale)
     store_as(state, arguments.float, rounding)
     if arguments.keep_stack:
         export.write_tensors(
             arguments.out / f"{run.name}.stack.safetensors",
             export.stack_only(export.collect(state, Rounding(), "float16")),
-            export.metadata(state, Rounding(), run.name, text.digest),
+            export.metadata(state, Rounding(), run.name, text.digest, scale),
         )
     with torch.no_grad():
         scores = results.score_all(
@@ -104,7 +105,7 @@ def main() -> None:
     if arguments.note:
         training["note"] = arguments.note
     results.write(
-        arguments.out, run, state, text, rounding, scores, training, arguments.float
+        arguments.out, run, state, text, rounding, scores, training, arguments.float, scale
     )
 
 

@@ -108,7 +108,8 @@ class Session:
         if newest is None:
             return
         tensors, meta = checkpoint.read(newest)
-        if meta["run"] != json.loads(json.dumps(config.to_table(self.run))):
+        # What a run file of that time could not say yet has its default.
+        if config.from_table(meta["run"], str(newest)) != self.run:
             raise checkpoint.CheckpointError(
                 f"{newest}: was made with another run file; rename the run or remove the folder"
             )

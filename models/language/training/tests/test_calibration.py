@@ -81,3 +81,14 @@ def test_a_file_of_int8_rows_changes_its_scales_alone(tmp_path: Path) -> None:
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
     with pytest.raises(ValueError, match="calibrated already, by 0.7"):
         calibrate_file.fold_file(path, 0.7)
+
+
+def test_a_stack_that_is_calibrated_leaves_the_file_beside_it_alone(tmp_path: Path) -> None:
+    tensors = {"layer1.kernel": torch.ones(3, 2)}
+    path, stack = tmp_path / "tiny.safetensors", tmp_path / "tiny.stack.safetensors"
+    export.write_tensors(path, {**tensors, "embedding": torch.ones(4, 2)}, {"run": "tiny"})
+    export.write_tensors(stack, tensors, {"calibration": "0.9"})
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="tiny.stack.safetensors is calibrated already, by 0.9"):
+        calibrate_file.fold_file(path, 0.7)
+    assert path.read_bytes() == before

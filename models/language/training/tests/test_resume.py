@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from egru_lm import checkpoint, export
+from egru_lm import checkpoint, config, export
 from egru_lm.checkpoint import CheckpointError
 from egru_lm.network import Rounding
 from egru_lm.ship import load_state, store_as
@@ -179,6 +179,20 @@ def test_another_run_file_is_refused(tmp_path: Path) -> None:
     s.save()
     with pytest.raises(CheckpointError, match="another run file"):
         session(tmp_path, "out", **{**TABLES, "seed": 4})
+
+
+def test_a_run_file_with_newer_keys_resumes(tmp_path: Path) -> None:
+    """A checkpoint of a time when these keys were unknown."""
+    support.write_corpus(tmp_path / "text")
+    s = session(tmp_path, "out")
+    advance(s, 2)
+    table = config.to_table(s.run)
+    del table["save"]["calibrate"], table["teacher"]["scale"]
+    meta = {"run": table, "counters": s.trainer.counters()}
+    checkpoint.save(s.folder / "checkpoints", 2, s.trainer.tensors(), meta)
+    assert session(tmp_path, "out").trainer.updates == 2
+    with pytest.raises(CheckpointError, match="another run file"):
+        session(tmp_path, "out", **{**TABLES, "save": {"calibrate": False}})
 
 
 def test_checkpoint_parts_and_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
