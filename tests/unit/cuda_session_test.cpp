@@ -469,17 +469,21 @@ TEST(CudaBitWeights, AskedForTakeNoMoreThanRowsTimesEight) {
 
 /// Counts of a target have so many bits.
 TEST(CudaBitWeights, AskedForHaveNoMoreSourcesThanCanBeCounted) {
-  op::RandomSparse rule;
-  rule.inputs = std::int64_t{1} << 25;
-  rule.outputs = 1;
-  rule.groups.push_back({.source_start = 0,
-                         .source_count = rule.inputs,
-                         .degree = rule.inputs,
-                         .weight = 1.0,
-                         .repeats = false});
   IntegerNode whole;
   whole.weight = {1};
-  EXPECT_FALSE(cuda::bit_weights(rule, 0, whole, Schedule::kBitmask).has_value());
+  const auto has_bits = [&](std::int64_t sources) {
+    op::RandomSparse rule;
+    rule.inputs = sources;
+    rule.outputs = 1;
+    rule.groups.push_back({.source_start = 0,
+                           .source_count = sources,
+                           .degree = sources,
+                           .weight = 1.0,
+                           .repeats = false});
+    return cuda::bit_weights(rule, 0, whole, Schedule::kBitmask).has_value();
+  };
+  EXPECT_TRUE(has_bits(1 << 10));
+  EXPECT_FALSE(has_bits(std::int64_t{1} << 25));
 }
 
 /// The steps' input has been taken by then: going on would leave it out.
