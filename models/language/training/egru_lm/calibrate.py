@@ -89,8 +89,14 @@ def fit(
     return Calibration(scale, before.loss, here.loss)
 
 
+def check(scale: float) -> None:
+    if not scale > 0:
+        raise ValueError(f"scale {scale}: this model's outputs say no more than its bias alone")
+
+
 def fold(state: State, scale: float) -> None:
     """Puts the number into the weights of a state, in place."""
+    check(scale)
     entries, flat = state.layout.entries, state.flat
     entries["embedding"].logical(flat).mul_(scale)
     entries["layer1.kernel"].logical(flat).div_(scale)

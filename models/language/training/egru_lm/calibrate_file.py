@@ -30,6 +30,7 @@ def _multiply(tensors: dict[str, Tensor], name: str, factor: float) -> None:
 
 def fold_file(path: Path, scale: float) -> None:
     """The same in a file of export.write_tensors and in the stack before rounding beside it."""
+    calibrate.check(scale)
     files = [f for f in (path, path.with_suffix(".stack.safetensors")) if f.is_file()]
     read = [export.read_tensors(file) for file in files]
     for file, (_, information) in zip(files, read, strict=True):  # before one of them is written

@@ -81,6 +81,11 @@ def test_a_file_of_int8_rows_changes_its_scales_alone(tmp_path: Path) -> None:
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
     with pytest.raises(ValueError, match="calibrated already, by 0.7"):
         calibrate_file.fold_file(path, 0.7)
+    for unusable in (0.0, -0.3):
+        with pytest.raises(ValueError, match="no more than its bias alone"):
+            calibrate_file.fold_file(path, unusable)
+        with pytest.raises(ValueError, match="no more than its bias alone"):
+            calibrate.fold(state, unusable)
 
 
 def test_a_stack_that_is_calibrated_leaves_the_file_beside_it_alone(tmp_path: Path) -> None:
