@@ -4,10 +4,13 @@
 #   ./dev accept 3             everything: the bare-machine proof (root, debootstrap) and ten
 #                              minutes of fuzzing for each reader included; about three hours
 #   ./dev accept 3 --reduced   the bars that tests show; fuzzing and bare machine are left out
+#   ./dev accept 3 --reduced --results FILE
+#                              the same from what ./dev test left in build/release/tests.xml
 set -euo pipefail
 
-reduced=false
+reduced=false results=
 if [ "${1:-}" = --reduced ]; then reduced=true; fi
+if [ "${2:-}" = --results ]; then results=${3:?'--results wants a file'}; fi
 build=${SPIKELOOM_BUILD:?'run it through ./dev accept 3'}
 report=${SPIKELOOM_REPORT:?'run it through ./dev accept 3'}
 logs=$build/acceptance-logs
@@ -38,6 +41,10 @@ bar() {
 # that skip for want of data, must not count as a pass.
 # shellcheck disable=SC2317 # called through bar
 cases() {
+    if [ -n "$results" ]; then
+        python3 tests/accept/cases_of_run.py "$results" "$1" "${2:-.}"
+        return
+    fi
     CI=true ctest --test-dir "$build" -L "^$1\$" -R "${2:-.}" --no-tests=error --verbose \
         --parallel "$(nproc)"
 }
