@@ -50,15 +50,10 @@ class CudaParts : public testing::TestWithParam<std::string> {
     std::size_t divided = 0;
     for (const ParityCase& one : cases) {
       SCOPED_TRACE(one.name);
-      const auto elements = element_count(one.input);
-      ASSERT_TRUE(elements.ok());
-      const CodedInput input = busy_input(*elements, steps, stream);
-      RunRequest request = watching(one);
-      request.arithmetic = Arithmetic::kDouble;
-      const auto expected = run_network(one.network, input, request);
-      ASSERT_TRUE(expected.ok()) << error_of(expected);
-      request.arithmetic = arithmetic;
-      divided += compare(one.network, input, request, *expected) ? 1 : 0;
+      ReferenceRun run;
+      ASSERT_NO_FATAL_FAILURE(run_reference(one, steps, stream, run));
+      run.request.arithmetic = arithmetic;
+      divided += compare(one.network, run.input, run.request, run.expected) ? 1 : 0;
     }
     EXPECT_GT(2 * divided, cases.size()) << "most networks have something to divide";
   }
