@@ -241,15 +241,15 @@ class Remapper {
   Status mend(const Machine& machine) {
     const bool new_faults = !(plan_.faults == old_.faults);
     std::vector<char> dirty = dirty_populations();
-    std::vector<char> broken(plan_.trees.size(), 0), wanted = dirty;
+    std::vector<char> broken(plan_.trees.size(), 0), looked_at = broken, wanted = dirty;
     const auto population = [&](std::uint32_t s) { return plan_.slices[s].population; };
     for (std::size_t t = 0; t < plan_.trees.size(); ++t) {
       const PlanTree& tree = plan_.trees[t];
       if (new_faults && !way_works(machine, tree)) broken[t] = 1;
-      const bool looked_at =
+      looked_at[t] =
           broken[t] != 0 || std::any_of(tree.slices.begin(), tree.slices.end(),
                                         [&](std::uint32_t s) { return dirty[population(s)] != 0; });
-      if (!looked_at) continue;
+      if (looked_at[t] == 0) continue;
       for (const std::uint32_t s : tree.slices) wanted[population(s)] = 1;
     }
     const TargetSets sets = target_sets(graph_, slicing_, wanted);
@@ -261,7 +261,9 @@ class Remapper {
       PlanTree& tree = plan_.trees[t];
       const std::uint32_t first = tree.slices.front();
       bool good = broken[t] == 0;
-      if (good && wanted[population(first)] != 0) {
+      // Of a tree that is not looked at some slices' sets may be unknown: of other populations than
+      // those that are wanted for another tree's sake.
+      if (good && looked_at[t] != 0) {
         good = std::all_of(tree.slices.begin(), tree.slices.end(),
                            [&](std::uint32_t s) {
                              return moved_[s] == 0 && sets.of_slice[s] == sets.of_slice[first];

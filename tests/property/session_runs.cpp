@@ -62,6 +62,7 @@ RecordedRun::RecordedRun(const Program& program, const Setup& setup, std::uint32
   RunOptions options;
   options.arithmetic = setup.arithmetic;
   options.threads = setup.threads;
+  options.schedule = setup.schedule;
   for (std::uint32_t n = 0; n < program.nodes.size() && setup.watch != Watch::kEnds; ++n) {
     options.record.push_back({n, Variable::kOutput});
     if (setup.watch == Watch::kOutputs) continue;

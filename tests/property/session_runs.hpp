@@ -33,6 +33,7 @@ struct Setup {
   Arithmetic arithmetic = Arithmetic::kFloat32;
   Watch watch = Watch::kStates;
   int threads = 1;
+  Schedule schedule = Schedule::kAuto;
 };
 
 /// A session that throws where one returns an error: rapidcheck reports what() as a failure.

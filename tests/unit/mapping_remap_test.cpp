@@ -99,6 +99,37 @@ TEST(Remaps, OfAnEditedGraphKeepKeysAndPlaces) {
   }
 }
 
+/// Slices of two populations share a tree where they lie on one chip and have the same targets. A
+/// fault that breaks a tree of the first population elsewhere must not take the second's ends away.
+TEST(Remaps, KeepTreesThatTwoPopulationsShareWhicheverLinkBreaks) {
+  PopulationGraph graph{.name = "shared"};
+  for (const auto& [name, neurons] : {std::pair{"a", 500}, {"b", 500}, {"c", 300}}) {
+    graph.populations.push_back(
+        {.name = name, .shape = {1, 1, static_cast<std::uint32_t>(neurons)}});
+  }
+  for (const std::uint32_t source : {0U, 1U}) {
+    graph.projections.push_back({.source = source, .target = 2, .pattern = Pattern::kAll});
+  }
+  const Plan plan = mapped(graph, kSmall);
+  const auto shared = std::count_if(plan.trees.begin(), plan.trees.end(), [&](const PlanTree& t) {
+    return plan.slices[t.slices.front()].population != plan.slices[t.slices.back()].population;
+  });
+  ASSERT_GT(shared, 0);
+  ASSERT_GT(plan.trees.size(), 2U);
+  for (std::int32_t chip = 0; chip < 30; ++chip) {
+    for (const std::int32_t direction : {0, 1, 2}) {
+      MapOptions options = kSmall;
+      options.faults.links = {{chip % 6, chip / 6, direction}};
+      const auto again = remap(plan, graph, options);
+      if (!again.ok()) continue;  // the edge of the machine has no such link
+      EXPECT_EQ(test::faults_of(*again, graph), "") << chip << " " << direction;
+      std::size_t slices = 0;  // old entries of a table may still serve a slice that lost its tree
+      for (const PlanTree& tree : again->trees) slices += tree.slices.size();
+      EXPECT_EQ(slices, 50U) << chip << " " << direction;
+    }
+  }
+}
+
 TEST(Remaps, GoRoundNewFaults) {
   const PopulationGraph graph = web(40);
   const Plan plan = mapped(graph, kSmall);
