@@ -18,6 +18,10 @@ class Counter {
     const bool adds = cheap_ || value == Real{1} || value == Real{-1};
     (adds ? count_.ac : count_.mac) += static_cast<std::uint64_t>(number);
   }
+  /// Pairs of a dense input: its values are no events, whatever they are.
+  void dense_pairs(std::int64_t number) {
+    (cheap_ ? count_.ac : count_.mac) += static_cast<std::uint64_t>(number);
+  }
 
  private:
   bool cheap_;
@@ -37,7 +41,8 @@ std::vector<Real> product(const op::SourceMatrix& matrix, const std::vector<Real
     for (std::size_t k = first; k < last; ++k) {
       sums[matrix.target[k]] += static_cast<Real>(matrix.value[k]) * in[i];
     }
-    counter.pairs(in[i], matrix.row_start[i + 1] - matrix.row_start[i]);
+    const std::int64_t pairs = matrix.row_start[i + 1] - matrix.row_start[i];
+    dense ? counter.dense_pairs(pairs) : counter.pairs(in[i], pairs);
   }
   for (std::size_t o = 0; o < matrix.scale.size(); ++o) {
     sums[o] *= static_cast<Real>(matrix.scale[o]);
@@ -225,7 +230,8 @@ std::vector<std::int32_t> integer_product(const op::SourceMatrix& matrix,
     for (auto k = static_cast<std::size_t>(matrix.row_start[i]); k < last; ++k) {
       sums[matrix.target[k]] += static_cast<std::int32_t>(matrix.value[k]) * in[i];
     }
-    counter.pairs(in[i], matrix.row_start[i + 1] - matrix.row_start[i]);
+    const std::int64_t pairs = matrix.row_start[i + 1] - matrix.row_start[i];
+    dense ? counter.dense_pairs(pairs) : counter.pairs(in[i], pairs);
   }
   return sums;
 }

@@ -1,6 +1,7 @@
 /// Language layers on every backend: float32 equal to the reference bit for bit, integers too, and
 /// float32 close to double.
 
+#include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -305,6 +306,31 @@ TEST(LanguageParity, TernaryEventsAreAccumulates) {
         EXPECT_GT(node.mac, 0U);
       }
     }
+  }
+}
+
+/// A word's vector is multiplied as a whole: an element that happens to be 1 is no event.
+TEST(LanguageParity, DenseInputsAreCountedByTheClassOfTheirMatrix) {
+  auto layer = random_egru(2, 3, 1);
+  layer.threshold = Tensor::full({2}, 2.0F);  // no events of its own
+  NetworkBuilder builder;
+  builder.add("in", node::Input{shape_tensor({kWords})});
+  builder.add("words", node::Embedding{Tensor::full({kWords, 3}, 1.0F), {}});
+  builder.add("layer", layer);
+  builder.add("out", node::Output{shape_tensor({2})});
+  builder.connect("in", "words");
+  builder.connect("words", "layer");
+  builder.connect("layer", "out");
+  const auto network = std::move(builder).build();
+  ASSERT_TRUE(network.ok()) << error_of(network);
+  for (const std::string backend : {"reference", "cpu", kCudaHost}) {
+    const auto said = run(*network, backend, {});
+    ASSERT_TRUE(said.ok()) << error_of(said);
+    const auto found = std::find_if(said->stats.begin(), said->stats.end(),
+                                    [](const NodeStats& node) { return node.name == "layer"; });
+    ASSERT_NE(found, said->stats.end());
+    EXPECT_EQ(found->ac, 0U) << backend;
+    EXPECT_EQ(found->mac, std::uint64_t{kSteps} * 3 * 2 * 3) << backend;
   }
 }
 
