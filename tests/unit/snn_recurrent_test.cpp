@@ -36,6 +36,15 @@ TEST(RecurrentEquations, SigmoidAndTanhAreRoundedOnce) {
   EXPECT_EQ(off, 0);
 }
 
+/// Near 0 the hyperbolic tangent keeps its digits: a tiny sum is a tiny event, not none.
+TEST(RecurrentEquations, TanhKeepsItsDigitsNearZero) {
+  for (int exponent = -126; exponent < 0; ++exponent) {
+    for (const float x : {std::ldexp(1.0F, exponent), std::ldexp(-1.37F, exponent)}) {
+      EXPECT_EQ(equations::hyperbolic_tangent(x), static_cast<float>(std::tanh(double{x}))) << x;
+    }
+  }
+}
+
 /// The released code's step, once with and once without an event (values worked out in double).
 TEST(RecurrentEquations, EgruOfTheReleasedCode) {
   const equations::GateSums<float> sums{0.2F, -0.4F, 0.9F, 0.1F, 0.3F, 0.5F};
