@@ -77,8 +77,9 @@ class Remapper {
       plan_ = old_;
       plan_.faults = all.faults;
       slicing_ = slicing_of(old_);
-      report_.anew = recount();
+      report_.anew = cut_otherwise();
     }
+    if (report_.anew.empty()) report_.anew = recount();
     if (report_.anew.empty()) report_.anew = move_away(machine);
     if (report_.anew.empty()) {
       if (plan_.target.constants.table_entries > 0.0) {
@@ -111,6 +112,34 @@ class Remapper {
     return {};
   }
 
+  /// Says which population windows touch though its slices are no grid of its tiles: runs that
+  /// follow listed synapses have any length.
+  std::string cut_otherwise() const {
+    for (const Projection& projection : graph_.projections) {
+      if (projection.pattern != Pattern::kWindow) continue;
+      for (const std::uint32_t p : {projection.source, projection.target}) {
+        if (!is_grid(p)) {
+          return fmt::format("population '{}' is cut otherwise than windows want it",
+                             plan_.populations[p].name);
+        }
+      }
+    }
+    return {};
+  }
+
+  bool is_grid(std::uint32_t p) const {
+    const PlanPopulation& population = plan_.populations[p];
+    std::uint64_t boxes = 1;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      boxes *= (population.shape[axis] + population.tile[axis] - 1) / population.tile[axis];
+    }
+    if (boxes != population.slices) return false;
+    const auto first = slicing_.slices.begin() + population.first_slice;
+    return std::all_of(first, first + population.slices, [&](const Slice& slice) {
+      return slice.box.neurons() == slice.count && slice.box.first[2] % population.tile[2] == 0;
+    });
+  }
+
   /// What every slice takes now; says which does not fit any more.
   std::string recount() {
     const ResourceModel model(graph_, plan_.target, options_.resources);
@@ -118,6 +147,7 @@ class Remapper {
     for (std::size_t p = 0; p < graph_.populations.size(); ++p) {
       source_slices.push_back(plan_.populations[p].slices);
       plan_.populations[p].rate = graph_.populations[p].rate;
+      plan_.populations[p].node = graph_.populations[p].node;
     }
     plan_.network = graph_.name;
     plan_.off_chip = graph_.off_chip;

@@ -164,6 +164,53 @@ TEST(Remaps, SayWhyAllIsMappedAnew) {
   EXPECT_FALSE(remap(plan, graph, {}, &report).ok());
 }
 
+/// A layer of weights more, and every layer behind it is another node of the Program.
+TEST(Remaps, NameTheNodesOfTheEditedNetwork) {
+  PopulationGraph graph = web(10);
+  for (std::uint32_t p = 0; p < 10; ++p) graph.populations[p].node = p;
+  const Plan plan = mapped(graph);
+  for (std::uint32_t p = 4; p < 10; ++p) graph.populations[p].node = p + 1;
+  RemapReport report;
+  const auto again = remap(plan, graph, {}, &report);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(report.anew, "");
+  for (std::size_t p = 0; p < 10; ++p) {
+    EXPECT_EQ(again->populations[p].node, graph.populations[p].node) << p;
+  }
+}
+
+/// Runs that follow listed synapses are no grid, and windows want one.
+TEST(Remaps, CutAnewWhereWindowsComeToUnevenRuns) {
+  PopulationGraph graph{.name = "uneven"};
+  for (const auto& [name, neurons] : {std::pair{"a", 300U}, {"b", 120U}, {"c", 120U}}) {
+    graph.populations.push_back({.name = name, .shape = {1, 1, neurons}});
+  }
+  auto list = std::make_shared<SynapseList>();
+  list->start.push_back(0);
+  for (std::uint32_t t = 0; t < 120; ++t) {
+    for (std::uint32_t s = 0; s < (t < 40 ? 300U : 5U); ++s) list->source.push_back(s);
+    list->start.push_back(list->source.size());
+  }
+  graph.projections.push_back({.source = 0, .target = 1, .pattern = Pattern::kList, .list = list});
+  Target machine = target("spinnaker2:board");
+  machine.constants.fixed_bytes = machine.constants.spike_bytes = 0.0;
+  machine.constants.data_bytes = 26'000.0;
+  const auto plan = map(graph, machine);
+  ASSERT_TRUE(plan.ok()) << plan.error().message();
+  ASSERT_GT(plan->populations[1].slices, 1U);
+  const std::uint32_t first = plan->populations[1].first_slice;
+  ASSERT_LT(plan->slices[first].count, plan->slices[first + 1].count);
+  graph.projections.push_back({.source = 1,
+                               .target = 2,
+                               .pattern = Pattern::kWindow,
+                               .window = {{1, 0, 1}, {1, 1, 3}, 1, 3}});
+  RemapReport report;
+  const auto again = remap(*plan, graph, {}, &report);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_NE(report.anew.find("'b'"), std::string::npos) << report.anew;
+  EXPECT_EQ(test::faults_of(*again, graph), "");
+}
+
 TEST(Seeds, DrawTheExchangesOfPlacementAlone) {
   const PopulationGraph graph = web(40);
   const Target board = target("spinnaker1:board");
