@@ -222,6 +222,7 @@ class Builder {
         if (population_[n] >= 0) SPIKELOOM_CHECK(add_path(source, hops));
       }
     }
+    check_windows();
     drop_words();
     shapes();
     if (graph_.populations.empty()) {
@@ -417,6 +418,10 @@ class Builder {
     made.source = static_cast<std::uint32_t>(population_[source]);
     made.target = static_cast<std::uint32_t>(population_[target]);
     if (made.pattern == Pattern::kWindow) shape_target(made, path.shape(), hops);
+    if (made.pattern == Pattern::kWindow) {
+      windows_.emplace_back(graph_.projections.size(), extent(program_.nodes[source].out_shape,
+                                                              program_.nodes[source].out_size));
+    }
     made.nodes = std::move(nodes);
     graph_.projections.push_back(std::move(made));
     return {};
@@ -444,6 +449,20 @@ class Builder {
     }
     made.pattern = Pattern::kRandom;
     made.synapses = synapses;
+  }
+
+  /// What windows lead to may have got other channels, rows and columns than the windows that
+  /// leave it were made for.
+  void check_windows() {
+    for (const auto& [number, shape] : windows_) {
+      Projection& projection = graph_.projections[number];
+      if (graph_.populations[projection.source].shape == shape) continue;
+      const Window& window = projection.window;
+      projection.pattern = Pattern::kRandom;
+      projection.synapses = static_cast<double>(graph_.populations[projection.target].neurons()) *
+                            static_cast<double>(shape[0] / window.groups) *
+                            static_cast<double>(window.taps);
+    }
   }
 
   /// Sources of words that only an Embedding reads: they are off the chip with it. Others stay,
@@ -490,6 +509,7 @@ class Builder {
   std::vector<std::int64_t> population_;
   PopulationGraph graph_;
   std::vector<std::pair<std::uint32_t, std::vector<Hop>>> plain_paths_;  ///< into an Output
+  std::vector<std::pair<std::size_t, Extent3>> windows_;  ///< projection, what it starts from
   std::size_t paths_ = 0;
 };
 

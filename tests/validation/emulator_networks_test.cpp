@@ -60,7 +60,7 @@ InputByStep some_input(const Program& program, std::size_t steps) {
   return input;
 }
 
-void expect_cpus(const Program& program) {
+void expect_cpus(const Program& program, bool rows_from_images = true) {
   const InputByStep input = some_input(program, 30);
   for (const Arithmetic arithmetic : {Arithmetic::kInteger, Arithmetic::kRing16}) {
     for (const auto& [target, per_core] :
@@ -70,7 +70,7 @@ void expect_cpus(const Program& program) {
           run_plan(program, plan_of(program, target, per_core), input, {.arithmetic = arithmetic});
       ASSERT_TRUE(run.ok()) << error_of(run);
       EXPECT_EQ(run->total.dropped + run->total.late + run->total.saturated, 0U);
-      EXPECT_TRUE(run->rows_from_images);
+      EXPECT_EQ(run->rows_from_images, rows_from_images);
       const auto expected = sent_on_cpu(program, input, run->nodes, arithmetic);
       ASSERT_TRUE(expected.ok()) << error_of(expected);
       EXPECT_GT(expected->size(), 10U) << "a silent network shows nothing";
@@ -190,6 +190,20 @@ TEST(EmulatedNetworks, KernelsBehindWhichEverythingIsFlat) {
                              node::Delay{Tensor::full({12}, 1.0F)}},
                             {12}),
                       whole_steps()));
+}
+
+/// Neurons that a convolution reaches as channels, rows and columns, and that the next one hears as
+/// channels of a line: no box is one of both.
+TEST(EmulatedNetworks, KernelsAlongALineBehindPlanes) {
+  const node::Flatten flat{Tensor::scalar<std::int64_t>(1), Tensor::scalar<std::int64_t>(2), {}};
+  node::Conv1d line;
+  line.weight = floats({2, 2, 3}, {1, 2, -1, 2, 1, 1, -1, 3, 1, 1, -2, 2});
+  expect_cpus(
+      lowered(chain({1, 5, 4},
+                    {two_channels(), flat, relays({2, 12}, 4.0F), line, relays({2, 10}, 3.0F)},
+                    {2, 10}),
+              whole_steps()),
+      false);
 }
 
 TEST(EmulatedNetworks, OutputsBehindScalesAndDelays) {
