@@ -3,6 +3,7 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -83,6 +84,11 @@ int parse_and_run(int argc, const char* const* argv) {
   return run_chosen(chosen);
 }
 
+int internal(const std::exception& error) {
+  std::cerr << "spikeloom: error: " << error.what() << "; please report this\n";
+  return kExitInternal;
+}
+
 }  // namespace
 
 int run_app(int argc, const char* const* argv) {
@@ -91,9 +97,13 @@ int run_app(int argc, const char* const* argv) {
   } catch (const std::bad_alloc&) {
     std::cerr << "spikeloom: error: out of memory\n";
     return kExitResource;
+  } catch (const std::system_error& error) {
+    // What starting a thread throws.
+    if (error.code() != std::errc::resource_unavailable_try_again) return internal(error);
+    std::cerr << "spikeloom: error: the system starts no more threads; give fewer --threads\n";
+    return kExitResource;
   } catch (const std::exception& error) {
-    std::cerr << "spikeloom: error: " << error.what() << "; please report this\n";
-    return kExitInternal;
+    return internal(error);
   }
 }
 

@@ -64,12 +64,13 @@ std::vector<Result<RecordingResult>> run_together(const RunJob& job, const RunBa
                                                   std::size_t first, std::size_t count,
                                                   const ProgressSink& progress) {
   std::vector<Result<RecordingResult>> results(count, RecordingResult{});
-  std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < count; ++i) {
-    threads.emplace_back([&, i] { results[i] = run_guarded(job, batch, first + i, {}); });
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < count; ++i) {
+      threads.emplace_back([&, i] { results[i] = run_guarded(job, batch, first + i, {}); });
+    }
+    results[0] = run_guarded(job, batch, first, progress);
   }
-  results[0] = run_guarded(job, batch, first, progress);
-  for (std::thread& thread : threads) thread.join();
   return results;
 }
 

@@ -138,7 +138,7 @@ Status SlicedEngine::advance(std::int64_t steps, const SpikeSink& sink) {
                                                     std::max<std::size_t>(slices_.size(), 1));
   Run run{step_ + steps, sink, threads, StepBarrier(threads)};
   run.done = run.window = step_;
-  on_threads(threads, [&](std::size_t thread) { run_thread(run, thread); });
+  SPIKELOOM_CHECK(on_threads(threads, [&](std::size_t thread) { run_thread(run, thread); }));
   step_ = run.done;
   return run.status;
 }

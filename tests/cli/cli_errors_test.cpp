@@ -1,9 +1,21 @@
 /// Every failure the issue names: its exit code, a message that says what to do, and no leftovers.
 
+#include <algorithm>
+#include <sys/resource.h>
+
 #include "base/io/hdf5.hpp"
 #include "cli/exit_codes.hpp"
 #include "tests/cli/cli_models.hpp"
 #include "tests/cli/cli_process.hpp"
+
+// A sanitizer's shadow is larger than any limit of memory.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SPIKELOOM_TEST_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SPIKELOOM_TEST_SANITIZED
+#endif
+#endif
 
 namespace spikeloom::test {
 namespace {
@@ -258,6 +270,38 @@ TEST_F(CliErrors, BackendsAndArithmeticsThatAreNotThere) {
   expect({"run", "net.nir", "--steps", "1", "--record", "nobody", "--json"}, 3,
          {"nobody", "neurons"});
 }
+
+#ifndef SPIKELOOM_TEST_SANITIZED
+/// What a process started meanwhile may take.
+class Limit {
+ public:
+  Limit(decltype(RLIMIT_AS) what, rlim_t most) : what_(what) {
+    getrlimit(what_, &before_);
+    const rlimit now = {std::min(most, before_.rlim_max), before_.rlim_max};
+    setrlimit(what_, &now);
+  }
+  ~Limit() { setrlimit(what_, &before_); }
+  Limit(const Limit&) = delete;
+  Limit& operator=(const Limit&) = delete;
+
+ private:
+  decltype(RLIMIT_AS) what_;
+  rlimit before_ = {};
+};
+
+/// With room for the stacks of a few threads only.
+TEST_F(CliErrors, ThreadsThatTheSystemDoesNotStart) {
+  save_array(path("many.npy"), {16, 8, 2}, std::vector<float>(256, 1.0F));
+  const Limit stack(RLIMIT_STACK, rlim_t{64} << 20), memory(RLIMIT_AS, rlim_t{512} << 20);
+  const std::string says = "the system starts no more threads";
+  expect({"run", "net.nir", "--input", "many.npy", "--samples", "--threads", "16"}, 8, {says});
+  for (const char* synapses : {"--procedural", "--double"}) {  // made at each spike, or held
+    expect({"simulate", "brunel", "--neurons", "1000", "--degree", "100", "--time", "10",
+            "--threads", "16", synapses},
+           8, {says, "16"});
+  }
+}
+#endif
 
 TEST_F(CliErrors, FoldersThatCannotBeMade) {
   expect({"run", "net.nir", "--steps", "1", "--out", "no/such/parent"}, 3, {"no/such/parent"});

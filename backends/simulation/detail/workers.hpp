@@ -4,8 +4,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "base/result.hpp"
 
 namespace spikeloom::simulation {
 
@@ -43,22 +47,47 @@ class StepBarrier {
   alignas(64) std::atomic<std::uint32_t> round_ = 0;
 };
 
-/// Calls f(thread) on `threads` threads, this one as 0, and waits for all.
+/// Calls f(thread) on `threads` threads, this one as 0, and waits for all. Calls nothing where the
+/// system does not start as many: those that it started would wait for the others for ever.
 template <typename F>
-void on_threads(std::size_t threads, const F& f) {
+Status on_threads(std::size_t threads, const F& f) {
+  enum Gate : int { kClosed, kOpen, kTooFew };
+  std::atomic<int> gate = kClosed;
+  const auto set = [&gate](Gate to) {
+    gate = to;
+    gate.notify_all();
+  };
   std::vector<std::jthread> others;
-  others.reserve(threads);
-  for (std::size_t t = 1; t < threads; ++t) others.emplace_back([&f, t] { f(t); });
+  try {
+    others.reserve(threads);
+    for (std::size_t t = 1; t < threads; ++t) {
+      others.emplace_back([&f, &gate, t] {
+        gate.wait(kClosed);
+        if (gate == kOpen) f(t);
+      });
+    }
+  } catch (const std::exception&) {  // of the system, or no memory
+    set(kTooFew);
+    return Error{.code = ErrorCode::kResource,
+                 .what = "the system starts no more threads",
+                 .expected = std::to_string(threads),
+                 .got = std::to_string(others.size() + 1),
+                 .next = "give fewer threads"};
+  }
+  set(kOpen);
   f(std::size_t{0});
+  return {};
 }
 
-/// Calls f(thread, i) for every i in [0, count), each as soon as a thread is free.
+/// Calls f(thread, i) for every i in [0, count), each as soon as a thread is free; on this thread
+/// alone where the system does not start as many.
 template <typename F>
 void share_out(std::size_t threads, std::size_t count, const F& f) {
   std::atomic<std::size_t> next = 0;
-  on_threads(threads, [&](std::size_t thread) {
+  const auto take = [&](std::size_t thread) {
     for (std::size_t i = next++; i < count; i = next++) f(thread, i);
-  });
+  };
+  if (!on_threads(threads, take).ok()) take(0);
 }
 
 }  // namespace spikeloom::simulation
