@@ -54,6 +54,7 @@ class Mapper {
     }
     clock.lap(seconds.place);
     describe();
+    if (detail::shares_cores(target)) SPIKELOOM_CHECK(check_shared_cores());
     clock.lap(seconds.cut);
     if (target.constants.table_entries > 0.0) {
       SPIKELOOM_TRY(const auto keys, allocate_keys(slicing_, places_, key_bits()));
@@ -87,6 +88,31 @@ class Mapper {
                      .got = fmt::format("{}", cores.size())};
       }
       for (std::uint32_t i = 0; i < of.slices; ++i) places_.push_back({0, cores[i]});
+    }
+    return {};
+  }
+
+  /// Each part fits a core by itself: now what lies on a core, or in the chip, together.
+  Status check_shared_cores() const {
+    const auto too_much = [this](const char* what, double most, std::uint64_t needed) {
+      return Error{.code = ErrorCode::kResource,
+                   .what = fmt::format("all populations together do not fit {} of {}", what,
+                                       plan_.target.name),
+                   .expected = fmt::format("at most {:.0f} bytes", most),
+                   .got = fmt::format("{}", needed),
+                   .next = "a target with more, or larger, cores"};
+    };
+    const TargetConstants& c = plan_.target.constants;
+    std::uint64_t in_chip = 0;
+    for (const PlanCore& core : plan_.cores) {
+      in_chip += core.use.shared_bytes;
+      const std::uint64_t bytes = core.use.data_bytes();
+      if (c.data_bytes > 0.0 && static_cast<double>(bytes) > c.data_bytes) {
+        return too_much("a core", c.data_bytes, bytes);
+      }
+    }
+    if (c.shared_bytes > 0.0 && static_cast<double>(in_chip) > c.shared_bytes) {
+      return too_much("the memory", c.shared_bytes, in_chip);
     }
     return {};
   }

@@ -81,7 +81,8 @@ class Checker {
       std::uint64_t neurons = 1;
       for (std::size_t axis = 0; axis < 3; ++axis) {
         neurons *= population.shape[axis];
-        if (neurons == 0 || neurons >= std::uint64_t{1} << 31 || population.tile[axis] == 0) {
+        if (neurons == 0 || neurons >= std::uint64_t{1} << 31 || population.tile[axis] == 0 ||
+            population.tile[axis] > population.shape[axis]) {
           return wrong("populations", p, "the shape is out of range");
         }
       }
@@ -226,8 +227,13 @@ class Checker {
   }
 
   Status check_trees(const Machine& machine) const {
+    std::set<std::pair<std::uint32_t, std::uint32_t>> in_use;
+    for (const PlanSlice& slice : plan_.slices) {
+      in_use.insert({plan_.cores[slice.core].chip, plan_.cores[slice.core].core});
+    }
     for (std::size_t t = 0; t < plan_.trees.size(); ++t) {
       const PlanTree& tree = plan_.trees[t];
+      if (tree.slices.empty()) return wrong("trees", t, "it is no slice's");
       for (const std::uint32_t s : tree.slices) {
         if (s >= plan_.slices.size()) return wrong("trees", t, "a slice does not exist");
       }
@@ -243,6 +249,11 @@ class Checker {
           return wrong("trees", t, "a chip is not joined to the tree");
         }
         if (!reached.insert(node.chip).second) return wrong("trees", t, "a chip comes twice");
+        for (const std::uint16_t core : plan_.routes[node.route].cores) {
+          if (in_use.count({node.chip, core}) == 0) {
+            return wrong("trees", t, "it ends at a core without a slice");
+          }
+        }
       }
       if (tree.nodes.empty()) return wrong("trees", t, "it has no chip");
     }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/io/json.hpp"
@@ -228,13 +229,55 @@ TEST(Plans, DamagedFilesAreRefused) {
     EXPECT_NE(refused(changed).find(constant), std::string::npos);
   }
   changed = *plan;
+  changed.populations[0].tile[1] = 0xFFFFFFFF;
+  EXPECT_NE(refused(changed).find("populations, entry 0"), std::string::npos);
+  changed = *plan;
   changed.trees[0].nodes[0].route = 1000;
   EXPECT_NE(refused(changed).find("trees, entry 0"), std::string::npos);
+  changed = *plan;
+  changed.trees[0].slices.clear();
+  EXPECT_NE(refused(changed).find("no slice's"), std::string::npos);
+  changed = *plan;
+  changed.routes[changed.trees[0].nodes[0].route].cores.push_back(18);
+  EXPECT_NE(refused(changed).find("a core without a slice"), std::string::npos);
   const std::string text = io::to_json(to_value(*plan));
   const auto bytes = std::as_bytes(std::span(text));
   EXPECT_TRUE(parse_plan(bytes, "p").ok());
   EXPECT_FALSE(parse_plan(bytes.first(bytes.size() / 2), "p").ok());
   EXPECT_FALSE(parse_plan(std::as_bytes(std::span("{}", 2)), "p").ok());
+}
+
+/// Parts of several populations lie on one core: each may fit where all together do not.
+TEST(Plans, SharedCoresHoldTheirPartsTogetherOrSayWhyNot) {
+  PopulationGraph graph = two(40, 40, {.pattern = Pattern::kAll, .weight_bytes = 1});
+  graph.populations.push_back({.name = "c", .shape = {1, 1, 40}});
+  graph.projections.push_back(
+      {.source = 0, .target = 2, .pattern = Pattern::kAll, .weight_bytes = 1});
+  for (const bool in_chip : {false, true}) {
+    Target machine = target("cpu:2");
+    if (in_chip) {
+      machine.synapses = SynapseLayout::kRows;
+      machine.constants.rows_apart = 1.0;
+      machine.constants.word_bytes = 4.0;
+    }
+    const auto plan = map(graph, machine);
+    ASSERT_TRUE(plan.ok()) << plan.error().message();
+    double& limit = in_chip ? machine.constants.shared_bytes : machine.constants.data_bytes;
+    for (const PlanCore& core : plan->cores) {
+      const std::uint64_t bytes = in_chip ? core.use.shared_bytes : core.use.data_bytes();
+      limit = in_chip ? limit + static_cast<double>(bytes)
+                      : std::max(limit, static_cast<double>(bytes));
+    }
+    const auto full = map(graph, machine);
+    ASSERT_TRUE(full.ok()) << full.error().message();
+    EXPECT_TRUE(check(*full).ok()) << check(*full).error().message();
+    limit -= 1.0;
+    const auto refused = map(graph, machine);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::kResource);
+    EXPECT_NE(refused.error().message().find(fmt::format("{:.0f}", limit)), std::string::npos);
+    EXPECT_FALSE(fit(graph, machine)->fits);
+  }
 }
 
 TEST(Plans, BlocksThatOverlapAreRefused) {
