@@ -85,11 +85,9 @@ Result<std::vector<FaultPoint>> fault_sweep(const PopulationGraph& graph, const 
       point.mean_dead_links += static_cast<double>(own.faults.links.size());
       join(options.faults, own.faults);
       RemapReport report;
-      auto plan = remap(whole, graph, own, &report);
-      const bool mended = plan.ok() && report.anew.empty();
-      if (!plan.ok()) plan = map(graph, target, own);
+      const auto plan = remap(whole, graph, own, &report);
       if (plan.ok()) {
-        if (mended) ++point.mended;
+        if (report.anew.empty()) ++point.mended;
         add(*plan, price, point);
       } else if (point.problem.empty()) {
         point.problem = plan.error().message();

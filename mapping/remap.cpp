@@ -82,15 +82,15 @@ class Remapper {
     if (report_.anew.empty()) report_.anew = recount();
     if (report_.anew.empty()) report_.anew = move_away(machine);
     if (report_.anew.empty()) {
-      if (plan_.target.constants.table_entries > 0.0) {
-        SPIKELOOM_CHECK(mend(machine));
-      } else {
-        const std::vector<char> all_of_them(plan_.populations.size(), 1);
-        const TargetSets sets = target_sets(graph_, slicing_);
-        SPIKELOOM_CHECK(check_out_axons(sets, all_of_them));
+      Status mended = lead_anew(machine);
+      if (mended.ok()) {
+        detail::place_blocks(plan_);
+        return std::move(plan_);
       }
-      detail::place_blocks(plan_);
-      return std::move(plan_);
+      // Other slices and keys may fit where these do not.
+      if (mended.error().code != ErrorCode::kResource) return std::move(mended).error();
+      const Error& error = mended.error();
+      report_.anew = error.where.empty() ? error.what : error.where + ": " + error.what;
     }
     report_ = {.anew = report_.anew};
     return map(graph_, old_.target, all);
@@ -268,6 +268,12 @@ class Remapper {
     });
   }
 
+  Status lead_anew(const Machine& machine) {
+    if (plan_.target.constants.table_entries > 0.0) return mend(machine);
+    const std::vector<char> all_of_them(plan_.populations.size(), 1);
+    return check_out_axons(target_sets(graph_, slicing_), all_of_them);
+  }
+
   Status mend(const Machine& machine) {
     const bool new_faults = !(plan_.faults == old_.faults);
     std::vector<char> dirty = dirty_populations();
@@ -358,10 +364,7 @@ class Remapper {
       if (limit > 0 && use.out_axons > limit) {
         return Error{.code = ErrorCode::kResource,
                      .what = fmt::format("a slice of population '{}' has too many out-axons",
-                                         plan_.populations[plan_.slices[s].population].name),
-                     .expected = fmt::format("at most {}", limit),
-                     .got = fmt::format("{}", use.out_axons),
-                     .next = "map the network anew"};
+                                         plan_.populations[plan_.slices[s].population].name)};
       }
     }
     return {};

@@ -23,9 +23,9 @@ struct RemapReport {
 /// entry, and a table that becomes longer than the machine's is compressed anew.
 ///
 /// Where populations were added, removed or resized, windows come to one that was cut along its
-/// listed synapses, or a slice does not fit its core any more, all is mapped anew and the report
-/// says why. The target is that of the old Plan; its faults stay, those of `options` come on top.
-/// Errors as map().
+/// listed synapses, or a slice does not fit its core any more or a table its chip, all is mapped
+/// anew and the report says why. The target is that of the old Plan; its faults stay, those of
+/// `options` come on top. Errors as map().
 Result<Plan> remap(const Plan& old, const PopulationGraph& graph, const MapOptions& options,
                    RemapReport* report = nullptr);
 

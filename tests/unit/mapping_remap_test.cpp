@@ -211,6 +211,29 @@ TEST(Remaps, CutAnewWhereWindowsComeToUnevenRuns) {
   EXPECT_EQ(test::faults_of(*again, graph), "");
 }
 
+/// Smaller slices send to fewer pairs of a neuron and a core.
+TEST(Remaps, CutAnewWhereACoreHasTooManyOutAxons) {
+  PopulationGraph graph{.name = "wide"};
+  for (const auto& [name, neurons] : {std::pair{"a", 20U}, {"b", 60U}, {"c", 60U}}) {
+    graph.populations.push_back({.name = name, .shape = {1, 1, neurons}});
+  }
+  graph.projections.push_back({.source = 0, .target = 1, .pattern = Pattern::kAll});
+  for (const bool tables : {true, false}) {
+    Target machine = target("spinnaker1:6x5");
+    machine.constants.out_axons = 60.0;
+    if (!tables) machine.constants.table_entries = 0.0;
+    const auto plan = map(graph, machine, kSmall);
+    ASSERT_TRUE(plan.ok()) << plan.error().message();
+    PopulationGraph more = graph;
+    more.projections.push_back({.source = 0, .target = 2, .pattern = Pattern::kAll});
+    RemapReport report;
+    const auto again = remap(*plan, more, kSmall, &report);
+    ASSERT_TRUE(again.ok()) << again.error().message();
+    EXPECT_NE(report.anew.find("out-axons"), std::string::npos) << report.anew;
+    EXPECT_EQ(test::faults_of(*again, more), "");
+  }
+}
+
 TEST(Seeds, DrawTheExchangesOfPlacementAlone) {
   const PopulationGraph graph = web(40);
   const Target board = target("spinnaker1:board");
