@@ -168,37 +168,89 @@ RC_GTEST_PROP(Plans, DeliverEveryPacketAroundFaultsOrSayWhyNot, ()) {
   RC_ASSERT(*back == *plan);
 }
 
-RC_GTEST_PROP(Plans, MendedForEditsAndFaultsKeepEveryKey, ()) {
-  PopulationGraph graph = random_graph();
-  const Target target = random_target();
-  const auto plan = map(graph, target);
-  RC_PRE(plan.ok());
+/// Small populations that send to the same ones: their slices share trees.
+void add_crowd(PopulationGraph& graph) {
+  const auto targets = static_cast<std::uint32_t>(graph.populations.size());
+  for (std::uint32_t i = between(0, 8); i > 0; --i) {
+    const auto own = static_cast<std::uint32_t>(graph.populations.size());
+    graph.populations.push_back(
+        {.name = "p" + std::to_string(own), .shape = {1, 1, between(1, 20)}});
+    for (std::uint32_t t = 0; t < targets && t < 2; ++t) {
+      if (one_in(4) || graph.populations[t].source) continue;
+      graph.projections.push_back({.source = own, .target = t, .pattern = Pattern::kAll});
+    }
+  }
+}
+
+/// Other lists, another target, a projection less, a layer of weights more.
+PopulationGraph edited(const PopulationGraph& from) {
+  PopulationGraph graph = from;
+  const auto last = static_cast<std::uint32_t>(graph.populations.size()) - 1;
   for (Projection& projection : graph.projections) {
     if (one_in(3) && projection.list != nullptr) {
       projection.list = random_list(graph.populations[projection.source].neurons(),
                                     graph.populations[projection.target].neurons());
+    }
+    const std::uint32_t other = between(0, last);
+    if (projection.pattern == Pattern::kAll && one_in(6) && !graph.populations[other].source) {
+      projection.target = other;
     }
   }
   // A population with rows and channels has to keep its window.
   const bool removable =
       !graph.projections.empty() && graph.projections.back().pattern != Pattern::kWindow;
   if (removable && one_in(2)) graph.projections.pop_back();
-  const MapOptions options{.faults = random_faults(target)};
-  RemapReport report;
-  const auto again = remap(*plan, graph, options, &report);
-  RC_CLASSIFY(again.ok() && report.anew.empty());
-  if (!again.ok()) {
-    RC_LOG(again.error().message());
-    RC_ASSERT(again.error().code == ErrorCode::kResource);
-    return;
+  if (one_in(2)) {
+    for (Population& population : graph.populations) ++population.node;
   }
-  const std::string fault = test::faults_of(*again, graph);
-  RC_LOG(fault + report.anew);
-  RC_ASSERT(fault.empty());
-  const Status status = check(*again);
-  RC_LOG(status.ok() ? std::string() : status.error().message());
-  RC_ASSERT(status.ok());
-  if (report.anew.empty()) RC_ASSERT(difference(*plan, *again).keys_changed == 0U);
+  return graph;
+}
+
+/// Slices that send to some core are in one tree, others in none.
+bool each_has_one_tree(const Plan& plan, const PopulationGraph& graph) {
+  std::vector<int> trees(plan.slices.size(), 0);
+  for (const PlanTree& tree : plan.trees) {
+    for (const std::uint32_t s : tree.slices) ++trees[s];
+  }
+  for (std::size_t s = 0; s < trees.size(); ++s) {
+    if (trees[s] != (test::cores_to_reach(plan, graph, plan.slices[s]).empty() ? 0 : 1)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+RC_GTEST_PROP(Plans, MendedForEditsAndFaultsKeepEveryKey, ()) {
+  PopulationGraph graph = random_graph();
+  add_crowd(graph);
+  const Target target = random_target();
+  const auto first = map(graph, target);
+  RC_PRE(first.ok());
+  Plan plan = *first;
+  for (std::uint32_t round = between(1, 3); round > 0; --round) {
+    if (one_in(2)) graph = edited(graph);
+    const MapOptions options{.faults = one_in(2) ? random_faults(target) : Faults{}};
+    RemapReport report;
+    const auto again = remap(plan, graph, options, &report);
+    RC_CLASSIFY(again.ok() && report.anew.empty());
+    if (!again.ok()) {
+      RC_LOG(again.error().message());
+      RC_ASSERT(again.error().code == ErrorCode::kResource);
+      return;
+    }
+    const std::string fault = test::faults_of(*again, graph);
+    RC_LOG(fault + report.anew);
+    RC_ASSERT(fault.empty());
+    const Status status = check(*again);
+    RC_LOG(status.ok() ? std::string() : status.error().message());
+    RC_ASSERT(status.ok());
+    RC_ASSERT(each_has_one_tree(*again, graph));
+    for (std::size_t p = 0; p < graph.populations.size(); ++p) {
+      RC_ASSERT(again->populations[p].node == graph.populations[p].node);
+    }
+    if (report.anew.empty()) RC_ASSERT(difference(plan, *again).keys_changed == 0U);
+    plan = *again;
+  }
 }
 
 }  // namespace

@@ -364,9 +364,11 @@ RandomLayer RandomLayers::layer(const Shape& in, bool wide) {
   if (in.size() == 3 && pick == 7) return pool(in);
   if (in.size() == 3 && pick == 8) return conv2d(in);
   if (in.size() == 2 && pick == 8) return conv1d(in);
-  if (in.size() > 1 && pick == 7) {
-    return {node::Flatten{Tensor::scalar<std::int64_t>(0), Tensor::scalar<std::int64_t>(-1), {}},
-            {count}};
+  if ((in.size() == 2 && pick == 7) || (in.size() == 3 && pick == 9 && one_in(2))) {
+    const int first = between(0, static_cast<int>(in.size()) - 2);
+    const node::Flatten flatten{
+        Tensor::scalar<std::int64_t>(first), Tensor::scalar<std::int64_t>(-1), {}};
+    return {flatten, first == 0 ? Shape{count} : Shape{in[0], in[1] * in[2]}};
   }
   Shape out = in;
   out.back() = in.size() == 1 ? width() : between(1, 9);
