@@ -212,6 +212,13 @@ Result<NeuronCoefficients> sigma_delta_coefficients(const node::SigmaDelta& kind
   return c;
 }
 
+Error step_too_long(std::string_view what, double decay) {
+  return Error{.what = fmt::format("the time step is too long for the {}'s time constant", what),
+               .expected = "dt at most 2 tau",
+               .got = fmt::format("a decay of {}", decay),
+               .next = "give a shorter --dt or --integrator exponential"};
+}
+
 /// Applies the options that act on coefficients, in the order of the header.
 Status apply_options(const Discretisation& d, bool is_if, NeuronCoefficients& c) {
   for (std::size_t i = 0; i < c.size(); ++i) {
@@ -236,11 +243,9 @@ Status apply_options(const Discretisation& d, bool is_if, NeuronCoefficients& c)
         if (!values->empty()) (*values)[i] = std::nearbyint((*values)[i]);
       }
     }
-    if (std::abs(c.decay[i]) > 1.0) {
-      return Error{.what = "the time step is too long for the membrane's time constant",
-                   .expected = "dt at most 2 tau",
-                   .got = fmt::format("a decay of {}", c.decay[i]),
-                   .next = "give a shorter --dt or --integrator exponential"};
+    if (std::abs(c.decay[i]) > 1.0) return step_too_long("membrane", c.decay[i]);
+    if (c.has_current && std::abs(c.current_decay[i]) > 1.0) {
+      return step_too_long("current", c.current_decay[i]);
     }
     if (c.spiking && d.spike_rule == SpikeRule::kMultiple && !(c.threshold[i] > 0.0)) {
       return Error{.what = "several spikes a step need a positive threshold",

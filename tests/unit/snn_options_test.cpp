@@ -119,5 +119,19 @@ TEST(SnnOptions, DecayInputAllDecaysTheInputsGainAlone) {
             trace(cuba, always(1), {{"decay-input", "all"}}).v);
 }
 
+/// Beyond dt = 2 tau forward Euler swings wider with every step: of membranes and of currents.
+TEST(SnnOptions, AStepTooLongForATimeConstantIsRefused) {
+  const auto refusal = [](float tau_syn, float tau_mem, const char* integrator) {
+    const node::CubaLif cuba = {one(tau_syn), one(tau_mem), one(1), one(0), one(1), {}, {}};
+    return error_of(
+        compile_network(chain({1}, {cuba}, {1}),
+                        {.preset = "nir", .options = {{"dt", "1"}, {"integrator", integrator}}}));
+  };
+  EXPECT_EQ(refusal(0.5F, 0.5F, "euler"), "");
+  EXPECT_NE(refusal(0.5F, 0.4F, "euler").find("the membrane's time constant"), std::string::npos);
+  EXPECT_NE(refusal(0.4F, 0.5F, "euler").find("the current's time constant"), std::string::npos);
+  EXPECT_EQ(refusal(0.4F, 0.4F, "exponential"), "");
+}
+
 }  // namespace
 }  // namespace spikeloom::test
