@@ -153,8 +153,8 @@ Status check_push(const Program& program, std::size_t batch, std::uint32_t eleme
                .got = fmt::format("element {}, port {}", element, port)};
 }
 
-Status check_latest(const Program& program, std::size_t batch, std::uint32_t element,
-                    std::uint32_t node, std::size_t size) {
+Status check_latest(const Program& program, const RunOptions& options, std::size_t batch,
+                    std::uint32_t element, std::uint32_t node, std::size_t size) {
   if (element >= batch || node >= program.nodes.size()) {
     return Error{.code = ErrorCode::kNotFound,
                  .what = "there is no such node",
@@ -168,6 +168,13 @@ Status check_latest(const Program& program, std::size_t batch, std::uint32_t ele
                  .where = fmt::format("node \"{}\"", program.nodes[node].name),
                  .expected = std::to_string(program.nodes[node].out_size),
                  .got = std::to_string(size)};
+  }
+  if (!options.record_outputs &&
+      std::holds_alternative<op::Output>(program.nodes[node].operation)) {
+    return Error{.code = ErrorCode::kNotFound,
+                 .what = "nobody worked this Output out, because outputs are not recorded",
+                 .where = fmt::format("node \"{}\"", program.nodes[node].name),
+                 .next = "ask for the node in front of it, or record outputs"};
   }
   return {};
 }

@@ -68,7 +68,7 @@ struct RunOptions {
   OverflowPolicy overflow = OverflowPolicy::kError;
   std::size_t max_pending_events = std::size_t{1} << 28;
   std::vector<RecordRequest> record;  ///< besides every Output node
-  /// Record what leaves the Output nodes; without it, Session::latest() has the last step.
+  /// Record what leaves the Output nodes; without it latest() has the nodes in front of them only.
   bool record_outputs = true;
   /// Recurrent layers whose output is carried forget their state h before every step that is a
   /// multiple of this; 0: never. Published perplexities of EGRUs have 70.

@@ -49,8 +49,8 @@ bool is_input_integer(double value);
 Status check_push(const Program& program, std::size_t batch, std::uint32_t element,
                   std::uint32_t port);
 /// The arguments of Session::latest().
-Status check_latest(const Program& program, std::size_t batch, std::uint32_t element,
-                    std::uint32_t node, std::size_t size);
+Status check_latest(const Program& program, const RunOptions& options, std::size_t batch,
+                    std::uint32_t element, std::uint32_t node, std::size_t size);
 
 std::unique_ptr<Backend> make_cpu_backend();
 /// "cuda", or why this build or computer has none.

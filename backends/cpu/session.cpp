@@ -274,7 +274,8 @@ Status CpuSession<V>::read(Sink& sink) {
 template <typename V>
 Status CpuSession<V>::latest(std::uint32_t element, std::uint32_t node,
                              std::span<float> out) const {
-  SPIKELOOM_CHECK(check_latest(program_, elements_.size(), element, node, out.size()));
+  SPIKELOOM_CHECK(
+      check_latest(program_, executable_->options(), elements_.size(), element, node, out.size()));
   const NodePlan<V>& plan = plans_[node];
   const NodeState<V>& state = elements_[element].nodes[node];
   if (plan.fused) {

@@ -304,7 +304,8 @@ Status CudaSession<V>::read(Sink& sink) {
 template <typename V>
 Status CudaSession<V>::latest(std::uint32_t element, std::uint32_t node,
                               std::span<float> out) const {
-  SPIKELOOM_CHECK(check_latest(program_, batch_, element, node, out.size()));
+  SPIKELOOM_CHECK(
+      check_latest(program_, executable_->options(), batch_, element, node, out.size()));
   if (lost_) return lost_state();
   std::fill(out.begin(), out.end(), 0.0F);
   if (step_ == base_) return {};

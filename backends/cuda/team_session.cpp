@@ -221,7 +221,8 @@ Status TeamSession<V>::read(Sink& sink) {
 template <typename V>
 Status TeamSession<V>::latest(std::uint32_t element, std::uint32_t node,
                               std::span<float> out) const {
-  SPIKELOOM_CHECK(check_latest(program_, first().batch_, element, node, out.size()));
+  SPIKELOOM_CHECK(
+      check_latest(program_, executable_->options(), first().batch_, element, node, out.size()));
   if (lost()) return lost_state();
   const NodeDivision& divided = division_.nodes[node];
   if (divided.bounds.empty()) return first().latest(element, divided.place, out);

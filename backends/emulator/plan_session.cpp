@@ -107,7 +107,8 @@ class Emulated : public PlanSession {
   }
 
   Status latest(std::uint32_t element, std::uint32_t node, std::span<float> out) const override {
-    SPIKELOOM_CHECK(check_latest(program_, elements_.size(), element, node, out.size()));
+    SPIKELOOM_CHECK(
+        check_latest(program_, executable_->run, elements_.size(), element, node, out.size()));
     if (!elements_[element].machine.sends(node)) {
       return Error{.code = ErrorCode::kNotFound,
                    .what = "no core holds what this node gives",

@@ -300,7 +300,8 @@ Status ReferenceSession<Real>::read(Sink& sink) {
 template <typename Real>
 Status ReferenceSession<Real>::latest(std::uint32_t element, std::uint32_t node,
                                       std::span<float> out) const {
-  SPIKELOOM_CHECK(check_latest(program_, elements_.size(), element, node, out.size()));
+  SPIKELOOM_CHECK(
+      check_latest(program_, executable_->options(), elements_.size(), element, node, out.size()));
   const std::vector<Real>& values = elements_[element].nodes[node].out;
   double unit = 1.0;
   if constexpr (std::is_integral_v<Real>) {

@@ -270,6 +270,23 @@ TEST_P(Sessions, LatestIsWhatTheStepDoneLastWouldHaveRecorded) {
   }
 }
 
+/// An Output that nobody records is not worked out: asking for it is refused, not answered with 0.
+TEST_P(Sessions, AnOutputThatIsNotRecordedHasNoLatest) {
+  RunOptions options;
+  options.record_outputs = false;
+  const auto executable = make(options);
+  const Program& program = executable->program();
+  const auto session = open(executable);
+  ASSERT_TRUE(push_coded(*session, 0, random_input(5)).ok());
+  ASSERT_TRUE(session->advance(kSteps * session->step_time()).ok());
+  for (const std::uint32_t output : program.outputs) {
+    std::vector<float> values(static_cast<std::size_t>(program.nodes[output].out_size));
+    const Status status = session->latest(0, output, values);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, ErrorCode::kNotFound) << status.error().message();
+  }
+}
+
 TEST_P(Sessions, DamagedAndForeignCheckpointsAreRefused) {
   const auto executable = make();
   const auto session = open(executable);
