@@ -124,8 +124,10 @@ std::unique_ptr<Population<V>> make_population(const ProgramNode& node, const No
   p.still = (c.sigma_delta || !c.has_current) &&
             std::all_of(kept.begin(), kept.end(), [](double v) { return v == 1.0; });
   p.starts_awake = c.sigma_delta || !c.initial.empty();
+  // A step within which spikes have their time holds so many of them at most.
   const bool settles = c.spiking && !c.has_current && !p.arrays.options.late &&
-                       !p.arrays.options.refractory && d.reset == Reset::kToVReset;
+                       !p.arrays.options.refractory && !p.arrays.options.substep &&
+                       d.reset == Reset::kToVReset;
   p.may_wake = !settles;
   for (std::size_t i = 0; i < c.size() && settles; ++i) {
     // A reset to the threshold or above spikes again by itself.

@@ -129,6 +129,25 @@ TEST(LazyUpdates, NeuronsSleepThroughSilence) {
   EXPECT_EQ(lazy_difference(program, events, 1000, Arithmetic::kFloat32), "");
 }
 
+/// Within a step a neuron spikes a million times at most, and may stay above its threshold: it goes
+/// on in the next step, whatever comes then.
+TEST(LazyUpdates, WhatAStepHadNoTimeToSpikeWakesTheNeuron) {
+  NetworkBuilder builder;
+  builder.add("in", input({1}));
+  builder.add("w", linear(1, 1, {3e6F}));
+  builder.add("neuron", node::If{floats({1}, {1.0F}), floats({1}, {1.0F}), {}});
+  builder.add("out", output({1}));
+  builder.connect("in", "w");
+  builder.connect("w", "neuron");
+  builder.connect("neuron", "out");
+  const auto network = std::move(builder).build();
+  ASSERT_TRUE(network.ok()) << error_of(network);
+  const Program program =
+      lowered(*network,
+              {"nir", {{"dt", "1"}, {"integrator", "exponential"}, {"spike-time", "substep"}}, {}});
+  EXPECT_EQ(lazy_difference(program, {{0, 0, 0, 1.0}}, 4, Arithmetic::kFloat32), "");
+}
+
 /// A leak target above threshold makes the first neuron spike by itself and wake the second.
 TEST(LazyUpdates, TwoLifNeurons) {
   constexpr const char* kFile = "acceptance/nir/01_lif/two_lif_neurons.nir";
