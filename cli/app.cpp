@@ -78,8 +78,11 @@ int parse_and_run(int argc, const char* const* argv) {
     }
     return kExitUsage;
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error, std::cout, std::cerr);
-    return code == 0 ? kExitOk : kExitUsage;
+    if (app.exit(error, std::cout, std::cerr) != 0) return kExitUsage;
+    // --help or --version
+    if (std::cout.flush()) return kExitOk;
+    std::cerr << "spikeloom: error: " << printed(false).error().message() << "\n";
+    return kExitFile;
   }
   return run_chosen(chosen);
 }

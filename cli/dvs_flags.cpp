@@ -2,12 +2,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/number_check.hpp"
+
 namespace spikeloom::cli {
 
 void add_dvs_flags(CLI::App& command, DvsFlags& flags) {
   constexpr const char* kPixel = "Pixel";
   const auto number = [&](const char* name, std::optional<double>& value, const char* words) {
-    command.add_option(name, value, words)->check(CLI::NonNegativeNumber)->group(kPixel);
+    command.add_option(name, value, words)->check(not_negative)->group(kPixel);
   };
   number("--threshold", flags.threshold, "ON and OFF threshold, of ln of luminance");
   number("--threshold-on", flags.threshold_on, "ON threshold");
@@ -17,7 +19,7 @@ void add_dvs_flags(CLI::App& command, DvsFlags& flags) {
   number("--leak", flags.leak, "leak events a second of a pixel");
   number("--shot-noise", flags.shot, "noise events a second of a dark pixel");
   command.add_option("--refractory", flags.refractory_us, "refractory period, us")
-      ->check(CLI::Range(0.0, 1e9))
+      ->check(within(0.0, 1e9))
       ->group(kPixel);
   command.add_flag("--interpolate", flags.interpolate, "times where the threshold is crossed")
       ->group(kPixel);

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 
 #include <fmt/format.h>
 
 namespace spikeloom::cli {
 namespace {
 
-std::string complaint(const char* expected, const std::string& text) {
+std::string complaint(std::string_view expected, const std::string& text) {
   return fmt::format("expected {}, got '{}'", expected, text);
 }
 
@@ -36,6 +37,15 @@ std::string not_negative(const std::string& text) {
 
 std::string positive(const std::string& text) {
   return finite(text) > 0.0 ? "" : complaint("a number above 0", text);
+}
+
+CLI::Validator within(double lowest, double highest) {
+  const auto check = [lowest, highest](const std::string& text) {
+    const double value = finite(text);
+    if (value >= lowest && value <= highest) return std::string();
+    return complaint(fmt::format("a number from {} to {}", lowest, highest), text);
+  };
+  return CLI::Validator(check, fmt::format("FLOAT in [{} - {}]", lowest, highest));
 }
 
 }  // namespace spikeloom::cli

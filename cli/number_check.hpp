@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include <CLI/CLI.hpp>
+
 namespace spikeloom::cli {
 
 /// 0, 1, 2, ...: for flags that become an unsigned or a 64-bit integer. A sign, which unsigned
@@ -15,5 +17,8 @@ std::string not_negative(const std::string& text);
 
 /// A finite number above 0.
 std::string positive(const std::string& text);
+
+/// A number from `lowest` to `highest`, which the help shows. CLI::Range lets NaN through.
+CLI::Validator within(double lowest, double highest);
 
 }  // namespace spikeloom::cli

@@ -147,6 +147,18 @@ Status save_checkpoint(const SimulationRequest& request, const simulation::Engin
 
 std::int64_t steps_of(double ms, double dt) { return std::llround(ms / dt); }
 
+/// Up to here every step is a double, and sums of steps stay far from overflow.
+constexpr double kMostSteps = 0x1p53;
+
+Status check_length(const SimulationRequest& request, double dt) {
+  const double longest = std::max(request.warm_up + request.time, request.save_every);
+  if (longest / dt <= kMostSteps) return {};
+  return Error{.what = "the simulation is too long",
+               .where = request.name,
+               .expected = fmt::format("at most {:g} ms, which are 2^53 steps", kMostSteps * dt),
+               .got = fmt::format("{:g} ms", longest)};
+}
+
 Value distribution_value(const simulation::Distributed& d) {
   Value value = Value::map();
   value.set("mean", d.mean).set("sd", d.sd).set("n", static_cast<std::uint64_t>(d.values.size()));
@@ -221,6 +233,7 @@ Result<SimulationOutcome> run_simulation(SimulationRequest request, Console& con
                  .what = request.backend + " simulates without checkpoints",
                  .next = "use --backend cpu"};
   }
+  SPIKELOOM_CHECK(check_length(request, network.dt));
   const auto building = Clock::now();
   SPIKELOOM_TRY(const Made made, make_simulator(request));
   simulation::Simulator& simulator = *made.simulator;

@@ -12,6 +12,7 @@
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network_file.hpp"
+#include "cli/number_check.hpp"
 #include "cli/table.hpp"
 #include "cli/token_energy.hpp"
 
@@ -204,7 +205,7 @@ Result<int> write_command(const TextCommand& command, const LoadedModel& model,
 
 void add_choice_flags(CLI::App& command, TextFlags& flags) {
   command.add_option("--temperature", flags.temperature, "0: always the best word (1)")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(within(0.0, 100.0))
       ->group("Text");
   command.add_option("--among", flags.among, "words to choose among (50)")
       ->check(CLI::Range(1, 1000000))
@@ -215,7 +216,7 @@ void add_choice_flags(CLI::App& command, TextFlags& flags) {
   command.add_flag("--tabulate", flags.tabulate, "keep layer 1's input sums of every word")
       ->group("Text");
   command.add_option("--sharpen", flags.sharpen, "added to every threshold (0)")
-      ->check(CLI::Range(-1.0, 1.0))
+      ->check(within(-1.0, 1.0))
       ->group("Text");
 }
 

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/io/npy.hpp"
 #include "cli/commands/commands.hpp"
@@ -283,16 +284,20 @@ Result<Written> convert_any(const ConvertCommand& command) {
   }
   SPIKELOOM_TRY(const std::string codec, event_format(to));
   if (!codec.empty()) return convert_recording(command, codec);
-  std::string names = "nir, sloom, npz, npy, safetensors";
+  std::vector<std::string_view> names = {"nir", "sloom", "npz", "npy", "safetensors"};
   for (const EventCodec& codec : event_codecs()) {
     if (codec.make_encoder == nullptr) continue;
-    for (const std::string_view extension : codec.extensions)
-      names += fmt::format(", {}", extension);
+    for (const std::string_view extension : codec.extensions) {
+      // Several formats may share an ending.
+      if (std::find(names.begin(), names.end(), extension) == names.end()) {
+        names.push_back(extension);
+      }
+    }
   }
   return Error{.code = ErrorCode::kAmbiguous,
                .what = "the output's name does not say which format it is to be",
                .where = command.out,
-               .expected = names,
+               .expected = fmt::format("{}", fmt::join(names, ", ")),
                .next = "give it one of these endings, or --to FORMAT"};
 }
 

@@ -242,7 +242,7 @@ void add_demo(CLI::App& app, Chosen& chosen) {
       sub->add_option("--direction", command->direction, "degrees, 0 right, 90 up (45)");
   sub->add_option("--speed", command->speed, "px/s (200)")->check(positive);
   sub->add_option("--noise", command->noise, "noise events per event of the bar (0)")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(within(0.0, 100.0));
   CLI::Option* all = sub->add_flag("--all", command->all,
                                    "eight directions, three speeds, with and without noise");
   sub->add_option("--out", command->out,

@@ -9,6 +9,7 @@
 
 #include "cli/commands/commands.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/number_check.hpp"
 #include "cli/shade_picture.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
@@ -260,10 +261,10 @@ void add_vision_demo(CLI::App& demo, Chosen& chosen) {
   sub->add_option("--weight-bits", command->flaws.weight_bits, "bits of the pixels' weights (7)")
       ->check(CLI::Range(1, 16));
   sub->add_option("--mismatch", command->flaws.mismatch, "relative spread of pixels (0)")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(within(0.0, 100.0));
   sub->add_option("--read-noise", command->flaws.read_noise,
                   "noise of a sum, in standard deviations of the sums (0)")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(within(0.0, 100.0));
   sub->add_flag("--ascii", command->ascii, "draw with ASCII characters only");
   sub->add_option("--arithmetic", command->run.arithmetic, "class of the run (auto)");
   sub->add_option("--backend", command->run.backend, "what runs it (auto)");

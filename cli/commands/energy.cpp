@@ -215,7 +215,7 @@ void add_energy(CLI::App& app, Chosen& chosen) {
       ->needs(study)
       ->group(kGroup);
   sub->add_option("--activity", command->activity, "spikes per neuron of --in-sensor (0.2389)")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(within(0.0, 1.0))
       ->group(kGroup);
   sub->add_flag("--measure", command->measure, "measure joules as well, with every --meter")
       ->group(kGroup);

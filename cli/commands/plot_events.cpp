@@ -10,6 +10,7 @@
 #include "cli/event_flags.hpp"
 #include "cli/event_frame.hpp"
 #include "cli/exit_codes.hpp"
+#include "cli/number_check.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
 #include "sensors/recording_io.hpp"
@@ -118,9 +119,9 @@ void add_plot_events(CLI::App& plot, Chosen& chosen) {
   sub->add_option("FILE", command->file, "the recording")->required();
   sub->add_option("-o,--out", command->out, "write a PNG instead of drawing here");
   sub->add_option("--from", command->from_ms, "ms after the first event (the middle)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative);
   sub->add_option("--length", command->length_ms, "ms of events in the frame (33)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive);
   sub->add_option("--width", command->width, "columns (as wide as the terminal)")
       ->check(CLI::Range(4, 1000));
   sub->add_option("--scale", command->scale, "pixels of the PNG for one of the sensor")

@@ -10,6 +10,7 @@
 #include "cli/event_flags.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/number_check.hpp"
 #include "cli/table.hpp"
 #include "sensors/recording_io.hpp"
 #include "sensors/udp.hpp"
@@ -173,9 +174,8 @@ void add_sensors(CLI::App& app, Chosen& chosen) {
       ->required()
       ->check(CLI::Range(1, 65535));
   sub->add_option("--rate", command->rate, "events per second, whatever their times say")
-      ->check(CLI::PositiveNumber);
-  sub->add_option("--seconds", command->seconds, "again and again for so long")
-      ->check(CLI::PositiveNumber);
+      ->check(positive);
+  sub->add_option("--seconds", command->seconds, "again and again for so long")->check(positive);
   sub->add_option("--datagram", command->datagram, "bytes of a datagram (1472)")
       ->check(CLI::Range(std::size_t{16}, kUdpLongestDatagram));
   add_event_flags(*sub, command->events);

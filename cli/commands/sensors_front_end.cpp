@@ -7,6 +7,7 @@
 #include "cli/commands/sensors_commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/number_check.hpp"
 #include "cli/table.hpp"
 #include "sensors/luminance_frames.hpp"
 #include "sensors/pixel_convolution.hpp"
@@ -133,9 +134,8 @@ void add_sensors_front_end(CLI::App& sensors, Chosen& chosen) {
   sub->add_option("--weight-bits", command->weight_bits, "bits of weights; 0: as they are")
       ->check(CLI::Range(0, 16));
   sub->add_option("--mismatch", command->mismatch, "relative spread of pixels")
-      ->check(CLI::NonNegativeNumber);
-  sub->add_option("--read-noise", command->read_noise, "noise of a sum")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative);
+  sub->add_option("--read-noise", command->read_noise, "noise of a sum")->check(not_negative);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {
     chosen.common = command->common;

@@ -14,6 +14,7 @@
 #include "cli/exit_codes.hpp"
 #include "cli/gesture_demo.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/number_check.hpp"
 #include "cli/table.hpp"
 #include "models/gesture/gesture_frames.hpp"
 #include "models/gesture/gesture_scene.hpp"
@@ -163,7 +164,7 @@ void add_sensors_gestures(CLI::App& sensors, Chosen& chosen) {
       ->check(CLI::Range(1, 100000));
   sub->add_option("--gesture", command->gesture, "this class only: its name or number");
   sub->add_option("--frame-rate", command->frame_rate, "rendered frames a second")
-      ->check(CLI::Range(1.0, 1e5));
+      ->check(within(1.0, 1e5));
   add_dvs_flags(*sub, command->pixel);
   add_common_flags(*sub, command->common);
   sub->callback([command, &chosen] {

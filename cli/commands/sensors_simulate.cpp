@@ -10,6 +10,7 @@
 #include "cli/dvs_flags.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/number_check.hpp"
 #include "cli/table.hpp"
 #include "sensors/dvs.hpp"
 #include "sensors/luminance_frames.hpp"
@@ -129,8 +130,7 @@ void add_sensors_simulate(CLI::App& sensors, Chosen& chosen) {
       ->required();
   sub->add_option("-o,--out", command->out, "recording to write")->required();
   sub->add_option("--to", command->to, "format of the recording, whatever its ending");
-  sub->add_option("--frame-rate", command->frame_rate, "frames a second")
-      ->check(CLI::PositiveNumber);
+  sub->add_option("--frame-rate", command->frame_rate, "frames a second")->check(positive);
   sub->add_option("--preset", command->preset, "v2e (default), clean, noisy or ideal")
       ->check(CLI::IsMember({"v2e", "clean", "noisy", "ideal"}))
       ->group("Pixel");

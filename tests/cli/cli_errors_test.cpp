@@ -246,6 +246,21 @@ TEST_F(CliErrors, NumbersOutOfRange) {
   expect({"plot", "raster", "net.nir", "--number", "-1"}, 2, {"--number", "a whole number"});
 }
 
+/// NaN is in no range, though no comparison says that it is outside.
+TEST_F(CliErrors, FlagsWithARangeRefuseNumbersThatAreNone) {
+  for (const char* value : {"nan", "-nan", "inf", "-2", "1e9x"}) {
+    SCOPED_TRACE(value);
+    expect({"run", "net.nir", "--steps", "1", "--backend", "emulator", "--tick", value}, 2,
+           {"--tick", "from 1e-09 to 1000", value});
+    expect({"demo", "language", "--tokens", "1", "--temperature", value}, 2, {"--temperature"});
+    expect({"demo", "language", "--tokens", "1", "--sharpen", value}, 2, {"from -1 to 1", value});
+    expect({"demo", "motion", "--noise", value}, 2, {"--noise", value});
+    expect({"plot", "events", "x.csv", "--from", value}, 2, {"--from", value});
+    expect({"plot", "events", "x.csv", "--length", value}, 2, {"--length", "above 0", value});
+    expect({"sensors", "send", "x.csv", "--udp", "40404", "--rate", value}, 2, {"--rate", value});
+  }
+}
+
 TEST_F(CliErrors, RunsOfMoreSteps) {
   const std::string most = "at most 4294967296 steps";
   expect({"run", "lif.nir", "--dt", "1e-3", "--steps", "4294967297"}, 8, {"too long", most});
@@ -307,6 +322,22 @@ TEST_F(CliErrors, FoldersThatCannotBeMade) {
   expect({"run", "net.nir", "--steps", "1", "--out", "no/such/parent"}, 3, {"no/such/parent"});
   expect({"convert", "net.nir", "no/such/parent.sloom"}, 3, {"no/such"});
   expect({"convert", "net.nir", "net.xyz"}, 6, {"--to"});
+}
+
+/// Several formats share .raw and .aedat.
+TEST_F(CliErrors, EveryEndingIsNamedOnce) {
+  const std::string text = run({"convert", "net.nir", "net.xyz"}).err;
+  for (const std::string ending : {" raw,", " aedat,", " npy,"}) {
+    const std::size_t first = text.find(ending);
+    ASSERT_NE(first, std::string::npos) << text;
+    EXPECT_EQ(text.find(ending, first + 1), std::string::npos) << text;
+  }
+}
+
+TEST_F(CliErrors, HelpThatCannotBeWritten) {
+  const std::string to_full = spikeloom_binary() + " --help > /dev/full 2> " + path("said");
+  EXPECT_EQ(WEXITSTATUS(std::system(to_full.c_str())), cli::kExitFile);
+  EXPECT_TRUE(contains(read_whole(path("said")), "stdout does not take")) << to_full;
 }
 
 TEST(CliExitCodes, EveryErrorHasOneAndTheTableIsWhole) {

@@ -33,6 +33,16 @@ class CliSimulate : public CliTest {
   }
 };
 
+TEST_F(CliSimulate, RefusesTimesThatNoCounterOfStepsHolds) {
+  for (const char* flag : {"--time", "--warm-up", "--save-every"}) {
+    const ProcessResult done = run({"simulate", "brunel", "--neurons", "100", "--degree", "10",
+                                    "--save", "end.bin", flag, "1e300"});
+    EXPECT_EQ(done.code, 2) << flag;
+    EXPECT_TRUE(contains(done.err, "the simulation is too long")) << done.err;
+    EXPECT_TRUE(contains(done.err, "1e+300 ms")) << done.err;
+  }
+}
+
 TEST_F(CliSimulate, TheExampleOfTheManualRunsAlikeOnEngineAndReference) {
   write_example();
   const Value engine = json_of({"simulate", "example.toml", "--json", "--double"});
