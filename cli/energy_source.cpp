@@ -18,6 +18,17 @@ Error not_a_run(const std::string& where, const char* key) {
                .next = "run the model again with this version"};
 }
 
+/// It has counts of cores and links, and joules of its own.
+Error of_a_machine(const std::string& where) {
+  return Error{.code = ErrorCode::kUnsupported,
+               .what = "a run on an emulated machine has no counts of layers",
+               .where = where,
+               .expected = "a run on cpu, cuda or reference",
+               .next =
+                   "its joules are there already: 'energy_j', and on the page of `spikeloom "
+                   "report`; `spikeloom map --from-run` takes its rates"};
+}
+
 }  // namespace
 
 bool is_run(const std::string& path) {
@@ -28,7 +39,12 @@ bool is_run(const std::string& path) {
 Result<EnergySource> energy_source_from(const Value& run, const std::string& where) {
   EnergySource source;
   const Value* network = run.find("network");
-  if (network == nullptr) return not_a_run(where, "network");
+  if (network == nullptr) {
+    const Value* backend = run.find("backend");
+    const bool emulated = backend != nullptr && backend->as_string() != nullptr &&
+                          *backend->as_string() == "emulator";
+    return emulated ? of_a_machine(where) : not_a_run(where, "network");
+  }
   auto layers = layers_from_value(*network);
   if (!layers.ok()) return std::move(layers).error().in(where);
   source.layers = *std::move(layers);

@@ -19,6 +19,8 @@
 #include "cli/exit_codes.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network_file.hpp"
+#include "cli/number_check.hpp"
+#include "cli/plan_folder.hpp"
 #include "cli/table.hpp"
 #include "models/detail/file_kind.hpp"
 
@@ -177,13 +179,8 @@ std::string spikes_csv(const Outcome& outcome, const std::vector<emulator::Spike
 }
 
 Status write_folder(const std::string& path, Outcome& outcome, const Value& report) {
+  SPIKELOOM_CHECK(check_new_folder(path));
   std::error_code error;
-  if (fs::exists(path, error) && !fs::is_empty(path, error)) {
-    return Error{.code = ErrorCode::kInvalidArgument,
-                 .what = "the output folder is there already",
-                 .where = path,
-                 .next = "give another --out, or remove it"};
-  }
   fs::create_directories(path, error);
   if (error) {
     return Error{.code = ErrorCode::kIo,
@@ -239,7 +236,7 @@ void add_mapped_flags(CLI::App& command, MappedFlags& flags) {
       ->group(kGroup);
   command
       .add_option("--tick", flags.tick_seconds, "s that a tick lasts (the target's tick.seconds)")
-      ->check(CLI::Range(1e-9, 1e3))
+      ->check(within(1e-9, 1e3))
       ->group(kGroup);
   command
       .add_option("--timing", flags.timing,

@@ -24,7 +24,8 @@ struct Signature {
   std::array<std::string_view, 2> keys;
   std::string_view meaning;
 };
-constexpr std::array<Signature, 6> kSignatures = {{
+constexpr std::array<Signature, 7> kSignatures = {{
+    {{"model", "backend"}, "a run, as `spikeloom run` writes it"},
     {{"network", "mappings"}, "a network mapped to a chip, as SANA-FE writes it"},
     {{"architecture", ""}, "a chip description, as SANA-FE writes it"},
     {{"simulation", "neuron"}, "a network description of SLAYER"},

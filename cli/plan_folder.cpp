@@ -111,15 +111,20 @@ void PlanFolder::add_spikes(const Program& program, const std::string& recording
   }
 }
 
+Status check_new_folder(const std::string& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder, ignored)) return {};
+  if (fs::is_directory(folder, ignored) && fs::is_empty(folder, ignored)) return {};
+  return Error{.code = ErrorCode::kInvalidArgument,
+               .what = "the output folder is there already",
+               .where = folder,
+               .next = "give another --out, or remove it"};
+}
+
 Status PlanFolder::write(const std::string& folder, const mapping::Plan& plan,
                          const Value& report) const {
+  SPIKELOOM_CHECK(check_new_folder(folder));
   std::error_code error;
-  if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
-    return Error{.code = ErrorCode::kInvalidArgument,
-                 .what = "the output folder is there already",
-                 .where = folder,
-                 .next = "give another --out, or remove it"};
-  }
   fs::create_directories(folder, error);
   if (error) {
     return Error{.code = ErrorCode::kIo,

@@ -11,6 +11,10 @@
 
 namespace spikeloom::cli {
 
+/// kInvalidArgument: something is there already that is no empty folder. Asked before a run, whose
+/// work would be lost at its end.
+Status check_new_folder(const std::string& folder);
+
 /// Texts of the files, recording by recording; a run that fails leaves nothing.
 class PlanFolder {
  public:

@@ -43,6 +43,8 @@ struct PlanOutcome {
   double tick_cycles = 0.0;
 };
 
+std::int64_t signed_size(std::size_t size) { return static_cast<std::int64_t>(size); }
+
 /// Links of one tick, unless a flag says otherwise.
 void give_links_a_tick(RunFlags& run) {
   const auto is_delay = [](const auto& option) { return option.first == "link-delay"; };
@@ -79,7 +81,7 @@ Result<PlanRecording> run_recording(const RunBatch& batch, const mapping::Plan& 
                                     const mapping::PlanImages& images,
                                     const emulator::PlanOptions& options, const CodedInput& input,
                                     std::int64_t steps, const std::string& name,
-                                    std::optional<PlanFolder>& folder) {
+                                    std::optional<PlanFolder>& folder, Console& console) {
   const Program& program = batch.pipeline.program();
   SPIKELOOM_TRY(auto machine, PlanEmulator::create(program, plan, options, &images));
   std::vector<ReadOutAccumulator> read_outs;
@@ -106,6 +108,7 @@ Result<PlanRecording> run_recording(const RunBatch& batch, const mapping::Plan& 
       }
       read_outs[o].add(step, index, value);
     }
+    if (batch.samples.size() < 2) console.progress("ticks", step + 1, steps);
   }
   machine.finish();
   done.steps = steps;
@@ -152,7 +155,8 @@ Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const R
         PlanRecording recording,
         run_recording(batch, outcome.plan, outcome.images, options, coded.input,
                       batch.asked_steps.value_or(coded.input.steps),
-                      batch.samples.empty() ? "" : batch.samples[i].name, outcome.folder));
+                      batch.samples.empty() ? "" : batch.samples[i].name, outcome.folder, console));
+    if (count > 1) console.progress("recordings", signed_size(i + 1), signed_size(count));
     if (!batch.samples.empty()) {
       recording.name = batch.samples[i].name;
       recording.label = batch.samples[i].label;
@@ -160,6 +164,7 @@ Result<PlanOutcome> run_all(const RunJob& job, const MappedFlags& flags, const R
     outcome.total.add(recording.total);
     outcome.recordings.push_back(std::move(recording));
   }
+  console.end_progress();
   return outcome;
 }
 

@@ -95,7 +95,9 @@ Result<StackRun> run_stack(const TextCommand& command, const MappedFlags& flags,
     if (keeps) {
       run.folder->add_spikes(program, command.text.text, machine.ticks_done() - 1, machine);
     }
+    console.progress("tokens", machine.ticks_done(), static_cast<std::int64_t>(tokens.size()));
   }
+  console.end_progress();
   machine.finish();
   run.total = machine.total();
   run.losses = machine.losses();

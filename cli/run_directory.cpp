@@ -12,6 +12,7 @@
 #include "base/io/file.hpp"
 #include "base/io/hdf5.hpp"
 #include "base/io/json.hpp"
+#include "cli/page/machine.hpp"
 
 namespace spikeloom::cli {
 namespace {
@@ -216,6 +217,12 @@ Status RunDirectory::commit(const Value& run) {
 
 Result<StoredRecording> read_run_directory(const std::string& path, std::size_t number) {
   const std::string file_path = path + "/recordings.h5";
+  if (is_machine_run(path)) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "a run on an emulated machine is not drawn here",
+                 .where = path,
+                 .next = "`spikeloom report` draws it; what populations sent is in its spikes.csv"};
+  }
   SPIKELOOM_TRY(const auto file, io::Hdf5File::open(file_path));
   const io::Hdf5Group root = file.root();
   SPIKELOOM_TRY(const std::string format, root.read_string("format"));

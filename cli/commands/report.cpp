@@ -1,5 +1,6 @@
 /// `spikeloom report`: one HTML page about a run.
 
+#include <array>
 #include <filesystem>
 
 #include <CLI/CLI.hpp>
@@ -16,10 +17,12 @@ namespace {
 
 struct ReportCommand {
   std::string run, out;
-  std::vector<std::string> tables = {"45nm", "loihi", "spinnaker1", "spinnaker2"};
+  std::vector<std::string> tables;
   std::size_t number = 0;
   CommonOptions common;
 };
+
+constexpr std::array<const char*, 4> kTables = {"45nm", "loihi", "spinnaker1", "spinnaker2"};
 
 /// Writes the page, and says where it is.
 Result<int> write_page(const ReportCommand& command, const std::string& page,
@@ -41,12 +44,21 @@ Result<int> report(const ReportCommand& command, Console& console) {
   const std::string folder =
       path.extension() == ".json" ? path.parent_path().string() : command.run;
   if (is_machine_run(folder)) {
+    if (!command.tables.empty()) {
+      return Error{.code = ErrorCode::kUnsupported,
+                   .what = "a run on an emulated machine has joules of its own: its chips' power",
+                   .where = folder,
+                   .got = "--table " + command.tables.front(),
+                   .next = "leave out --table"};
+    }
     SPIKELOOM_TRY(const MachineRun run, read_machine_run(folder, command.number));
     return write_page(command, machine_page(run), "", console);
   }
   PageInput input;
   SPIKELOOM_TRY(input.source, read_energy_source(command.run));
-  for (const std::string& name : command.tables) {
+  const bool given = !command.tables.empty();
+  for (const std::string& name :
+       given ? command.tables : std::vector<std::string>(kTables.begin(), kTables.end())) {
     SPIKELOOM_TRY(CostTable table, load_cost_table(name));
     const ReportRequest request{.inferences = input.source.inferences,
                                 .step_seconds = input.source.step_seconds};

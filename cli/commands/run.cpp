@@ -15,6 +15,7 @@
 #include "cli/filter_flags.hpp"
 #include "cli/live.hpp"
 #include "cli/mapped_run.hpp"
+#include "cli/plan_folder.hpp"
 #include "cli/plan_run.hpp"
 #include "cli/plan_text_run.hpp"
 #include "cli/run_batch.hpp"
@@ -139,6 +140,25 @@ Status check_flags(const RunCommand& command) {
                .next = "give --backend emulator, or leave it out"};
 }
 
+/// What of `run` the emulator would pass over, and a folder that it could not write in the end.
+Status check_emulated(const RunCommand& command) {
+  if (command.live.live) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "the emulator runs recordings, not events while they arrive",
+                 .where = command.model,
+                 .got = "--live",
+                 .next = "give --input FILE, or another backend"};
+  }
+  if (command.record.empty()) {
+    return command.out.empty() ? Status{} : check_new_folder(command.out);
+  }
+  return Error{.code = ErrorCode::kUnsupported,
+               .what = "the emulator records what every population sends, and nothing else",
+               .where = command.model,
+               .got = "--record " + command.record.front(),
+               .next = "leave it out, and find spikes.csv in the folder of --out"};
+}
+
 /// On cpu or cuda, whose threads or thread blocks own what the Plan gives them.
 Result<int> run_planned(RunCommand command, Console& console) {
   SPIKELOOM_CHECK(check_flags(command));
@@ -174,6 +194,7 @@ Result<int> run_any(RunCommand command, Console& console) {
   SPIKELOOM_CHECK(choose_devices(command));
   SPIKELOOM_TRY(const bool is_mapped, is_mapped_network(command.model));
   if (is_mapped) {
+    SPIKELOOM_CHECK(check_emulated(command));
     return run_mapped({command.model, command.mapped, command.run.backend, command.run.steps,
                        !command.input.files.empty(), command.out, command.common},
                       console);
@@ -199,6 +220,7 @@ Result<int> run_any(RunCommand command, Console& console) {
     if (flat || command.run.backend != "auto") return run_planned(command, console);
   }
   if (emulates) {
+    SPIKELOOM_CHECK(check_emulated(command));
     if (command.text.given()) {
       return run_text_on_plan({command.model, command.run, command.text, command.common},
                               command.mapped, command.out, console);

@@ -64,7 +64,14 @@ TEST_F(CliEmulator, TheFolderHasSpikesAndSteps) {
   EXPECT_TRUE(contains(steps, "\n3,2,3,1,1,1,")) << steps;
   EXPECT_TRUE(contains(read_whole(path("folder/run.json")), "\"synaptic_events\": 6"));
   EXPECT_TRUE(contains(done.out, "simulated time")) << done.out;
+  const auto energy = run({"energy", "folder"});
+  EXPECT_EQ(energy.code, cli::kExitUnsupported) << energy.err;
+  EXPECT_TRUE(contains(energy.err, "energy_j")) << energy.err;
   EXPECT_EQ(run(command({"--steps", "4", "--out", "folder"})).code, cli::kExitUsage);
+  // Said before the files are read.
+  const auto early =
+      run({"run", "net.yaml", "--target", "nowhere.yaml", "--steps", "4", "--out", "folder"});
+  EXPECT_EQ(early.code, cli::kExitUsage) << early.err;
 }
 
 TEST_F(CliEmulator, BothTimingsGiveTheSameSpikes) {
@@ -81,8 +88,11 @@ TEST_F(CliEmulator, OneFileMayHoldBoth) {
 }
 
 TEST_F(CliEmulator, FlagsOfNetworksThatAreMappedHereAreRefused) {
-  for (const std::vector<std::string>& flags :
-       {std::vector<std::string>{"--real-time"}, {"--cores", "4"}, {"--performance", "fast"}}) {
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--real-time"},
+                                                {"--cores", "4"},
+                                                {"--performance", "fast"},
+                                                {"--record", "s"},
+                                                {"--live"}}) {
     std::vector<std::string> more = {"--steps", "4"};
     more.insert(more.end(), flags.begin(), flags.end());
     const auto refused = run(command(more));
@@ -284,6 +294,61 @@ TEST_F(CliPlanRun, TheReportShowsTheMachine) {
     const auto outside = run({"report", "kept", "-o", "page.html"});
     EXPECT_EQ(outside.code, cli::kExitFormat) << chip << outside.err;
     EXPECT_TRUE(contains(outside.err, "links.csv")) << outside.err;
+  }
+}
+
+/// What reads runs of cpu says what to do with a run on the machine.
+TEST_F(CliPlanRun, OtherReadersOfRunsSayWhereTheMachinesNumbersAre) {
+  ASSERT_EQ(
+      run({"run", "two.sloom", "--backend", "emulator", "--input", "x.npy", "--out", "kept"}).code,
+      cli::kExitOk);
+  const auto refused = [&](const std::vector<std::string>& words,
+                           const std::vector<std::string>& parts) {
+    const auto done = run(words);
+    EXPECT_EQ(done.code, cli::kExitUnsupported) << done.err;
+    for (const std::string& part : parts) EXPECT_TRUE(contains(done.err, part)) << done.err;
+  };
+  refused({"energy", "kept"}, {"an emulated machine", "energy_j", "report"});
+  refused({"energy", "kept/run.json"}, {"an emulated machine"});
+  refused({"map", "two.sloom", "--target", "spinnaker2", "--rates", "kept"}, {"--from-run"});
+  refused({"plot", "raster", "kept"}, {"an emulated machine", "report", "spikes.csv"});
+  refused({"plot", "rate", "kept"}, {"an emulated machine", "report", "spikes.csv"});
+  refused({"report", "kept", "-o", "page.html", "--table", "45nm"}, {"--table"});
+  refused({"info", "kept/run.json"}, {"a run, as `spikeloom run` writes it"});
+}
+
+/// Work that could not be kept is not begun.
+TEST_F(CliPlanRun, AFolderThatIsThereIsSaidBeforeTheRun) {
+  std::filesystem::create_directory(path("kept"));
+  write_whole(path("kept/mine.txt"), "mine");
+  const auto done =
+      run({"run", "two.sloom", "--backend", "emulator", "--steps", "4", "--out", "kept"});
+  EXPECT_EQ(done.code, cli::kExitUsage) << done.err;
+  EXPECT_TRUE(contains(done.err, "kept: the output folder is there already")) << done.err;
+  EXPECT_FALSE(contains(done.err, "mapped onto")) << done.err;
+}
+
+TEST_F(CliPlanRun, SaysHowFarItIs) {
+  const std::vector<std::string> words = {"run",     "two.sloom", "--backend", "emulator",
+                                          "--steps", "40",        "--progress"};
+  const auto one = run(words);
+  ASSERT_EQ(one.code, cli::kExitOk) << one.err;
+  EXPECT_TRUE(contains(one.err, "ticks 1/40")) << one.err;
+  const auto three = run({"run", "two.sloom", "--backend", "emulator", "--input", "x.npy", "x.npy",
+                          "x.npy", "--progress"});
+  ASSERT_EQ(three.code, cli::kExitOk) << three.err;
+  EXPECT_TRUE(contains(three.err, "recordings 1/3")) << three.err;
+}
+
+/// It would pass over them, and decide about silence or keep nothing.
+TEST_F(CliPlanRun, LiveInputAndRecordsOfNodesAreRefused) {
+  const std::vector<std::vector<std::string>> flags = {{"--live"}, {"--record", "1:v"}};
+  for (const std::vector<std::string>& more : flags) {
+    std::vector<std::string> words = {"run", "two.sloom", "--backend", "emulator", "--steps", "4"};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto done = run(words);
+    EXPECT_EQ(done.code, cli::kExitUnsupported) << done.err;
+    EXPECT_TRUE(contains(done.err, more.front())) << done.err;
   }
 }
 
