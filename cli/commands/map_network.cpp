@@ -11,6 +11,7 @@
 #include "cli/exit_codes.hpp"
 #include "cli/map_images.hpp"
 #include "cli/map_input.hpp"
+#include "cli/number_check.hpp"
 #include "cli/plan_text.hpp"
 #include "cli/run_feedback.hpp"
 #include "cli/table.hpp"
@@ -160,6 +161,17 @@ Result<int> fault_sweep(const MapCommand& command, const MapInput& input, Consol
   return kExitOk;
 }
 
+/// Why places and keys of a Plan for `old` mean nothing on `wanted`; empty where they do.
+std::string another_machine(const mapping::Target& old, const mapping::Target& wanted) {
+  if (old.name != wanted.name || old.size != wanted.size) {
+    return fmt::format("the earlier Plan is for {}:{}", old.name, old.size);
+  }
+  const bool same = old.topology == wanted.topology && old.synapses == wanted.synapses &&
+                    old.rows == wanted.rows && old.wraps == wanted.wraps &&
+                    old.constants == wanted.constants;
+  return same ? "" : "the earlier Plan is for a machine of this name with other constants";
+}
+
 /// A new Plan, or `--from` mended.
 Result<mapping::Plan> make_plan(const MapCommand& command, const MapInput& input,
                                 mapping::MapSeconds& seconds, Console& console) {
@@ -167,6 +179,10 @@ Result<mapping::Plan> make_plan(const MapCommand& command, const MapInput& input
     return mapping::map(input.graph, input.target, input.options, &seconds);
   }
   SPIKELOOM_TRY(const mapping::Plan old, mapping::read_plan(command.from));
+  if (const std::string other = another_machine(old.target, input.target); !other.empty()) {
+    console.note("mapped anew: " + other);
+    return mapping::map(input.graph, input.target, input.options, &seconds);
+  }
   mapping::RemapReport report;
   const auto started = std::chrono::steady_clock::now();
   auto plan = mapping::remap(old, input.graph, input.options, &report);
@@ -226,7 +242,7 @@ void add_map_network(CLI::App& map, Chosen& chosen) {
       map.add_option("--images", command->images,
                      "write the synapses of every core as they lie in its memory into this folder");
   map.add_option("--from", command->from,
-                 "mend this Plan of an earlier network or machine: keys and places stay");
+                 "mend this Plan of an earlier network, or of fewer faults: keys and places stay");
   map.add_option("--diff", command->diff, "say what two Plans differ in, instead")->expected(2);
   auto* sweep = map.add_option("--sweep", command->sweep,
                                "map with each of these neurons a core, and compare: 64,128,256")
@@ -237,7 +253,7 @@ void add_map_network(CLI::App& map, Chosen& chosen) {
       map.add_option("--fault-sweep", command->fault_sweep,
                      "map onto machines with these shares of dead cores and links: 0.01,0.05,0.1")
           ->delimiter(',')
-          ->check(CLI::Range(0.0, 1.0))
+          ->check(within(0.0, 1.0))
           ->excludes(sweep)
           ->excludes(out)
           ->excludes(images);

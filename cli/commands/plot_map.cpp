@@ -7,6 +7,7 @@
 #include "cli/commands/map_commands.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/plan_picture.hpp"
+#include "cli/plan_text.hpp"
 #include "cli/terminal.hpp"
 #include "mapping/plan_file.hpp"
 
@@ -23,6 +24,14 @@ Result<int> plot_map(const PlotMapCommand& command, Console& console) {
   SPIKELOOM_TRY(const mapping::Plan plan, mapping::read_plan(command.plan));
   if (!command.out.empty()) {
     SPIKELOOM_CHECK(io::write_file_atomic(command.out, plan_picture_svg(plan)));
+  }
+  if (command.common.json) {
+    Value value = plan_value(plan);
+    if (!command.out.empty()) value.set("picture", command.out);
+    SPIKELOOM_CHECK(printed(console.print_json(value)));
+    return kExitOk;
+  }
+  if (!command.out.empty()) {
     SPIKELOOM_CHECK(printed(console.print(command.out + "\n")));
     return kExitOk;
   }

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include <fmt/format.h>
 
 #include "cli/exit_codes.hpp"
@@ -111,6 +113,47 @@ TEST_F(CliMap, TakesModelsFaultsAndLimits) {
   EXPECT_NE(done.out.find("proven"), std::string::npos) << done.out;
 }
 
+/// A Plan for another machine has no places and keys for the one that is asked for.
+TEST_F(CliMap, MapsAnewWhereTheEarlierPlanIsForAnotherMachine) {
+  ASSERT_EQ(run({"map", "ring.json", "--target", "spinnaker1:2x2", "-o", "a.json"}).code, 0);
+  const auto from = [&](const std::string& target) {
+    auto done = run({"map", "ring.json", "--target", target, "--from", "a.json", "-o", "b.h5"});
+    EXPECT_EQ(done.code, cli::kExitOk) << done.err;
+    return done;
+  };
+  const auto other = from("spinnaker2:board");
+  EXPECT_TRUE(contains(other.out, " on spinnaker2:board")) << other.out;
+  EXPECT_TRUE(contains(other.err, "mapped anew: the earlier Plan is for spinnaker1:2x2"))
+      << other.err;
+  const auto plan = mapping::read_plan(path("b.h5"));
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->target.name, "spinnaker2");
+  EXPECT_TRUE(contains(from("spinnaker1:3x3").out, " on spinnaker1:3x3"));
+  EXPECT_TRUE(contains(from("spinnaker1:2x2").err, "kept a.json"));
+}
+
+TEST_F(CliMap, MapsAnewWhereAMachineOfTheSameNameHasOtherConstants) {
+  const auto with_neurons = [&](int neurons) {
+    write_whole(path("small.toml"),
+                fmt::format("name = 'small'\ntitle = 'small'\ntopology = 'mesh'\n"
+                            "synapses = 'packed'\nsize = 'chip'\n"
+                            "[sizes.chip]\nwidth = 1\nheight = 1\n"
+                            "[core.count]\nvalue = 40\nsource = 'x'\n"
+                            "[core.neurons]\nvalue = {}\nsource = 'x'\n",
+                            neurons));
+  };
+  with_neurons(250);
+  ASSERT_EQ(run({"map", "ring.json", "--target", "./small.toml", "-o", "a.json"}).code, 0);
+  with_neurons(50);
+  const auto done =
+      run({"map", "ring.json", "--target", "./small.toml", "--from", "a.json", "-o", "b.json"});
+  ASSERT_EQ(done.code, cli::kExitOk) << done.err;
+  EXPECT_TRUE(contains(done.err, "with other constants")) << done.err;
+  const auto plan = mapping::read_plan(path("b.json"));
+  ASSERT_TRUE(plan.ok());
+  for (const mapping::PlanSlice& slice : plan->slices) EXPECT_LE(slice.count, 50U);
+}
+
 TEST_F(CliMap, MendsComparesAndDrawsPlans) {
   const std::vector<std::string> base = {"map", "ring.json", "--target", "spinnaker1:2x2", "-o"};
   const auto with = [&](std::vector<std::string> more) {
@@ -135,6 +178,11 @@ TEST_F(CliMap, MendsComparesAndDrawsPlans) {
   EXPECT_NE(drawn.out.find("A"), std::string::npos);
   // 250 of 256 neurons a core.
   EXPECT_NE(drawn.out.find(" 98 %  a"), std::string::npos) << drawn.out;
+  const auto told = run({"plot", "map", "a.json", "--json"});
+  EXPECT_EQ(number_at(told.json(), {"cores"}), 8);
+  const auto with_picture = run({"plot", "map", "a.json", "-o", "b.svg", "--json"});
+  EXPECT_EQ(text_at(with_picture.json(), {"picture"}), "b.svg");
+  EXPECT_TRUE(std::filesystem::exists(path("b.svg")));
   ASSERT_EQ(run({"plot", "map", "a.json", "-o", "a.svg"}).code, cli::kExitOk);
   const std::string svg = read_whole(path("a.svg"));
   EXPECT_TRUE(svg.starts_with("<svg")) << svg.substr(0, 100);
