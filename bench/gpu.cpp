@@ -313,6 +313,7 @@ std::string way(const Options& options) {
   std::string text = options.backend + ", one launch";
   if (t.threads != 0) text += fmt::format(", {} threads", t.threads);
   if (t.team != 0) text += fmt::format(", {} blocks", t.team);
+  if (t.phases != 0) text += fmt::format(", {} phases or more", t.phases);
   if (t.steps != 0) text += fmt::format(", {} steps", t.steps);
   if (t.front_bytes != 0) text += fmt::format(", {} kB", t.front_bytes / 1024);
   return text + (t.lazy ? "" : ", eager");
@@ -405,8 +406,11 @@ Status variants(const Work& work, Options options) {
   for (const std::uint32_t threads : {256, 384, 512, 768, 1024}) {
     many.push_back({.way = Way::kResident, .threads = threads});
   }
-  for (const std::uint32_t steps : {16, 256, 2048}) {
+  for (const std::uint32_t steps : {16, 64, 512, 2048}) {
     many.push_back({.way = Way::kResident, .steps = steps});
+  }
+  for (const std::uint32_t phases : {4, 1000}) {
+    many.push_back({.way = Way::kResident, .phases = phases});
   }
   many.push_back({.way = Way::kResident, .lazy = false});
   many.push_back({.way = Way::kResident, .threads = 512, .front_bytes = 16 * 1024});

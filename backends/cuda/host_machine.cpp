@@ -6,6 +6,7 @@
 #include "backends/cuda/held_memory.hpp"
 #include "backends/cuda/machine.hpp"
 #include "backends/cuda/team.hpp"
+#include "backends/cuda/tuning.hpp"
 
 namespace spikeloom::cuda {
 namespace {
@@ -43,11 +44,12 @@ void run_blocks(const ResidentKernel<V, kAll>& kernel, const KernelCall& call,
     std::memset(shared.data(), 0xA5, shared.size());
     locals.assign(locals.size(), Local());
     for (std::uint32_t phase = 0; phase < phases; ++phase) {
-      for (std::uint32_t b = 0; b < kernel.team; ++b) {
-        for (std::uint32_t thread = 0; thread < call.threads; ++thread) {
-          kernel(Place{first + b, thread, call.threads, shared.data() + b * call.shared}, phase,
-                 locals[std::size_t{b} * call.threads + thread]);
-        }
+      const std::uint32_t all = kernel.team * call.threads;
+      for (std::uint32_t i = 0; i < all; ++i) {
+        const std::uint32_t at = tuning().backwards ? all - 1 - i : i;
+        const std::uint32_t b = at / call.threads;
+        kernel(Place{first + b, at % call.threads, call.threads, shared.data() + b * call.shared},
+               phase, locals[at]);
       }
     }
   }

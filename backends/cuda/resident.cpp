@@ -48,14 +48,25 @@ void set_window(const Op& from, ResidentWindow& w) {
 
 /// Whether a convolution's active inputs are listed: what ResidentPixel holds.
 template <typename V>
-bool scatters(const Operation& operation, const WeightImage<V>& weights) {
-  const auto* conv = std::get_if<op::Convolution>(&operation);
-  if (conv == nullptr || conv->dilation.rows != 1 || conv->dilation.columns != 1) return false;
-  constexpr std::int64_t kMostRows = 4096, kMostStride = 16, kMostSpan = 255;
-  return (conv->input.rows + conv->pad_before.rows) / conv->stride.rows < kMostRows &&
-         (conv->input.columns + conv->pad_before.columns) / conv->stride.columns < kMostRows &&
-         conv->stride.rows <= kMostStride && conv->stride.columns <= kMostStride &&
-         weights.row_span <= kMostSpan && weights.column_span <= kMostSpan;
+bool scatters(const op::Convolution& conv, const WeightImage<V>& weights) {
+  return conv.dilation.rows == 1 && conv.dilation.columns == 1 &&
+         static_cast<std::uint32_t>(weights.row_span * weights.column_span) <= kMostReached &&
+         conv.groups < 1 << 16 && conv.output.columns < 1 << 20;
+}
+
+/// Whether step_words() may take an operation's neurons, if they rest at all.
+template <typename V>
+bool is_plain(const ResidentOp<V>& op) {
+  const equations::StepOptions& o = op.neurons.options;
+  const bool recorded = op.log_count != 0 || op.x_log != nullptr || op.x_latest != nullptr ||
+                        op.membrane_log != nullptr || op.current_log != nullptr;
+  const bool more = o.has_current || o.clamped || o.refractory || op.seldom || op.published ||
+                    op.scale != nullptr || op.bias != nullptr;
+  const bool rounds = std::is_same_v<V, float> && o.fixed_point != FixedPoint::kNone;
+  const bool common = (o.rule == SpikeRule::kGreater || o.rule == SpikeRule::kGreaterEqual) &&
+                      (o.reset == Reset::kToVReset || o.reset == Reset::kSubtract);
+  return op.has_neurons && op.neurons.uniform && o.spiking && common && !recorded && !more &&
+         !rounds;
 }
 
 template <typename T>
@@ -126,6 +137,8 @@ Result<std::unique_ptr<Resident<V>>> Resident<V>::make(const Program& program,
   SPIKELOOM_TRY(made->signals_image_, Buffer<ResidentSignal>::of(machine, made->signals_));
   SPIKELOOM_TRY(made->links_image_, Buffer<ResidentLink>::of(machine, made->links_));
   SPIKELOOM_TRY(made->inputs_image_, Buffer<ResidentInput<V>>::of(machine, made->inputs_));
+  SPIKELOOM_TRY(made->tasks_image_, Buffer<ResidentTask>::of(machine, made->tasks_));
+  SPIKELOOM_TRY(made->task_start_image_, Buffer<std::uint32_t>::of(machine, made->task_start_));
   SPIKELOOM_TRY(made->images_, Buffer<char>::make(machine, batch * made->layout_.image_bytes));
   made->event_slots_ = kFewestEvents;
   SPIKELOOM_TRY(made->events_,
@@ -139,8 +152,7 @@ std::uint32_t Resident<V>::add_signal(std::size_t size, std::uint64_t reach, boo
   ResidentSignal s;
   s.size = static_cast<std::uint32_t>(size);
   s.words = static_cast<std::uint32_t>((size + 31) / 32);
-  // An input's next two steps are on their way already.
-  s.slots = static_cast<std::uint32_t>(std::bit_ceil(reach + (input ? 3 : 1)));
+  s.slots = static_cast<std::uint32_t>(std::bit_ceil(reach + 1));  // the schedule may want more
   s.value = unit ? kNowhere : 0;
   s.graded = input ? 0 : kNowhere;
   signals_.push_back(s);
@@ -239,6 +251,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     inputs_.push_back(input);
     place += static_cast<std::uint32_t>(out_size(n));
   }
+  add_input_ops();
   const auto add_links = [&](std::uint32_t n, ResidentOp<V>& op) {
     op.first_link = static_cast<std::uint32_t>(links_.size());
     op.links = static_cast<std::uint32_t>(program_.nodes[n].inputs.size());
@@ -260,6 +273,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     op.links = 1;
     links_.push_back({places_[n].gathered, 0});
     op.delay = images[n].delay.data();
+    op.node = n;
     op.out = places_[n].signal;
     op.y_tally = nodes[n].out_tally;
     add_logs(n, op);
@@ -313,22 +327,9 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
       links_.push_back({places_[head].gathered, 0});
     }
     add_node(head, images[head], nodes, op);
-    if (scatters(program_.nodes[head].operation, images[head].weights)) {
-      op.row_span = static_cast<std::uint32_t>(images[head].weights.row_span);
-      op.column_span = static_cast<std::uint32_t>(images[head].weights.column_span);
-      op.channels = 1;
-      ResidentOp<V> part = op;
-      part.head = Head::kList;
-      part.x_tally = part.y_tally = nullptr;
-      ops_.push_back(part);
-      part.head = Head::kScatter;
-      part.counts_input = false;
-      part.in_tally = nullptr;
-      part.x_tally = op.x_tally;
-      ops_.push_back(part);
-      op.head = Head::kSums;
-      op.counts_input = false;
-      op.in_tally = nullptr;
+    const auto* const conv = std::get_if<op::Convolution>(&program_.nodes[head].operation);
+    if (conv != nullptr && scatters(*conv, images[head].weights)) {
+      SPIKELOOM_CHECK(add_scatter(*conv, images[head].weights, op));
     }
     if (is_neuron) {
       add_neurons(n, images[n], nodes[n], op);
@@ -340,8 +341,12 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
       }
     }
     add_logs(n, op);
+    op.plain = op.head == Head::kSums && is_plain(op) && signals_[op.out].value == kNowhere;
     ops_.push_back(op);
   }
+  schedule_ = schedule_phases(static_cast<std::uint32_t>(ops_.size()), dependences(),
+                              std::max(tuning().phases, 1U));
+  widen_rings();
   lay_out();
   return {};
 }
@@ -390,6 +395,9 @@ void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
   } else if (const auto* pool = std::get_if<op::Pool>(&operation)) {
     op.head = Head::kPool;
     set_window(*pool, op.window);
+    op.per_plane =
+        per_divisor(static_cast<std::uint32_t>(op.window.out_rows * op.window.out_columns));
+    op.per_column = per_divisor(static_cast<std::uint32_t>(op.window.out_columns));
     op.pooling = pool->kind == op::PoolKind::kSum       ? Pooling::kSum
                  : pool->kind == op::PoolKind::kAverage ? Pooling::kAverage
                                                         : Pooling::kMax;
@@ -449,35 +457,16 @@ void Resident<V>::lay_out() {
     std::uint64_t bytes;
     int order;
   };
-  std::vector<Part> parts = {{&layout_.cursor, 16, 0}};
-  // Convolutions come one after the other: they share their sums (zeros, but between two phases)
-  // and lists, short ones and long ones apart.
-  constexpr std::uint32_t kShort = 4096;
-  std::uint64_t most_sums = 0, most[2] = {};
-  const auto listed = [&](const ResidentOp<V>& op) {
-    return std::uint64_t{op.groups} * op.in_group *
-           static_cast<std::uint64_t>(op.window.in_rows * op.window.in_columns);
-  };
-  for (const ResidentOp<V>& op : ops_) {
+  std::vector<Part> parts = {{&layout_.cursor, 32, 0}};
+  // A convolution's three operations: the list, the sums, and what takes them.
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    ResidentOp<V>& op = ops_[i];
     if (op.head != Head::kSums) continue;
-    const std::uint64_t inputs = listed(op);
-    most_sums = std::max<std::uint64_t>(most_sums, op.size);
-    most[inputs > kShort] = std::max(most[inputs > kShort], inputs);
+    parts.push_back({&op.list_size, 16, 0});
+    parts.push_back({&op.list, kListed * sizeof(ResidentPixel), 1});
+    parts.push_back({&op.values, kListed * sizeof(V), 1});
+    parts.push_back({&op.sums, std::uint64_t{op.size} * sizeof(V), 1});
   }
-  std::uint32_t sums = 0, lists[2] = {}, list_size = 0;
-  if (most_sums > 0) {
-    parts.push_back({&list_size, 16, 0});
-    parts.push_back({&sums, most_sums * sizeof(V), 1});
-    for (int k = 0; k < 2; ++k) {
-      if (most[k] > 0) parts.push_back({&lists[k], most[k] * sizeof(ResidentPixel), 1});
-    }
-  }
-  for (ResidentOp<V>& op : ops_) {
-    if (op.x_tally != nullptr) op.x_counter = layout_.counters++;
-    if (op.y_tally != nullptr) op.y_counter = layout_.counters++;
-    if (op.in_tally != nullptr) op.in_counter = layout_.counters++;
-  }
-  for (ResidentInput<V>& input : inputs_) input.counter = layout_.counters++;
   for (ResidentSignal& s : signals_) {
     const bool input = s.graded != kNowhere;
     parts.push_back({&s.bits, std::uint64_t{s.slots} * s.words * 4, 0});
@@ -501,6 +490,8 @@ void Resident<V>::lay_out() {
   layout_.signals = static_cast<std::uint32_t>(signals_.size());
   layout_.links = static_cast<std::uint32_t>(links_.size());
   layout_.inputs = static_cast<std::uint32_t>(inputs_.size());
+  layout_.interval = schedule_.interval;
+  layout_.depth = schedule_.depth();
   const Tuning& wanted = tuning();
   std::uint64_t hot = 0;
   for (const Part& part : parts) hot += part.order < 2 ? (part.bytes + 15) / 16 * 16 : 0;
@@ -512,7 +503,10 @@ void Resident<V>::lay_out() {
   const bool small = hot + kernel.shared_bytes() <= kHalfShared;
   threads_ = wanted.threads != 0 ? wanted.threads : halves || small ? 512 : 1024;
   team_ = std::max<std::uint32_t>(wanted.team, 1);
-  most_steps_ = wanted.steps != 0 ? wanted.steps : 64;
+  most_steps_ = wanted.steps != 0 ? wanted.steps : 128;
+  divide_work();
+  count_up();
+  kernel.layout = layout_;
   kernel.block_threads = threads_;
   std::uint64_t room = halves ? kHalfShared : kMostShared;
   room -= std::min<std::uint64_t>(room, kernel.shared_bytes());
@@ -526,14 +520,26 @@ void Resident<V>::lay_out() {
   }
   layout_.front_bytes = static_cast<std::uint32_t>(front);
   layout_.image_bytes = at;
-  for (ResidentOp<V>& op : ops_) {
-    if (op.head == Head::kList || op.head == Head::kScatter || op.head == Head::kSums) {
-      op.list = lists[listed(op) > kShort];
-      op.list_size = list_size;
-      op.sums = sums;
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    ResidentOp<V>& op = ops_[i];
+    if (op.head == Head::kSums) {
+      // Parts lie in the front as a whole, or not at all.
+      op.in_front = std::max({op.list_size, op.list, op.values, op.sums}) < front &&
+                    signals_[op.out].bits < front;
+      if (op.has_neurons) {
+        const Place& p = places_[op.node];
+        op.in_front = op.in_front && p.membrane < front && (p.awake == kNowhere || p.awake < front);
+      }
+    }
+    for (std::size_t k = 1; op.head == Head::kSums && k <= 2; ++k) {
+      ResidentOp<V>& part = ops_[i - k];
+      part.list_size = op.list_size, part.list = op.list;
+      part.values = op.values, part.sums = op.sums;
+      part.in_front = op.in_front;
     }
     if (!op.has_neurons && op.head != Head::kPublish) continue;
     const Place& p = places_[op.node];
+    op.plain = op.plain && p.awake != kNowhere;
     op.membrane = p.membrane, op.current = p.current;
     op.countdown = p.countdown, op.awake = p.awake;
   }
@@ -567,6 +573,8 @@ KernelCall Resident<V>::call_as(const Clock* clock) const {
   k.signals = signals_image_.data();
   k.links = links_image_.data();
   k.inputs = inputs_image_.data();
+  k.tasks = tasks_image_.data();
+  k.task_start = task_start_image_.data();
   k.events = events_.data();
   k.event_slots = event_slots_;
   k.images = images_.data();

@@ -7,6 +7,7 @@
 
 #include "backends/checkpoint.hpp"
 #include "backends/cuda/executable.hpp"
+#include "backends/cuda/resident_schedule.hpp"
 #include "backends/cuda/tuning.hpp"
 #include "backends/input_queue.hpp"
 
@@ -86,6 +87,19 @@ class Resident {
   template <bool kAll>
   KernelCall call_as(const Clock* clock) const;
   std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);
+  void add_input_ops();
+  Status add_scatter(const op::Convolution& conv, const WeightImage<V>& weights, ResidentOp<V>& op);
+  struct Writers {
+    std::vector<std::uint32_t> last, first;
+  };
+  Writers writers() const;
+  template <typename Visit>
+  void for_each_read(std::uint32_t op, Visit&& visit) const;
+  std::vector<Dependence> dependences() const;
+  void widen_rings();
+  void divide_work();
+  void count_up();
+  WarpLoad load_of(const ResidentOp<V>& op) const;
   void add_log(V* log, ResidentOp<V>& op) const;
   void lay_out();
 
@@ -113,6 +127,9 @@ class Resident {
   std::vector<ResidentLink> links_;
   std::vector<ResidentInput<V>> inputs_;
   std::vector<std::uint32_t> first_place_;  ///< by port
+  ResidentSchedule schedule_;
+  std::vector<ResidentTask> tasks_;
+  std::vector<std::uint32_t> task_start_;  ///< by slot and warp
   ResidentLayout layout_;
   std::vector<char> fresh_;  ///< an element's image at the start
 
@@ -120,6 +137,10 @@ class Resident {
   Buffer<ResidentSignal> signals_image_;
   Buffer<ResidentLink> links_image_;
   Buffer<ResidentInput<V>> inputs_image_;
+  Buffer<ResidentTask> tasks_image_;
+  Buffer<std::uint32_t> task_start_image_;
+  std::vector<Buffer<ResidentPixel>> pixels_;  ///< of convolutions
+  std::vector<Buffer<ResidentStep>> steps_;
   Buffer<char> images_;
   Buffer<ResidentEvent<V>> events_;
   std::vector<Buffer<V>> latest_;

@@ -103,7 +103,7 @@ Status Resident<V>::send_all(std::uint32_t element, InputQueue& queue) {
   const std::size_t ring = std::size_t{element} * event_slots_;
   SPIKELOOM_CHECK(machine_.clear(events_.data() + ring, event_slots_ * sizeof(ResidentEvent<V>)));
   SPIKELOOM_CHECK(events_.write(scratch_.data(), scratch_.size(), ring));
-  SPIKELOOM_CHECK(put(element, layout_.cursor, std::vector<std::uint32_t>(4, 0)));
+  SPIKELOOM_CHECK(put(element, layout_.cursor, std::vector<std::uint32_t>(8, 0)));
   own.known = true;
   return {};
 }

@@ -14,8 +14,11 @@ struct Tuning {
   std::uint32_t threads = 0;      ///< of a block
   std::uint32_t team = 0;         ///< blocks that share a batch element
   std::uint32_t steps = 0;        ///< of a launch
+  std::uint32_t phases = 0;       ///< of a step, at least
   std::uint32_t front_bytes = 0;  ///< at most so much of an element in shared memory
   bool lazy = true;               ///< neurons that rest are left out
+  /// The processor's threads come in descending order: between two barriers any must do.
+  bool backwards = false;
 };
 
 /// Not while a session opens in another thread.

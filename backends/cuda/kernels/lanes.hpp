@@ -25,6 +25,29 @@ SPIKELOOM_KERNEL void write_bits(std::uint32_t* word, std::uint32_t lane, bool b
 #endif
 }
 
+/// The same of four bits a thread from bit `shift` = 4 (lane mod 8) on: eight threads have a word.
+SPIKELOOM_KERNEL void write_four(std::uint32_t* word, std::uint32_t shift, std::uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+  std::uint32_t all = bits << shift;
+  SPIKELOOM_UNROLL
+  for (int offset = 1; offset < 8; offset *= 2) all |= __shfl_xor_sync(~0U, all, offset);
+  if (shift == 0) *word = all;
+#else
+  *word = (*word & ~(15U << shift)) | bits << shift;
+#endif
+}
+
+/// What a thread has to know of a word that its warp decides by: all of it, or on a processor,
+/// where a thread decides for itself, its own four bits.
+SPIKELOOM_KERNEL std::uint32_t seen_of_word(std::uint32_t word, std::uint32_t shift) {
+#if defined(__CUDA_ARCH__)
+  static_cast<void>(shift);
+  return word;
+#else
+  return word >> shift & 15;
+#endif
+}
+
 #if defined(__CUDA_ARCH__)
 /// Over the warp, for its first thread: all 32 call it.
 __device__ __forceinline__ std::uint32_t sum_lanes(std::uint32_t own) {

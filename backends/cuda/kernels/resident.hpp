@@ -1,6 +1,7 @@
 #pragma once
 /// A whole network in one launch: a block, or a team of blocks, takes one batch element and runs
-/// every node of every step, with barriers between nodes and nothing else.
+/// every node of every step, with barriers between phases and nothing else. Warps have operations
+/// of their own, which do different steps in a phase (resident_schedule.hpp).
 ///
 /// What an element is lies in its image: per node a ring of the last steps' bits (and values, where
 /// what is not 0 may be other than 1), the neurons' state, and where its input stands. While a
@@ -53,6 +54,10 @@ struct ResidentCount {
   SPIKELOOM_KERNEL void note_pairs(V value, std::uint32_t pairs) {
     (value == V{1} || value == V{-1} ? unit : graded) += pairs;
   }
+  SPIKELOOM_KERNEL void note_spikes(std::uint32_t spikes) {
+    events += spikes;
+    sum += static_cast<typename Tally<V>::Sum>(spikes);
+  }
   SPIKELOOM_KERNEL void add(const ResidentCount& other) {
     sum += other.sum, events += other.events, unit += other.unit, graded += other.graded;
   }
@@ -63,12 +68,20 @@ struct alignas(16) Quad {
   std::uint32_t word[4];
 };
 
+/// Four values at once.
+template <typename V>
+struct alignas(16) Four {
+  V v[4] = {};
+};
+
 /// Channels that a thread takes at once where there are enough.
 inline constexpr std::uint32_t kManyChannels = 8, kSomeChannels = 4;
 
 /// A convolution is three operations where it can be: the active inputs are listed, threads that
 /// own a channel and the outputs whose row and column leave one rest (an input reaches one of these
 /// at most) add them to sums, and those sums are x. Elsewhere every output looks at its window.
+/// What comes in by step is three: a clear slot, its events, the values of those that need some;
+/// then it is counted.
 enum class Head : std::uint8_t {
   kPublish,
   kDelay,
@@ -78,16 +91,48 @@ enum class Head : std::uint8_t {
   kPool,
   kList,
   kScatter,
-  kSums
+  kSums,
+  kClear,
+  kArrive,
+  kResolve,
+  kNote
+};
+constexpr bool is_input(Head head) { return head >= Head::kClear; }
+
+/// Active inputs that a list holds; owners find those beyond it by their bits.
+inline constexpr std::uint32_t kListed = 256;
+/// Outputs of a channel that an input may reach: one for each bit of a mask.
+inline constexpr std::uint32_t kMostReached = 32;
+
+/// An input of a convolution. Of the outputs of a channel that it reaches the last one, and the
+/// weight of the tap that leads there (of the group's first channel); what that output's row and
+/// column leave over when divided by the spans; the input's group; which of the outputs so many
+/// rows and columns before it there are (bit rows x column span + columns).
+struct alignas(16) ResidentPixel {
+  std::uint32_t output = 0, weight = 0;
+  std::uint32_t rests = 0;  ///< row x column span + column, + 2^16 group
+  std::uint32_t reached = 0;
 };
 
-/// An active input of a convolution: its channel, the last output row and column that it may reach
-/// (below 4096), the taps that lead there (below the stride, 16 at most), and what these rows and
-/// columns leave over when divided by the span.
-struct ResidentPixel {
-  std::uint32_t from = 0;  ///< channel + 2^16 rest of the row + 2^24 rest of the column
-  std::uint32_t to = 0;    ///< row + 2^12 column + 2^24 tap of the row + 2^28 tap of the column
+/// From a pixel's last output to the one of an owner, by the rests of both.
+struct alignas(8) ResidentStep {
+  std::uint32_t back = 0;    ///< 32 x outputs + its bit of the pixel's
+  std::uint32_t weight = 0;  ///< as far as the tap's weights are apart
 };
+
+/// number / divisor with `per` = per_divisor(divisor), where number x divisor is below 2^32.
+SPIKELOOM_KERNEL std::uint32_t divided(std::uint32_t number, std::uint32_t per) {
+  if (per == 0) return number;
+#if defined(__CUDA_ARCH__)
+  return __umulhi(number, per);
+#else
+  return static_cast<std::uint32_t>(std::uint64_t{number} * per >> 32);
+#endif
+}
+/// The smallest whole number above 2^32 / divisor; 0 for 1.
+constexpr std::uint32_t per_divisor(std::uint32_t divisor) {
+  return divisor == 1 ? 0 : static_cast<std::uint32_t>((std::uint64_t{1} << 32) / divisor + 1);
+}
 
 /// When a neuron without input does nothing at all.
 enum class Rest : std::uint8_t { kNever, kAtZero, kBelowThreshold };
@@ -105,6 +150,8 @@ struct ResidentOp {
   Elementwise work = Elementwise::kCopy;
   Pooling pooling = Pooling::kSum;
   Rest rest = Rest::kNever;
+  bool plain = false;     ///< neurons of sums that step_words() takes
+  bool in_front = false;  ///< all that a convolution's operations touch is in shared memory
   bool has_neurons = false, seldom = false, published = false, narrow = false, counts_input = false;
   bool log_before_reset = false;
   std::uint8_t log_count = 0;
@@ -113,12 +160,16 @@ struct ResidentOp {
   // Gathering heads: one link; weights are (in channels, taps, out channels of a group).
   std::uint32_t channels = 1;  ///< that a thread takes at once: 1, kSomeChannels or kManyChannels
   std::uint32_t plane = 1;     ///< outputs of a channel
+  std::uint32_t per_plane = 0, per_column = 0;  ///< Pool: division by plane and columns (divided())
   std::uint32_t groups = 1, in_group = 1, out_group = 1;
   ResidentWindow window;
   std::uint32_t inputs = 0, outputs = 0;  ///< Dense: of one repeat
-  // Lists and sums of convolutions; a word before the list has its length.
-  std::uint32_t list = kNowhere, list_size = kNowhere, sums = kNowhere;
+  // Lists, their values and sums of convolutions. Of the active inputs: how many, and the first
+  // that is not listed.
+  std::uint32_t list = kNowhere, values = kNowhere, list_size = kNowhere, sums = kNowhere;
   std::uint32_t row_span = 1, column_span = 1;  ///< outputs that an input reaches
+  const ResidentPixel* pixel = nullptr;         ///< of every input
+  const ResidentStep* step = nullptr;           ///< of every pair of rests, the owner's first
   const void* weight = nullptr;
   const V* scale = nullptr;
   const V* bias = nullptr;
@@ -137,6 +188,7 @@ struct ResidentOp {
   V* current_log = nullptr;
   // Where counts go in the end; null where nobody asks.
   std::uint32_t x_counter = kNowhere, y_counter = kNowhere, in_counter = kNowhere;
+  std::uint32_t warps = 1;  ///< that do it, and have each a part of its counters
   Tally<V>* x_tally = nullptr;
   Tally<V>* y_tally = nullptr;
   Tally<V>* in_tally = nullptr;
@@ -147,16 +199,25 @@ struct ResidentInput {
   std::uint32_t signal = 0, first_place = 0;
   std::uint8_t log_count = 0;
   V* log[3] = {};
-  std::uint32_t counter = 0;
+  std::uint32_t counter = 0, warps = 1;  ///< as above
   Tally<V>* tally = nullptr;
+};
+
+/// An operation of a phase, on the warps [first_warp, first_warp + warps): of the step that began
+/// so many steps before.
+struct ResidentTask {
+  std::uint16_t op = 0, first_warp = 0, warps = 1, steps_before = 0;
 };
 
 /// Offsets of an image, and of a block's shared memory before it.
 struct ResidentLayout {
   std::uint64_t image_bytes = 0;
   std::uint32_t front_bytes = 0;  ///< of the image, in shared memory
-  std::uint32_t cursor = 0;       ///< four words: where in its ring the input of step mod 4 begins
-  std::uint32_t ops = 0, signals = 0, links = 0, inputs = 0, counters = 0;
+  /// Four words: where in its ring the input of step mod 4 begins; four: how many events it has.
+  std::uint32_t cursor = 0;
+  std::uint32_t ops = 0, signals = 0, links = 0, inputs = 0, counters = 0, tasks = 0;
+  std::uint32_t interval = 1;  ///< phases a step
+  std::uint32_t depth = 1;     ///< phases from a step's first operation to its last
 };
 
 /// kAll: everything; else no convolutions by windows, delays, spikes of before the step, and
@@ -164,22 +225,24 @@ struct ResidentLayout {
 template <typename V, bool kAll>
 struct ResidentKernel {
   struct Local {
-    std::uint32_t step = 0, op = 0;  ///< the step of the launch, and the operation, that come next
-    std::uint32_t count = 0;         ///< of steps
-    std::int64_t first = 0;          ///< step
+    std::uint32_t round = 0, slot = 0;  ///< steps begun before this phase's; its place among theirs
+    std::uint32_t count = 0;            ///< of steps
+    std::int64_t first = 0;             ///< step
   };
   const Clock* clock = nullptr;
   const ResidentOp<V>* ops = nullptr;
   const ResidentSignal* signals = nullptr;
   const ResidentLink* links = nullptr;
   const ResidentInput<V>* inputs = nullptr;
+  const ResidentTask* tasks = nullptr;
+  const std::uint32_t* task_start = nullptr;  ///< by slot and warp, one more at the end
   const ResidentEvent<V>* events = nullptr;
   std::uint32_t event_slots = 0;  ///< a power of two
   char* images = nullptr;
   ResidentLayout layout;
   std::uint32_t batch = 1, team = 1, block_threads = 32;
 
-  // Shared memory: operations, signals, links, inputs, counters, front of the image.
+  // Shared memory: operations, signals, links, tasks, counters, front of the image.
   SPIKELOOM_KERNEL static std::uint32_t padded(std::uint32_t bytes) {
     return (bytes + 15) / 16 * 16;
   }
@@ -190,22 +253,28 @@ struct ResidentKernel {
     return signals_at() +
            padded(layout.signals * static_cast<std::uint32_t>(sizeof(ResidentSignal)));
   }
-  SPIKELOOM_KERNEL std::uint32_t counts_at() const {
+  SPIKELOOM_KERNEL std::uint32_t tasks_at() const {
     return links_at() + padded(layout.links * static_cast<std::uint32_t>(sizeof(ResidentLink)));
   }
+  SPIKELOOM_KERNEL std::uint32_t starts() const { return layout.interval * warps() + 1; }
+  SPIKELOOM_KERNEL std::uint32_t starts_at() const {
+    return tasks_at() + padded(layout.tasks * static_cast<std::uint32_t>(sizeof(ResidentTask)));
+  }
+  SPIKELOOM_KERNEL std::uint32_t counts_at() const { return starts_at() + padded(starts() * 4); }
   SPIKELOOM_KERNEL std::uint32_t warps() const { return tiles(block_threads, 32); }
   SPIKELOOM_KERNEL std::uint32_t counters() const { return layout.counters; }
   SPIKELOOM_KERNEL std::uint32_t front_at() const {
-    return counts_at() +
-           padded(counters() * warps() * static_cast<std::uint32_t>(sizeof(ResidentCount<V>)));
+    return counts_at() + padded(counters() * static_cast<std::uint32_t>(sizeof(ResidentCount<V>)));
   }
   std::size_t shared_bytes() const { return front_at() + layout.front_bytes; }
 
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return batch * team; }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return block_threads; }
-  /// A step has two phases at least: input comes in beside the first two.
-  SPIKELOOM_KERNEL std::uint32_t phases_a_step() const { return layout.ops < 2 ? 2 : layout.ops; }
-  SPIKELOOM_KERNEL std::uint32_t phases() const { return clock->count * phases_a_step() + 4; }
+  /// Loading, the steps' operations, storing.
+  SPIKELOOM_KERNEL std::uint32_t phases_of(std::uint32_t steps) const {
+    return 2 + (steps == 0 ? 0 : (steps - 1) * layout.interval + layout.depth);
+  }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return phases_of(clock->count); }
 
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const;
 
@@ -215,13 +284,24 @@ struct ResidentKernel {
     const ResidentKernel* kernel;
     char* shared;
     char* image;
-    std::uint32_t element, thread, threads;  ///< of the team's threads
-    bool last = false;                       ///< step of the launch
+    std::uint32_t element;
+    std::uint32_t thread = 0, threads = 1;  ///< of those of the team that do the operation
+    std::uint32_t warp = 0;                 ///< of those of the block
+    bool last = false;                      ///< step of the launch
 
     template <typename T>
     SPIKELOOM_KERNEL T* at(std::uint32_t offset) const {
       char* const base = offset < kernel->layout.front_bytes ? shared + kernel->front_at() : image;
       return reinterpret_cast<T*>(base + offset);
+    }
+    /// Of what may be known to lie in shared memory, whose addresses and accesses cost less.
+    template <bool kFront, typename T>
+    SPIKELOOM_KERNEL T* at(std::uint32_t offset) const {
+      if constexpr (kFront) {
+        return reinterpret_cast<T*>(shared + kernel->front_at() + offset);
+      } else {
+        return at<T>(offset);
+      }
     }
     SPIKELOOM_KERNEL const ResidentOp<V>& op(std::uint32_t i) const {
       return reinterpret_cast<const ResidentOp<V>*>(shared)[i];
@@ -232,10 +312,8 @@ struct ResidentKernel {
     SPIKELOOM_KERNEL const ResidentLink& link(std::uint32_t i) const {
       return reinterpret_cast<const ResidentLink*>(shared + kernel->links_at())[i];
     }
-    SPIKELOOM_KERNEL ResidentCount<V>& count(std::uint32_t counter,
-                                             std::uint32_t block_thread) const {
-      auto* const all = reinterpret_cast<ResidentCount<V>*>(shared + kernel->counts_at());
-      return all[counter * kernel->warps() + block_thread / 32];
+    SPIKELOOM_KERNEL ResidentCount<V>& count(std::uint32_t counter) const {
+      return reinterpret_cast<ResidentCount<V>*>(shared + kernel->counts_at())[counter];
     }
   };
   /// One step of a signal.
@@ -265,6 +343,21 @@ struct ResidentKernel {
   struct Counts {
     ResidentCount<V> x, y;
   };
+  /// What an active input adds to an owner's outputs: to one of them at most.
+  struct Addition {
+    std::uint32_t output = 0;  ///< of the channel
+    V value = 0;
+    bool exists = false;
+  };
+  struct Owner {
+    const ResidentStep* step;
+    bool groups;  ///< more than one
+    std::uint32_t group;
+    V* plane;            ///< sums of the channel
+    const void* weight;  ///< of the channel
+    bool narrow;
+    bool shares;  ///< sums with other threads
+  };
 
   /// Where an element's values of a step begin in a log, in values of one element.
   SPIKELOOM_KERNEL std::size_t log_place(const View& view, std::int64_t step) const {
@@ -276,26 +369,27 @@ struct ResidentKernel {
     return inputs[i];
   }
 
+  SPIKELOOM_KERNEL void do_tasks(const Place& place, View& view, const Local& local) const;
   SPIKELOOM_KERNEL void load(const View& view, std::uint32_t thread) const;
   SPIKELOOM_KERNEL void store(const View& view, const Place& place) const;
   SPIKELOOM_KERNEL void publish_count(const View& view, const Place& place, std::uint32_t counter,
-                                      Tally<V>* totals) const;
-  SPIKELOOM_KERNEL void scatter(const View& view, std::int64_t step) const;
+                                      std::uint32_t parts, Tally<V>* totals) const;
+  SPIKELOOM_KERNEL void bring_input(const View& view, Head head, std::int64_t step) const;
+  SPIKELOOM_KERNEL void arrive(const View& view, std::int64_t step) const;
   SPIKELOOM_KERNEL void resolve(const View& view, std::int64_t step) const;
-  SPIKELOOM_KERNEL void clear_ahead(const View& view, std::uint32_t signal,
-                                    std::int64_t step) const;
+  SPIKELOOM_KERNEL void clear_slot(const View& view, std::uint32_t signal, std::int64_t step) const;
   SPIKELOOM_KERNEL void count_row(const View& view, const Row& row, std::uint32_t words,
                                   ResidentCount<V>& count) const;
-  SPIKELOOM_KERNEL void note_inputs(const View& view, std::int64_t step,
-                                    std::uint32_t thread) const;
-  SPIKELOOM_KERNEL void run(const View& view, std::uint32_t index, std::int64_t step,
-                            std::uint32_t thread) const;
+  SPIKELOOM_KERNEL void note_inputs(const View& view, std::int64_t step) const;
+  SPIKELOOM_KERNEL void run(const View& view, std::uint32_t index, std::int64_t step) const;
   SPIKELOOM_KERNEL void list(const View& view, const ResidentOp<V>& op, const Row& in,
                              const ResidentSignal& source) const;
+  template <bool kFront>
   SPIKELOOM_KERNEL void scatter_list(const View& view, const ResidentOp<V>& op, const Row& in,
-                                     ResidentCount<V>& count) const;
-  SPIKELOOM_KERNEL ResidentPixel pixel_of(const ResidentOp<V>& op, std::uint32_t source) const;
-  SPIKELOOM_KERNEL V weight_at(const ResidentOp<V>& op, std::uint32_t at) const;
+                                     const ResidentSignal& source) const;
+  SPIKELOOM_KERNEL Addition addition(const ResidentPixel& pixel, V x, const Owner& owner,
+                                     bool there) const;
+  SPIKELOOM_KERNEL void make(const Addition& addition, const Owner& owner) const;
   SPIKELOOM_KERNEL void publish(const View& view, const ResidentOp<V>& op, const Row& out,
                                 std::uint32_t o, bool exists) const;
   SPIKELOOM_KERNEL V pooled(const ResidentOp<V>& op, const Row& in, std::uint32_t o) const;
@@ -320,8 +414,17 @@ struct ResidentKernel {
     equations::StepOptions options;
     bool restarts = false;
   };
+  SPIKELOOM_KERNEL static bool restarts_at(const ResidentOp<V>& op, std::int64_t step) {
+    return op.reset_period > 0 && (step - op.reset_phase) % op.reset_period == 0;
+  }
   SPIKELOOM_KERNEL Population population_of(const View& view, const ResidentOp<V>& op,
                                             std::int64_t step) const;
+  template <SpikeRule kRule, Reset kReset, bool kFront>
+  SPIKELOOM_KERNEL void step_words(const View& view, const ResidentOp<V>& op,
+                                   std::int64_t step) const;
+  template <bool kFront>
+  SPIKELOOM_KERNEL void step_plain(const View& view, const ResidentOp<V>& op,
+                                   std::int64_t step) const;
   SPIKELOOM_KERNEL void finish(const View& view, const ResidentOp<V>& op,
                                const Population& population, std::int64_t step, const Row& out,
                                std::uint32_t o, bool exists, V x, Counts& counts) const;
@@ -333,7 +436,7 @@ struct ResidentKernel {
   SPIKELOOM_KERNEL Moved move(const View& view, const ResidentOp<V>& op,
                               const Population& population, std::int64_t step, std::uint32_t i, V x,
                               const equations::StepOptions& o) const;
-  SPIKELOOM_KERNEL void add(const View& view, std::uint32_t counter, std::uint32_t thread,
+  SPIKELOOM_KERNEL void add(const View& view, std::uint32_t counter,
                             const ResidentCount<V>& count) const;
 };
 

@@ -23,134 +23,142 @@ SPIKELOOM_KERNEL void read_weights(const W* from, V* to) {
   for (std::uint32_t j = 0; j < kCount; ++j) to[j] = static_cast<V>(pack.weight[j]);
 }
 
-/// Whole numbers come in any order; for others one warp lists them as they are numbered.
+/// One warp lists the active inputs as they are numbered.
 template <typename V, bool kAll>
 SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::list(const View& view, const ResidentOp<V>& op,
                                                     const Row& in,
                                                     const ResidentSignal& source) const {
+  if (view.thread >= 32) return;
   auto* const size = view.template at<std::uint32_t>(op.list_size);
-  auto* const pixels = view.template at<ResidentPixel>(op.list);
-  constexpr bool kOrdered = !std::is_integral_v<V>;
-  if (kOrdered && view.thread >= 32) return;
-  const std::uint32_t walkers = kOrdered && view.threads > 32 ? 32 : view.threads;
-  std::uint32_t length = 0;  // in order
-  SPIKELOOM_ROLLED
-  for (std::uint32_t w = view.thread; w < tiles(source.words, 32) * 32; w += walkers) {
-    std::uint32_t bits = w < source.words ? in.bits[w] : 0;
-    std::uint32_t at = 0;
-    if constexpr (kOrdered) {
+  auto* const listed = view.template at<ResidentPixel>(op.list);
+  auto* const values = view.template at<V>(op.values);
+  const ResidentPixel* const pixels = op.pixel;
+  std::uint32_t length = 0;
+  ResidentCount<V> count;
+  const auto put = [&](std::uint32_t at, std::uint32_t input) {
+    const ResidentPixel pixel = pixels[input];
+    const V x = in.value != nullptr ? in.value[input] : V{1};
+    if (x != V{0}) count.note_pairs(x, bit_count(pixel.reached) * op.out_group);
+    if (at < kListed) listed[at] = pixel, values[at] = x;
+    if (at == kListed) size[1] = input;
+  };
 #if defined(__CUDA_ARCH__)
-      if (__ballot_sync(~0U, bits != 0) == 0) continue;
-      at = length;
-      at += lanes_before(bit_count(bits), length);
-#else
-      // One thread after the other: the first lists all.
-      if (view.thread != 0) return;
-      for (std::uint32_t v = w; v < source.words && v < w + walkers; ++v) {
-        for (std::uint32_t left = in.bits[v]; left != 0; left &= left - 1) {
-          pixels[length++] = pixel_of(op, v * 32 + lowest_bit(left));
-        }
-      }
-      bits = 0;
-#endif
-    } else if (bits != 0) {
-      at = take_room(size, bit_count(bits));
-    }
+  SPIKELOOM_ROLLED
+  for (std::uint32_t w = view.thread; w < tiles(source.words, 32) * 32; w += 32) {
+    std::uint32_t bits = w < source.words ? in.bits[w] : 0;
+    if (__ballot_sync(~0U, bits != 0) == 0) continue;
+    std::uint32_t at = length;
+    at += lanes_before(bit_count(bits), length);
     SPIKELOOM_ROLLED
-    for (; bits != 0; bits &= bits - 1, ++at) pixels[at] = pixel_of(op, w * 32 + lowest_bit(bits));
+    for (; bits != 0; bits &= bits - 1, ++at) put(at, w * 32 + lowest_bit(bits));
   }
-  if (kOrdered && view.thread == 0) *size = length;
+#else
+  // One thread after the other: the first lists all.
+  if (view.thread != 0) return;
+  for (std::uint32_t w = 0; w < source.words; ++w) {
+    for (std::uint32_t bits = in.bits[w]; bits != 0; bits &= bits - 1) {
+      put(length++, w * 32 + lowest_bit(bits));
+    }
+  }
+#endif
+  if (view.thread == 0) size[0] = length;
+  add(view, op.x_counter, count);
 }
 
-template <typename V, bool kAll>
-SPIKELOOM_KERNEL ResidentPixel ResidentKernel<V, kAll>::pixel_of(const ResidentOp<V>& op,
-                                                                 std::uint32_t source) const {
-  const ResidentWindow& w = op.window;
-  const auto columns = static_cast<std::uint32_t>(w.in_columns);
-  const std::uint32_t plane = static_cast<std::uint32_t>(w.in_rows) * columns;
-  const std::uint32_t channel = source / plane, position = source % plane;
-  const std::uint32_t row = position / columns + static_cast<std::uint32_t>(w.pad_rows);
-  const std::uint32_t column = position % columns + static_cast<std::uint32_t>(w.pad_columns);
-  const auto strides = static_cast<std::uint32_t>(w.stride_rows);
-  const auto stride = static_cast<std::uint32_t>(w.stride_columns);
-  return {channel | row / strides % op.row_span << 16 | column / stride % op.column_span << 24,
-          row / strides | column / stride << 12 | row % strides << 24 | column % stride << 28};
-}
+/// Active inputs that a thread looks at at once.
+inline constexpr std::uint32_t kTogether = 4;
 
 /// Owners of whole numbers share their outputs with others, who take other inputs.
 template <typename V, bool kAll>
+template <bool kFront>
 SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::scatter_list(const View& view,
                                                             const ResidentOp<V>& op, const Row& in,
-                                                            ResidentCount<V>& count) const {
-  const std::uint32_t size = *view.template at<std::uint32_t>(op.list_size);
-  const auto* const pixels = view.template at<ResidentPixel>(op.list);
-  V* const sums = view.template at<V>(op.sums);
-  const ResidentWindow w = op.window;
-  const auto taps = static_cast<std::uint32_t>(w.kernel_rows * w.kernel_columns);
+                                                            const ResidentSignal& source) const {
+  const auto* const size = view.template at<kFront, std::uint32_t>(op.list_size);
+  const auto* const listed = view.template at<kFront, ResidentPixel>(op.list);
+  const auto* const values = view.template at<kFront, V>(op.values);
+  const std::uint32_t length = size[0];
+  if (length == 0) return;
+  const std::uint32_t end = length < kListed ? length : kListed;
   const std::uint32_t channels = op.groups * op.out_group;
   const std::uint32_t owners = channels * op.row_span * op.column_span;
   const bool shares = std::is_integral_v<V> && view.threads > owners;
   const std::uint32_t slices = shares ? view.threads / owners : 1;
   SPIKELOOM_ROLLED
   for (std::uint32_t t = view.thread; t < owners * slices; t += view.threads) {
-    const std::uint32_t owner = t % owners;
-    const std::uint32_t channel = owner % channels, rest = owner / channels;
-    const auto row_rest = static_cast<std::int32_t>(rest / op.column_span);
-    const auto column_rest = static_cast<std::int32_t>(rest % op.column_span);
-    const std::uint32_t group = op.groups == 1 ? 0 : channel / op.out_group;
-    const std::uint32_t in_its_group = channel - group * op.out_group;
-    V* const plane = sums + channel * op.plane;
+    const std::uint32_t index = t % owners;
+    const std::uint32_t channel = index % channels, rest = index / channels;
+    Owner owner;
+    owner.step = op.step + rest * op.row_span * op.column_span;
+    owner.groups = op.groups != 1;
+    owner.group = owner.groups ? channel / op.out_group : 0;
+    owner.plane = view.template at<kFront, V>(op.sums) + channel * op.plane;
+    owner.narrow = op.narrow;
+    const std::uint32_t width = std::is_same_v<V, float> ? 4 : op.narrow ? 1 : 2;
+    owner.weight =
+        static_cast<const char*>(op.weight) + (channel - owner.group * op.out_group) * width;
+    owner.shares = shares;
+    // Several weights are on their way at once.
     SPIKELOOM_ROLLED
-    for (std::uint32_t k = t / owners; k < size; k += slices) {
-      const ResidentPixel pixel = pixels[k];
-      const std::uint32_t from = pixel.from & 0xFFFF;
-      if (op.groups != 1 && from / op.in_group != group) continue;
-      std::int32_t back_rows = static_cast<std::int32_t>(pixel.from >> 16 & 0xFF) - row_rest;
-      std::int32_t back_columns = static_cast<std::int32_t>(pixel.from >> 24) - column_rest;
-      if (back_rows < 0) back_rows += static_cast<std::int32_t>(op.row_span);
-      if (back_columns < 0) back_columns += static_cast<std::int32_t>(op.column_span);
-      const auto last_row = static_cast<std::int32_t>(pixel.to & 0xFFF);
-      const auto last_column = static_cast<std::int32_t>(pixel.to >> 12 & 0xFFF);
-      const auto first_row_tap = static_cast<std::int32_t>(pixel.to >> 24 & 0xF);
-      const auto first_column_tap = static_cast<std::int32_t>(pixel.to >> 28);
-      const std::int32_t row = last_row - back_rows, column = last_column - back_columns;
-      const std::int32_t row_tap = first_row_tap + back_rows * w.stride_rows;
-      const std::int32_t column_tap = first_column_tap + back_columns * w.stride_columns;
-      if (row < 0 || row >= w.out_rows || column < 0 || column >= w.out_columns ||
-          row_tap >= w.kernel_rows || column_tap >= w.kernel_columns) {
-        continue;
+    for (std::uint32_t k = t / owners; k < end; k += slices * kTogether) {
+      Addition some[kTogether];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kTogether; ++a) {
+        const std::uint32_t at = k + a * slices;
+        const std::uint32_t there = at < end ? at : end - 1;
+        some[a] = addition(listed[there], values[there], owner, at < end);
       }
-      V x = 1;
-      if (in.value != nullptr) {
-        const std::int32_t r = last_row * w.stride_rows + first_row_tap - w.pad_rows;
-        const std::int32_t c = last_column * w.stride_columns + first_column_tap - w.pad_columns;
-        x = in.value[(from * static_cast<std::uint32_t>(w.in_rows) +
-                      static_cast<std::uint32_t>(r)) *
-                         static_cast<std::uint32_t>(w.in_columns) +
-                     static_cast<std::uint32_t>(c)];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kTogether; ++a) make(some[a], owner);
+    }
+    if (length <= kListed || t >= owners) continue;
+    // The others, which are many: one of the slices goes through them all.
+    const std::uint32_t first = size[1];
+    SPIKELOOM_ROLLED
+    for (std::uint32_t word = first / 32; word < source.words; ++word) {
+      std::uint32_t bits = in.bits[word];
+      if (word == first / 32) bits &= ~0U << (first % 32);
+      SPIKELOOM_ROLLED
+      for (; bits != 0; bits &= bits - 1) {
+        const std::uint32_t input = word * 32 + lowest_bit(bits);
+        const V x = in.value != nullptr ? in.value[input] : V{1};
+        make(addition(op.pixel[input], x, owner, true), owner);
       }
-      if (x == V{0}) continue;
-      const auto tap = static_cast<std::uint32_t>(row_tap * w.kernel_columns + column_tap);
-      const V weight = weight_at(op, (from * taps + tap) * op.out_group + in_its_group);
-      V* const to = plane + row * w.out_columns + column;
-      if (shares) {
-        add_to(to, weight * x);
-      } else {
-        *to += weight * x;
-      }
-      count.note_pairs(x, 1);
     }
   }
 }
 
+/// Without branches: what is not there adds the first weight to nothing.
 template <typename V, bool kAll>
-SPIKELOOM_KERNEL V ResidentKernel<V, kAll>::weight_at(const ResidentOp<V>& op,
-                                                      std::uint32_t at) const {
+SPIKELOOM_KERNEL typename ResidentKernel<V, kAll>::Addition ResidentKernel<V, kAll>::addition(
+    const ResidentPixel& pixel, V x, const Owner& owner, bool there) const {
+  const ResidentPixel p = pixel;
+  const ResidentStep step = owner.step[p.rests & 0xFFFF];
+  Addition made;
+  const std::uint32_t reached = p.reached >> (step.back & 31) & 1;
+  made.exists = (static_cast<std::uint32_t>(there) & reached) != 0;
+  if (owner.groups) made.exists = made.exists && p.rests >> 16 == owner.group;
+  made.output = p.output - (step.back >> 5);
+  const std::uint32_t at = made.exists ? p.weight + step.weight : 0;
+  V weight;
   if constexpr (std::is_same_v<V, float>) {
-    return static_cast<const float*>(op.weight)[at];
+    weight = static_cast<const float*>(owner.weight)[at];
   } else {
-    return op.narrow ? static_cast<V>(static_cast<const std::int8_t*>(op.weight)[at])
-                     : static_cast<V>(static_cast<const std::int16_t*>(op.weight)[at]);
+    weight = owner.narrow ? static_cast<V>(static_cast<const std::int8_t*>(owner.weight)[at])
+                          : static_cast<V>(static_cast<const std::int16_t*>(owner.weight)[at]);
+  }
+  made.value = weight * x;
+  return made;
+}
+
+template <typename V, bool kAll>
+SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::make(const Addition& addition,
+                                                    const Owner& owner) const {
+  if (!addition.exists) return;
+  if (owner.shares) {
+    add_to(owner.plane + addition.output, addition.value);
+  } else {
+    owner.plane[addition.output] += addition.value;
   }
 }
 
@@ -173,11 +181,12 @@ SPIKELOOM_KERNEL V ResidentKernel<V, kAll>::pooled(const ResidentOp<V>& op, cons
                                                    std::uint32_t o) const {
   const ResidentWindow& w = op.window;
   const auto plane = static_cast<std::uint32_t>(w.out_rows * w.out_columns);
-  const std::uint32_t channel = o / plane, at = o % plane;
   const auto columns = static_cast<std::uint32_t>(w.out_columns);
-  const std::int32_t top = static_cast<std::int32_t>(at / columns) * w.stride_rows - w.pad_rows;
+  const std::uint32_t channel = divided(o, op.per_plane), at = o - channel * plane;
+  const std::uint32_t row_of_plane = divided(at, op.per_column);
+  const std::int32_t top = static_cast<std::int32_t>(row_of_plane) * w.stride_rows - w.pad_rows;
   const std::int32_t left =
-      static_cast<std::int32_t>(at % columns) * w.stride_columns - w.pad_columns;
+      static_cast<std::int32_t>(at - row_of_plane * columns) * w.stride_columns - w.pad_columns;
   const std::int32_t first = left < 0 ? 0 : left;
   const std::int32_t last =
       left + w.kernel_columns < w.in_columns ? left + w.kernel_columns : w.in_columns;

@@ -1,0 +1,51 @@
+/// Random networks in one launch of cuda, on the processor: whatever runs side by side, cpu's
+/// spikes.
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "backends/cuda/tuning.hpp"
+#include "tests/property/random_network.hpp"
+#include "tests/property/session_runs.hpp"
+#include "tests/support/run_network.hpp"
+
+namespace spikeloom::test {
+namespace {
+
+/// Threads in either order: what two operations of one phase do to each other would show.
+cuda::Tuning random_tuning() {
+  static constexpr std::uint32_t kThreads[] = {0, 32, 64, 96}, kTeams[] = {1, 1, 1, 2};
+  static constexpr std::uint32_t kSteps[] = {0, 1, 3}, kPhases[] = {0, 0, 3, 1000};
+  return {.threads = kThreads[between(0, 3)],
+          .team = kTeams[between(0, 3)],
+          .steps = kSteps[between(0, 2)],
+          .phases = kPhases[between(0, 3)],
+          .lazy = !one_in(4),
+          .backwards = one_in(2)};
+}
+
+RC_GTEST_PROP(CudaResident, EqualsCpu, ()) {
+  const Numbers numbers = one_in(2) ? Numbers::kInteger : Numbers::kDyadic;
+  const Program program = random_program({numbers});
+  RC_LOG() << describe(program);
+  const std::int64_t steps = between(4, 20);
+  const std::vector<InputEvent> events = random_input(program, numbers, steps);
+  const Watch watch = kWatches[between(0, 2)];
+  const auto run_of = [&](const char* backend) {
+    RecordedRun run(program, {backend, cpu_arithmetic(numbers), watch});
+    run.push(events);
+    const std::int64_t first = between(0, static_cast<int>(steps));
+    run.advance(first);
+    run.advance(steps - first);
+    run.collect();
+    return run;
+  };
+  RecordedRun expected = run_of("cpu");
+  cuda::tuning() = random_tuning();
+  RecordedRun got = run_of(kCudaHostResident);
+  cuda::tuning() = {};
+  RC_ASSERT(difference(expected.traces()[0], got.traces()[0]) == "");
+}
+
+}  // namespace
+}  // namespace spikeloom::test
