@@ -227,6 +227,7 @@ class Checker {
   }
 
   Status check_trees(const Machine& machine) const {
+    std::vector<char> has_tree(plan_.slices.size(), 0);
     std::set<std::pair<std::uint32_t, std::uint32_t>> in_use;
     for (const PlanSlice& slice : plan_.slices) {
       in_use.insert({plan_.cores[slice.core].chip, plan_.cores[slice.core].core});
@@ -236,6 +237,10 @@ class Checker {
       if (tree.slices.empty()) return wrong("trees", t, "it is no slice's");
       for (const std::uint32_t s : tree.slices) {
         if (s >= plan_.slices.size()) return wrong("trees", t, "a slice does not exist");
+        if (has_tree[s]++ != 0) return wrong("trees", t, "a slice comes twice");
+      }
+      if (!std::is_sorted(tree.slices.begin(), tree.slices.end())) {
+        return wrong("trees", t, "its slices are out of order");
       }
       // Each chip once, and every one behind a link of one that came before.
       std::set<std::uint32_t> reached;

@@ -238,6 +238,9 @@ TEST(Plans, DamagedFilesAreRefused) {
   changed.trees[0].slices.clear();
   EXPECT_NE(refused(changed).find("no slice's"), std::string::npos);
   changed = *plan;
+  changed.trees[0].slices.push_back(changed.trees[0].slices[0]);
+  EXPECT_NE(refused(changed).find("comes twice"), std::string::npos);
+  changed = *plan;
   changed.routes[changed.trees[0].nodes[0].route].cores.push_back(18);
   EXPECT_NE(refused(changed).find("a core without a slice"), std::string::npos);
   const std::string text = io::to_json(to_value(*plan));
