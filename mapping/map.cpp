@@ -92,13 +92,15 @@ class Mapper {
     return {};
   }
 
-  /// Each part fits a core by itself: now what lies on a core, or in the chip, together.
+  /// Each part fits a core by itself: now what lies on a core, or in the chip, together. Axons of a
+  /// source that several parts hear are counted for each, so they say nothing here.
   Status check_shared_cores() const {
-    const auto too_much = [this](const char* what, double most, std::uint64_t needed) {
+    const auto too_much = [this](const char* what, double most, std::uint64_t needed,
+                                 const char* unit = "bytes") {
       return Error{.code = ErrorCode::kResource,
                    .what = fmt::format("all populations together do not fit {} of {}", what,
                                        plan_.target.name),
-                   .expected = fmt::format("at most {:.0f} bytes", most),
+                   .expected = fmt::format("at most {:.0f} {}", most, unit),
                    .got = fmt::format("{}", needed),
                    .next = "a target with more, or larger, cores"};
     };
@@ -109,6 +111,9 @@ class Mapper {
       const std::uint64_t bytes = core.use.data_bytes();
       if (c.data_bytes > 0.0 && static_cast<double>(bytes) > c.data_bytes) {
         return too_much("a core", c.data_bytes, bytes);
+      }
+      if (c.neurons > 0.0 && static_cast<double>(core.use.neurons) > c.neurons) {
+        return too_much("a core", c.neurons, core.use.neurons, "neurons");
       }
     }
     if (c.shared_bytes > 0.0 && static_cast<double>(in_chip) > c.shared_bytes) {

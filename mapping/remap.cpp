@@ -14,7 +14,6 @@
 #include "mapping/slices.hpp"
 
 namespace spikeloom::mapping {
-namespace {
 
 Faults joined(const Faults& old, const Faults& more) {
   Faults all = old;
@@ -28,6 +27,8 @@ Faults joined(const Faults& old, const Faults& more) {
   add(all.links, more.links);
   return all;
 }
+
+namespace {
 
 /// The cut that a Plan was made with.
 Slicing slicing_of(const Plan& plan) {

@@ -10,6 +10,9 @@
 
 namespace spikeloom::mapping {
 
+/// All faults of both.
+Faults joined(const Faults& old, const Faults& more);
+
 struct RemapReport {
   /// Why everything was mapped anew; empty when the old Plan was kept and mended.
   std::string anew;

@@ -40,13 +40,14 @@ void run_blocks(const ResidentKernel<V, kAll>& kernel, const KernelCall& call,
   shared.resize(kernel.team * call.shared + alignof(std::max_align_t));
   std::vector<Local> locals(std::size_t{kernel.team} * call.threads);
   const std::uint32_t phases = kernel.phases();
+  const bool backwards = tuning().backwards;
   for (std::uint32_t first = 0; first < call.blocks; first += kernel.team) {
     std::memset(shared.data(), 0xA5, shared.size());
     locals.assign(locals.size(), Local());
     for (std::uint32_t phase = 0; phase < phases; ++phase) {
       const std::uint32_t all = kernel.team * call.threads;
       for (std::uint32_t i = 0; i < all; ++i) {
-        const std::uint32_t at = tuning().backwards ? all - 1 - i : i;
+        const std::uint32_t at = backwards ? all - 1 - i : i;
         const std::uint32_t b = at / call.threads;
         kernel(Place{first + b, at % call.threads, call.threads, shared.data() + b * call.shared},
                phase, locals[at]);

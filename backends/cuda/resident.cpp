@@ -58,8 +58,8 @@ bool scatters(const op::Convolution& conv, const WeightImage<V>& weights) {
 template <typename V>
 bool is_plain(const ResidentOp<V>& op) {
   const equations::StepOptions& o = op.neurons.options;
-  const bool recorded = op.log_count != 0 || op.x_log != nullptr || op.x_latest != nullptr ||
-                        op.membrane_log != nullptr || op.current_log != nullptr;
+  const bool recorded = op.log_count != 0 || op.x_log != nullptr || op.membrane_log != nullptr ||
+                        op.current_log != nullptr;
   const bool more = o.has_current || o.clamped || o.refractory || op.seldom || op.published ||
                     op.scale != nullptr || op.bias != nullptr;
   const bool rounds = std::is_same_v<V, float> && o.fixed_point != FixedPoint::kNone;
@@ -344,8 +344,8 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     op.plain = op.head == Head::kSums && is_plain(op) && signals_[op.out].value == kNowhere;
     ops_.push_back(op);
   }
-  schedule_ = schedule_phases(static_cast<std::uint32_t>(ops_.size()), dependences(),
-                              std::max(tuning().phases, 1U));
+  const auto count = static_cast<std::uint32_t>(ops_.size());
+  schedule_ = schedule_phases(count, dependences(), std::clamp(tuning().phases, 1U, count));
   widen_rings();
   lay_out();
   return {};

@@ -120,7 +120,7 @@ class Resident {
   const Program& program_;
   Machine& machine_;
   std::uint32_t batch_;
-  std::uint32_t threads_ = 512, team_ = 1, most_steps_ = 64, event_slots_ = 0;
+  std::uint32_t threads_ = 512, team_ = 1, most_steps_ = 1, event_slots_ = 0;
   std::vector<Place> places_;
   std::vector<ResidentOp<V>> ops_;
   std::vector<ResidentSignal> signals_;

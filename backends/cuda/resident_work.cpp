@@ -121,9 +121,9 @@ void Resident<V>::for_each_read(std::uint32_t i, Visit&& visit) const {
     for (const ResidentInput<V>& input : inputs_) visit(input.signal, 0U, 0U);
   }
   if (is_input(op.head) || op.head == Head::kPublish || op.head == Head::kSums) return;
-  const auto* const delay = std::get_if<op::Delay>(&program_.nodes[op.node].operation);
   if (op.head == Head::kDelay) {
-    const auto [least, most] = std::minmax_element(delay->steps.begin(), delay->steps.end());
+    const auto& delay = std::get<op::Delay>(program_.nodes[op.node].operation);
+    const auto [least, most] = std::minmax_element(delay.steps.begin(), delay.steps.end());
     visit(links_[op.first_link].signal, *least, *most);
     return;
   }

@@ -21,7 +21,7 @@ struct Tuning {
   bool backwards = false;
 };
 
-/// Not while a session opens in another thread.
+/// Not while a session opens or runs in another thread.
 Tuning& tuning();
 
 }  // namespace spikeloom::cuda

@@ -180,8 +180,16 @@ Result<mapping::Plan> make_plan(const MapCommand& command, const MapInput& input
   }
   SPIKELOOM_TRY(const mapping::Plan old, mapping::read_plan(command.from));
   if (const std::string other = another_machine(old.target, input.target); !other.empty()) {
-    console.note("mapped anew: " + other);
-    return mapping::map(input.graph, input.target, input.options, &seconds);
+    // The same machine, though its constants are others, keeps its faults.
+    mapping::MapOptions options = input.options;
+    const bool same_chips =
+        old.target.name == input.target.name && old.target.size == input.target.size &&
+        old.target.topology == input.target.topology && old.target.rows == input.target.rows &&
+        old.target.wraps == input.target.wraps;
+    if (same_chips) options.faults = mapping::joined(old.faults, options.faults);
+    const bool left_out = !same_chips && !(old.faults == mapping::Faults());
+    console.note("mapped anew: " + other + (left_out ? "; its faults are left out" : ""));
+    return mapping::map(input.graph, input.target, options, &seconds);
   }
   mapping::RemapReport report;
   const auto started = std::chrono::steady_clock::now();

@@ -138,12 +138,15 @@ TEST_F(CliMap, MapsAnewWhereAMachineOfTheSameNameHasOtherConstants) {
                 fmt::format("name = 'small'\ntitle = 'small'\ntopology = 'mesh'\n"
                             "synapses = 'packed'\nsize = 'chip'\n"
                             "[sizes.chip]\nwidth = 1\nheight = 1\n"
-                            "[core.count]\nvalue = 40\nsource = 'x'\n"
+                            "[core.count]\nvalue = 48\nsource = 'x'\n"
                             "[core.neurons]\nvalue = {}\nsource = 'x'\n",
                             neurons));
   };
   with_neurons(250);
-  ASSERT_EQ(run({"map", "ring.json", "--target", "./small.toml", "-o", "a.json"}).code, 0);
+  write_whole(path("dead.toml"), "cores = [[0, 0, 1]]\n");
+  const auto first = run(
+      {"map", "ring.json", "--target", "./small.toml", "-o", "a.json", "--faults", "dead.toml"});
+  ASSERT_EQ(first.code, cli::kExitOk) << first.err;
   with_neurons(50);
   const auto done =
       run({"map", "ring.json", "--target", "./small.toml", "--from", "a.json", "-o", "b.json"});
@@ -152,6 +155,14 @@ TEST_F(CliMap, MapsAnewWhereAMachineOfTheSameNameHasOtherConstants) {
   const auto plan = mapping::read_plan(path("b.json"));
   ASSERT_TRUE(plan.ok());
   for (const mapping::PlanSlice& slice : plan->slices) EXPECT_LE(slice.count, 50U);
+  // It is the same machine: its dead core stays dead.
+  ASSERT_EQ(plan->faults.cores.size(), 1U);
+  for (const mapping::PlanCore& core : plan->cores) EXPECT_NE(core.core, 1U);
+  // Another machine's cores are others.
+  const auto other =
+      run({"map", "ring.json", "--target", "spinnaker1:2x2", "--from", "b.json", "-o", "c.json"});
+  ASSERT_EQ(other.code, cli::kExitOk) << other.err;
+  EXPECT_TRUE(contains(other.err, "its faults are left out")) << other.err;
 }
 
 TEST_F(CliMap, MendsComparesAndDrawsPlans) {

@@ -98,6 +98,50 @@ TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
   }
 }
 
+/// Convolutions into neurons of one kind that nobody records (the last ones are) have code of their
+/// own in one launch: for sizes that are multiples of 128 and others, for neurons that rest at 0 or
+/// below threshold.
+TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
+  node::Conv2d halving = convolution(40, 2, 3);
+  halving.stride = integers({2, 2});
+  node::Conv2d odd = convolution(3, 2, 3);
+  halving.bias = odd.bias = {};
+  node::Lif leaky;
+  leaky.tau = floats({1}, {4.0F});
+  leaky.r = floats({1}, {4.0F});
+  leaky.v_leak = floats({1}, {0.0F});
+  leaky.v_threshold = floats({1}, {6.0F});
+  const std::pair<const char*, Network> networks[] = {
+      {"even", chain({2, 50, 50}, {halving, relay(6.0F), relay(0.5F)}, {40, 24, 24})},
+      {"even leaky", chain({2, 50, 50}, {halving, leaky, relay(0.5F)}, {40, 24, 24})},
+      {"odd", chain({2, 13, 13}, {odd, relay(6.0F), relay(0.5F)}, {3, 11, 11})},
+      {"odd leaky", chain({2, 13, 13}, {odd, leaky, relay(0.5F)}, {3, 11, 11})}};
+  using Options = std::vector<std::pair<std::string, std::string>>;
+  const Options ways[] = {{{"dt", "1"}},
+                          {{"dt", "1"}, {"reset", "subtract"}},
+                          {{"dt", "1"}, {"spike-rule", "ge"}, {"reset-every", "5"}}};
+  for (const auto& [name, network] : networks) {
+    for (const Options& way : ways) {
+      SCOPED_TRACE(name);
+      const std::int64_t inputs = std::string_view(name).starts_with("even") ? 5000 : 338;
+      const CodedInput input = busy_input(inputs, 12, 9);
+      RunRequest request{.preset = "nir", .options = way};
+      request.arithmetic = GetParam();
+      if (GetParam() == Arithmetic::kInteger) request.options.push_back({"fixed-point", "loihi"});
+      request.backend = "cpu";
+      const auto expected = run_network(network, input, request);
+      ASSERT_TRUE(expected.ok()) << error_of(expected);
+      ASSERT_GT(expected->stats.nodes.back().events_in, 20U);
+      for (const bool backwards : {false, true}) {
+        cuda::tuning() = {.steps = 5, .backwards = backwards};
+        request.backend = kCudaHostResident;
+        stats_of_equal_run(network, input, request, *expected);
+        cuda::tuning() = {};
+      }
+    }
+  }
+}
+
 /// Whole numbers add up to the same in any order, so that a dense product shows every mistake.
 TEST(CudaProducts, EqualCpu) {
   for (const SizeCase& one : size_cases()) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "backends/cuda/executable.hpp"
 #include "backends/cuda/tuning.hpp"
 #include "tests/property/random_network.hpp"
 #include "tests/property/session_runs.hpp"
@@ -24,6 +25,11 @@ cuda::Tuning random_tuning() {
           .backwards = one_in(2)};
 }
 
+template <typename V>
+bool in_one_launch(const RecordedRun& run) {
+  return static_cast<const cuda::CudaExecutable<V>&>(run.executable()).takes_resident();
+}
+
 RC_GTEST_PROP(CudaResident, EqualsCpu, ()) {
   const Numbers numbers = one_in(2) ? Numbers::kInteger : Numbers::kDyadic;
   const Program program = random_program({numbers});
@@ -41,10 +47,18 @@ RC_GTEST_PROP(CudaResident, EqualsCpu, ()) {
     return run;
   };
   RecordedRun expected = run_of("cpu");
-  cuda::tuning() = random_tuning();
+  RecordedRun all(program, {"cpu", cpu_arithmetic(numbers), Watch::kOutputs});
+  all.push(events);
+  all.advance(steps);
+  const struct Restored {
+    Restored() { cuda::tuning() = random_tuning(); }
+    ~Restored() { cuda::tuning() = {}; }
+  } tuned;
   RecordedRun got = run_of(kCudaHostResident);
-  cuda::tuning() = {};
+  RC_CLASSIFY(numbers == Numbers::kInteger ? in_one_launch<std::int32_t>(got)
+                                           : in_one_launch<float>(got));
   RC_ASSERT(difference(expected.traces()[0], got.traces()[0]) == "");
+  RC_ASSERT(difference(expected.stats(), got.stats(), rounding(all.traces()[0])) == "");
 }
 
 }  // namespace

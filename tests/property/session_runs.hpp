@@ -57,6 +57,7 @@ class RecordedRun {
   RunStats stats() const { return session_->stats(); }
   std::int64_t steps_done() const { return session_->steps_done(); }
   Session& session() { return *session_; }
+  const Executable& executable() const { return *executable_; }
 
  private:
   Program program_;

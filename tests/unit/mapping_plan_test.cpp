@@ -281,6 +281,15 @@ TEST(Plans, SharedCoresHoldTheirPartsTogetherOrSayWhyNot) {
     EXPECT_NE(refused.error().message().find(fmt::format("{:.0f}", limit)), std::string::npos);
     EXPECT_FALSE(fit(graph, machine)->fits);
   }
+  // 20 neurons of each of the three on either core.
+  Target machine = target("cpu:2");
+  machine.constants.neurons = 60.0;
+  EXPECT_TRUE(map(graph, machine).ok());
+  machine.constants.neurons = 59.0;
+  const auto refused = map(graph, machine);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message().find("59 neurons"), std::string::npos)
+      << refused.error().message();
 }
 
 TEST(Plans, BlocksThatOverlapAreRefused) {

@@ -44,7 +44,8 @@ struct ResidentLink {
 template <typename V>
 struct ResidentCount {
   typename Tally<V>::Sum sum = 0;
-  std::uint32_t events = 0, unit = 0, graded = 0, unused = 0;
+  std::uint64_t unit = 0, graded = 0;
+  std::uint32_t events = 0, unused = 0;
 
   SPIKELOOM_KERNEL void note(V value) {
     if (value == V{0}) return;
@@ -318,8 +319,8 @@ struct ResidentKernel {
   };
   /// One step of a signal.
   struct Row {
-    std::uint32_t* bits;
-    V* value;  ///< null: what is not 0 is 1
+    std::uint32_t* bits = nullptr;
+    V* value = nullptr;  ///< null: what is not 0 is 1
 
     SPIKELOOM_KERNEL V at(std::uint32_t i) const {
       if ((bits[i / 32] >> (i % 32) & 1) == 0) return V{0};

@@ -1,8 +1,6 @@
 #pragma once
 /// What the phases of ResidentKernel do (resident.hpp).
 
-#include <cstring>
-
 #include "backends/cuda/kernels/resident.hpp"
 
 namespace spikeloom::cuda {
@@ -245,7 +243,8 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::run(const View& view, std::uint32
     return;
   }
   const ResidentLink link = view.link(op.first_link);
-  const Row in = row_of(view, link.signal, step - link.delay, true);
+  const bool reads = op.head != Head::kSums && op.head != Head::kPublish;
+  const Row in = reads ? row_of(view, link.signal, step - link.delay, true) : Row{};
   const Row out = row_of(view, op.out, step, false);
   Counts counts;
   if (op.counts_input) {
@@ -353,6 +352,10 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::step_words(const View& view, cons
   if constexpr (std::is_integral_v<V>) o.fixed_point = op.neurons.options.fixed_point;
   const bool at_zero = op.rest == Rest::kAtZero;
   const std::uint32_t size = op.size, threads = view.threads;
+  // What arrives in a launch's last step is kept.
+  V* const latest = view.last && op.x_latest != nullptr
+                        ? op.x_latest + std::size_t{view.element} * size
+                        : nullptr;
   Counts counts;
   std::uint32_t spikes = 0;
   // Four neurons a thread, 128 a warp, where they come out even.
@@ -360,6 +363,7 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::step_words(const View& view, cons
   SPIKELOOM_ROLLED
   for (std::uint32_t i = 4 * view.thread; even && i < size; i += 4 * threads) {
     const Four<V> x = *reinterpret_cast<const Four<V>*>(sums + i);
+    if (latest != nullptr) *reinterpret_cast<Four<V>*>(latest + i) = x;
     const std::uint32_t word = i / 32, shift = i % 32, own = awake[word];
     const bool input = x.v[0] != V{0} || x.v[1] != V{0} || x.v[2] != V{0} || x.v[3] != V{0};
     if (!any_lane(input || seen_of_word(own, shift) != 0)) {
@@ -390,6 +394,7 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::step_words(const View& view, cons
   for (std::uint32_t i = view.thread; !even && i < tiles(size, 32) * 32; i += threads) {
     const bool exists = i < size;
     const V x = exists ? sums[i] : V{0};
+    if (latest != nullptr && exists) latest[i] = x;
     const std::uint32_t own = awake[i / 32];
 #if defined(__CUDA_ARCH__)
     if (!any_lane(x != V{0}) && own == 0) {
@@ -524,8 +529,8 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::add(const View& view, std::uint32
   if (__any_sync(~0U, (count.events | count.unit | count.graded) != 0) == 0) return;
   ResidentCount<V> all = count;
   all.events = sum_lanes(count.events);
-  all.unit = sum_lanes(count.unit);
-  all.graded = sum_lanes(count.graded);
+  all.unit = sum_lanes(static_cast<std::uint32_t>(count.unit));  // of one step
+  all.graded = sum_lanes(static_cast<std::uint32_t>(count.graded));
   SPIKELOOM_UNROLL
   for (std::uint32_t offset = 16; offset != 0; offset /= 2) {
     all.sum += __shfl_down_sync(~0U, all.sum, offset);
