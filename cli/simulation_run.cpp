@@ -156,7 +156,8 @@ Status check_length(const SimulationRequest& request, double dt) {
   return Error{.what = "the simulation is too long",
                .where = request.name,
                .expected = fmt::format("at most {:g} ms, which are 2^53 steps", kMostSteps * dt),
-               .got = fmt::format("{:g} ms", longest)};
+               .got = fmt::format("{:g} ms", longest),
+               .next = "give a shorter --time, --warm-up or --save-every"};
 }
 
 Value distribution_value(const simulation::Distributed& d) {

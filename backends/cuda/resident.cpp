@@ -4,8 +4,6 @@
 #include <bit>
 #include <cstring>
 
-#include "backends/cuda/input_sums.hpp"
-
 namespace spikeloom::cuda {
 
 Tuning& tuning() {
@@ -116,6 +114,11 @@ std::string refuse_resident(const Program& program, const RunOptions& options, b
     if (real && options.schedule == Schedule::kAuto &&
         std::holds_alternative<op::Dense>(operation) && node.weights >= kProductWeights) {
       return "a layer may be worth a product";
+    }
+    if (const auto* pool = std::get_if<op::Pool>(&operation)) {
+      // What divided() is exact for.
+      const auto plane = static_cast<std::uint64_t>(pool->output.rows * pool->output.columns);
+      if (static_cast<std::uint64_t>(node.out_size) * plane >> 32 != 0) return "a pool is wide";
     }
     if (const auto* conv = std::get_if<op::Convolution>(&operation)) {
       if (conv->kernel.columns > 32) return "a kernel is wide";
@@ -345,7 +348,8 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     ops_.push_back(op);
   }
   const auto count = static_cast<std::uint32_t>(ops_.size());
-  schedule_ = schedule_phases(count, dependences(), std::clamp(tuning().phases, 1U, count));
+  schedule_ =
+      schedule_phases(count, dependences(), std::clamp(tuning().phases, 1U, std::max(count, 1U)));
   widen_rings();
   lay_out();
   return {};

@@ -161,13 +161,18 @@ Result<int> fault_sweep(const MapCommand& command, const MapInput& input, Consol
   return kExitOk;
 }
 
+/// Whether faults of one mean the same on the other.
+bool same_chips(const mapping::Target& a, const mapping::Target& b) {
+  return a.name == b.name && a.size == b.size && a.topology == b.topology && a.rows == b.rows &&
+         a.wraps == b.wraps;
+}
+
 /// Why places and keys of a Plan for `old` mean nothing on `wanted`; empty where they do.
 std::string another_machine(const mapping::Target& old, const mapping::Target& wanted) {
   if (old.name != wanted.name || old.size != wanted.size) {
     return fmt::format("the earlier Plan is for {}:{}", old.name, old.size);
   }
-  const bool same = old.topology == wanted.topology && old.synapses == wanted.synapses &&
-                    old.rows == wanted.rows && old.wraps == wanted.wraps &&
+  const bool same = same_chips(old, wanted) && old.synapses == wanted.synapses &&
                     old.constants == wanted.constants;
   return same ? "" : "the earlier Plan is for a machine of this name with other constants";
 }
@@ -182,12 +187,9 @@ Result<mapping::Plan> make_plan(const MapCommand& command, const MapInput& input
   if (const std::string other = another_machine(old.target, input.target); !other.empty()) {
     // The same machine, though its constants are others, keeps its faults.
     mapping::MapOptions options = input.options;
-    const bool same_chips =
-        old.target.name == input.target.name && old.target.size == input.target.size &&
-        old.target.topology == input.target.topology && old.target.rows == input.target.rows &&
-        old.target.wraps == input.target.wraps;
-    if (same_chips) options.faults = mapping::joined(old.faults, options.faults);
-    const bool left_out = !same_chips && !(old.faults == mapping::Faults());
+    const bool same = same_chips(old.target, input.target);
+    if (same) options.faults = mapping::joined(old.faults, options.faults);
+    const bool left_out = !same && !(old.faults == mapping::Faults());
     console.note("mapped anew: " + other + (left_out ? "; its faults are left out" : ""));
     return mapping::map(input.graph, input.target, options, &seconds);
   }

@@ -30,6 +30,19 @@ bool in_one_launch(const RecordedRun& run) {
   return static_cast<const cuda::CudaExecutable<V>&>(run.executable()).takes_resident();
 }
 
+/// Division by a multiplication, up to where that is exact.
+RC_GTEST_PROP(CudaResident, DividesAsTheProcessorDoes, ()) {
+  const std::uint32_t divisor = *rc::gen::inRange(1U, 1U << between(1, 20));
+  const auto most = static_cast<std::uint32_t>((std::uint64_t{1} << 32) / divisor - 1);
+  const std::uint32_t per = cuda::per_divisor(divisor);
+  const std::uint32_t number = *rc::gen::inRange(0U, most);
+  // The numbers around a multiple are where it would fail first.
+  for (const std::uint32_t n :
+       {number, number / divisor * divisor, most / divisor * divisor - (divisor > 1 ? 1 : 0)}) {
+    if (n <= most) RC_ASSERT(cuda::divided(n, per) == n / divisor);
+  }
+}
+
 RC_GTEST_PROP(CudaResident, EqualsCpu, ()) {
   const Numbers numbers = one_in(2) ? Numbers::kInteger : Numbers::kDyadic;
   const Program program = random_program({numbers});
