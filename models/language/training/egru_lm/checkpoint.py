@@ -66,11 +66,21 @@ def write(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Non
     _flush(folder)
 
 
-def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors (on the CPU) and meta of one checkpoint folder; verifies every digest."""
+def _manifest(folder: Path) -> dict[str, Any]:
     manifest = json.loads((folder / "manifest.json").read_text())
     if manifest.get("format") != 1:
         raise CheckpointError(f"{folder}/manifest.json: format {manifest.get('format')}, not 1")
+    return manifest
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Meta of one checkpoint folder alone."""
+    return _manifest(folder)["meta"]
+
+
+def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors (on the CPU) and meta of one checkpoint folder; verifies every digest."""
+    manifest = _manifest(folder)
     stream = bytearray()
     for part in manifest["parts"]:
         path = folder / part["file"]

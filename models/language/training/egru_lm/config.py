@@ -54,6 +54,8 @@ class Train:
     h_reset: probability per row and window that h (LSTM: c) restarts from zero; 0 trains for the
     carried protocol, 1 for the published one, values between for both. constant: fraction of the
     length at full rate before the cosine to zero. shift: random start of every epoch.
+    stuck_after: a run whose first logged loss at or after this many updates is above stuck_loss
+    (nats) begins anew with the next seed; 0 is off.
     """
 
     batch: int = 128
@@ -72,6 +74,8 @@ class Train:
     shift: bool = True
     freeze_embedding: bool = False
     dtype: str = "float32"
+    stuck_after: int = 0
+    stuck_loss: float = 6.95
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,7 @@ def _check(run: Run, where: str) -> None:
         "teacher: give run and weight, or neither",
     )
     need(0 <= run.train.h_reset <= 1, "train.h_reset is outside [0, 1]")
+    need(run.train.stuck_after >= 0, "train.stuck_after is below 0")
     for place in ("stack", "embedding"):
         kind = getattr(run.quantise, place)
         need(kind in ("none", "int8", "ternary"), f"quantise.{place}: {kind!r} is unknown")

@@ -19,7 +19,7 @@ from .config import Run
 from .kernels import choose
 from .network import Rounding, State
 from .quantise import KINDS
-from .train import new_state
+from .train import new_state, with_seed_reached
 
 
 def load_state(
@@ -75,9 +75,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     run = config.load(arguments.run)
+    folder = arguments.work / run.name
+    run = with_seed_reached(run, folder)
     text = corpus.load(arguments.data / run.data.corpus)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    folder = arguments.work / run.name
     state, meta = load_state(run, folder, len(text.words), device)
     rounding = Rounding(arguments.stack, arguments.embedding)
     fitted = scale = None

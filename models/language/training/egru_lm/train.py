@@ -4,6 +4,9 @@ OUT/NAME/ receives log.jsonl, checkpoints/ (full, atomic), compact/ (small, to t
 NAME.safetensors with its vocabulary, results.json and card.md. SIGTERM saves and ends with status
 75 (try again); the same command resumes: exactly from checkpoints/, or, where only compact/ came
 back from a lost machine, from its rounded weights and factored moments.
+
+A run that is stuck (config.Train.stuck_after) leaves nothing but a line in log.jsonl, and this
+process starts over with the next seed. Those lines, later the checkpoint, say which seed it is.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+import shutil
 import signal
 import sys
 import time
@@ -31,6 +36,40 @@ from .parameters import Layout, initialise, thresholds
 from .trainer import OPERANDS, Trainer, wide_type
 
 INTERRUPTED = 75
+STUCK = 76
+NEW_SEEDS = 12  # a run that is stuck begins anew at most this often
+CHECKPOINTS = ("checkpoints", "compact")
+
+
+class StuckError(RuntimeError):
+    """No seed of a run left the plateau."""
+
+
+def _stuck_lines(folder: Path) -> list[str]:
+    log = folder / "log.jsonl"
+    lines = log.read_text().splitlines() if log.is_file() else []
+    return [line for line in lines if '"event": "stuck"' in line]  # the last may be torn
+
+
+def with_seed_reached(run: Run, folder: Path) -> Run:
+    """The run with the seed that it has come to: its checkpoint's, or the next not yet stuck."""
+    train = run.train
+    if not train.stuck_after:
+        return run
+    seeds = range(run.seed, run.seed + NEW_SEEDS + 1)
+    newest = next(filter(None, (checkpoint.newest(folder / kind) for kind in CHECKPOINTS)), None)
+    if newest is not None:
+        seed = checkpoint.read_meta(newest)["run"]["seed"]
+        return dataclasses.replace(run, seed=seed) if seed in seeds else run
+    tried = {json.loads(line)["seed"] for line in _stuck_lines(folder)}
+    for seed in seeds:
+        if seed not in tried:
+            return dataclasses.replace(run, seed=seed)
+    raise StuckError(
+        f"{folder}: with none of the seeds {seeds[0]} to {seeds[-1]} was the loss at or below "
+        f"{train.stuck_loss} nats after {train.stuck_after} updates; change seed or training, and "
+        "remove the folder"
+    )
 
 
 def new_state(run: Run, words: int, device: torch.device) -> State:
@@ -47,9 +86,11 @@ class Session:
     """Files, clock and signals around a Trainer."""
 
     def __init__(self, run: Run, data: Path, out: Path, device: torch.device) -> None:
-        self.run, self.device = run, device
         self.folder = out / run.name
         self.folder.mkdir(parents=True, exist_ok=True)
+        run = with_seed_reached(run, self.folder)
+        self.run, self.device = run, device
+        self.stuck = False
         self.corpus = corpus.load(data / run.data.corpus)
         self.kernels: Kernels = choose(device)
         self.state = new_state(run, len(self.corpus.words), device)
@@ -80,7 +121,7 @@ class Session:
 
         Where only the weights file that ships is there, the moments start anew.
         """
-        full, small = (checkpoint.newest(folder / kind) for kind in ("checkpoints", "compact"))
+        full, small = (checkpoint.newest(folder / kind) for kind in CHECKPOINTS)
         weights = folder / f"{folder.name}.safetensors"
         second = torch.zeros_like(state.flat)
         if full is not None:
@@ -102,8 +143,7 @@ class Session:
         return second, meta["counters"]["moment_age"]
 
     def _resume(self) -> None:
-        kinds = ("checkpoints", "compact")
-        found = [(kind, checkpoint.newest(self.folder / kind)) for kind in kinds]
+        found = [(kind, checkpoint.newest(self.folder / kind)) for kind in CHECKPOINTS]
         kind, newest = next((item for item in found if item[1] is not None), ("", None))
         if newest is None:
             return
@@ -132,7 +172,7 @@ class Session:
         trainer = self.trainer
         meta = {"run": config.to_table(self.run), "counters": trainer.counters()}
         small = compact.pack(self.state, trainer.second, self.run.save.compact_bits)
-        for kind, tensors in (("checkpoints", trainer.tensors()), ("compact", small)):
+        for kind, tensors in zip(CHECKPOINTS, (trainer.tensors(), small), strict=True):
             checkpoint.save(self.folder / kind, trainer.updates, tensors, meta)
 
     def _describe(self) -> dict[str, Any]:
@@ -141,6 +181,7 @@ class Session:
         where = torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU"
         return {
             "event": "start",
+            "seed": self.run.seed,
             "device": where,
             "torch": torch.__version__,
             "kernels": self.kernels.name,
@@ -152,8 +193,24 @@ class Session:
                               self.state.layout.entries.values()),
         }  # fmt: skip
 
+    def _is_stuck(self, loss: float) -> bool:
+        """Asked for every logged loss; the first at or after stuck_after decides."""
+        train, updates = self.run.train, self.trainer.updates
+        decides = updates - self.run.save.log_every < train.stuck_after <= updates
+        return decides and not loss <= train.stuck_loss  # not a number is stuck, too
+
+    def _give_up_seed(self, loss: float) -> None:
+        """Removes what this seed made; its line in the log remains."""
+        self.stuck = True
+        for kind in CHECKPOINTS:
+            shutil.rmtree(self.folder / kind, ignore_errors=True)
+        before = "".join(f"{line}\n" for line in _stuck_lines(self.folder))
+        (self.folder / "log.jsonl").write_text(before)
+        seed, updates = self.run.seed, self.trainer.updates
+        self.log({"event": "stuck", "seed": seed, "updates": updates, "loss": loss})
+
     def train(self) -> bool:
-        """Runs to the end (True) or to a request to stop (False)."""
+        """Runs to the end (True), or until it is stuck or has to stop (False)."""
         trainer, save = self.trainer, self.run.save
         product_kind(self.device, OPERANDS[self.run.train.dtype], self.state.flat.dtype)
         trainer.capture()
@@ -179,6 +236,9 @@ class Session:
                     record["sparsity"] = pruning.sparsity_of(self.state.layout, self.state.flat)
                     self._test_on_the_way(record["sparsity"])
                 self.log(record)
+                if self._is_stuck(record["loss"]):
+                    self._give_up_seed(record["loss"])
+                    return False
                 clock = time.monotonic()
             if save.validate_every and trainer.updates % save.validate_every == 0:
                 self._validate()
@@ -254,7 +314,9 @@ class Session:
 
 
 def make(run: Run, data: Path, out: Path, device: torch.device) -> int:
-    """Returns 0 when the run is complete and INTERRUPTED when it saved and stopped."""
+    """Returns 0 when the run is complete, INTERRUPTED when it saved and stopped, and STUCK when
+    the next call takes the next seed.
+    """
     session = Session(run, data, out, device)
     if (session.folder / "results.json").exists():
         print(f"{run.name}: complete already")
@@ -266,7 +328,7 @@ def make(run: Run, data: Path, out: Path, device: torch.device) -> int:
     signal.signal(signal.SIGTERM, request)
     signal.signal(signal.SIGINT, request)
     if not session.train():
-        return INTERRUPTED
+        return STUCK if session.stuck else INTERRUPTED
     session.save()
     session.finish()
     return 0
@@ -283,7 +345,11 @@ def main() -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     run = config.load(arguments.run)
-    return make(run, arguments.data, arguments.out, torch.device(arguments.device))
+    status = make(run, arguments.data, arguments.out, torch.device(arguments.device))
+    if status == STUCK:  # a new process: nothing of a captured graph stays behind
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    return status
 
 
 if __name__ == "__main__":
