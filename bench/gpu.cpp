@@ -314,6 +314,7 @@ std::string way(const Options& options) {
   if (t.threads != 0) text += fmt::format(", {} threads", t.threads);
   if (t.team != 0) text += fmt::format(", {} blocks", t.team);
   if (t.phases != 0) text += fmt::format(", {} phases or more", t.phases);
+  if (t.shares != 0) text += fmt::format(", {} parts a share", t.shares);
   if (t.steps != 0) text += fmt::format(", {} steps", t.steps);
   if (t.front_bytes != 0) text += fmt::format(", {} kB", t.front_bytes / 1024);
   return text + (t.lazy ? "" : ", eager");
@@ -412,9 +413,12 @@ Status variants(const Work& work, Options options) {
   for (const std::uint32_t phases : {4, 1000}) {
     many.push_back({.way = Way::kResident, .phases = phases});
   }
+  for (const std::uint32_t shares : {1, 2, 4, 6}) {
+    many.push_back({.way = Way::kResident, .shares = shares});
+  }
   many.push_back({.way = Way::kResident, .lazy = false});
   many.push_back({.way = Way::kResident, .threads = 512, .front_bytes = 16 * 1024});
-  many.push_back({.way = Way::kResident, .threads = 1024, .front_bytes = 64 * 1024});
+  many.push_back({.way = Way::kResident, .threads = 1024, .front_bytes = 220 * 1024});
   many.push_back({.way = Way::kResident, .threads = 512, .team = 2});
   many.push_back({.way = Way::kChunks});
   for (const std::uint32_t team : {1, 2, 4, 8, 16}) {

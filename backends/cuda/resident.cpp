@@ -13,11 +13,6 @@ Tuning& tuning() {
 
 namespace {
 
-/// A block has 227 KB of shared memory on the GPUs that this is for; a second block beside it wants
-/// half of what there is.
-constexpr std::uint32_t kMostShared = 227 * 1024, kHalfShared = 113 * 1024;
-/// Blocks that such a GPU runs at once where each has a multiprocessor for itself.
-constexpr std::uint32_t kBlocksAtOnce = 132;
 /// Images beyond this gain nothing from shared memory, and weights beyond it want many blocks.
 constexpr std::uint64_t kMostImage = std::uint64_t{4} << 20;
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 22,
@@ -58,19 +53,16 @@ bool is_plain(const ResidentOp<V>& op) {
   const equations::StepOptions& o = op.neurons.options;
   const bool recorded = op.log_count != 0 || op.x_log != nullptr || op.membrane_log != nullptr ||
                         op.current_log != nullptr;
-  const bool more = o.has_current || o.clamped || o.refractory || op.seldom || op.published ||
+  const bool more = o.clamped || o.refractory || o.substep || o.sigma_delta ||
                     op.scale != nullptr || op.bias != nullptr;
+  // step_currents(): for kAll alone, which late neurons make.
+  const bool currents = o.has_current || o.late;
+  if (currents && (!o.late || op.rest != Rest::kAtZero || op.size % 128 != 0)) return false;
   const bool rounds = std::is_same_v<V, float> && o.fixed_point != FixedPoint::kNone;
   const bool common = (o.rule == SpikeRule::kGreater || o.rule == SpikeRule::kGreaterEqual) &&
                       (o.reset == Reset::kToVReset || o.reset == Reset::kSubtract);
   return op.has_neurons && op.neurons.uniform && o.spiking && common && !recorded && !more &&
          !rounds;
-}
-
-template <typename T>
-void append(std::vector<char>& bytes, std::uint64_t at, const std::vector<T>& values) {
-  if (values.empty()) return;  // whose data() may be null, which memcpy does not take
-  std::memcpy(bytes.data() + at, values.data(), values.size() * sizeof(T));
 }
 
 }  // namespace
@@ -417,11 +409,11 @@ Rest rest_of(const NeuronCoefficients& c, const equations::StepOptions& o) {
   const auto all = [](const std::vector<double>& values, auto holds) {
     return std::all_of(values.begin(), values.end(), holds);
   };
-  if (o.late || o.sigma_delta || o.substep) return Rest::kNever;
+  if (o.sigma_delta || o.substep) return Rest::kNever;
   if (!all(c.drive, [](double v) { return v == 0.0; })) return Rest::kNever;
   if (!all(c.clamp, [](double v) { return v <= 0.0; })) return Rest::kNever;
   if (!all(c.threshold, [](double v) { return v > 0.0; })) return Rest::kNever;
-  const bool holds = o.spiking && !o.has_current && o.fixed_point == FixedPoint::kNone &&
+  const bool holds = o.spiking && !o.late && !o.has_current && o.fixed_point == FixedPoint::kNone &&
                      all(c.decay, [](double v) { return v == 1.0; });
   return holds ? Rest::kBelowThreshold : Rest::kAtZero;
 }
@@ -450,113 +442,6 @@ void Resident<V>::add_neurons(std::uint32_t n, const NodeImage<V>& image,
   const bool logs = op.membrane_log != nullptr || op.current_log != nullptr;
   if (tuning().lazy && op.rest != Rest::kNever && !logs) place.awake = 0;
   op.node = n;
-}
-
-/// Bits and flags first, then state and values while they fit the front, the smallest first; what
-/// inputs keep for the rare steps whose values have to be looked at comes last.
-template <typename V>
-void Resident<V>::lay_out() {
-  struct Part {
-    std::uint32_t* place;
-    std::uint64_t bytes;
-    int order;
-  };
-  std::vector<Part> parts = {{&layout_.cursor, 32, 0}};
-  // A convolution's three operations: the list, the sums, and what takes them.
-  for (std::size_t i = 0; i < ops_.size(); ++i) {
-    ResidentOp<V>& op = ops_[i];
-    if (op.head != Head::kSums) continue;
-    parts.push_back({&op.list_size, 16, 0});
-    parts.push_back({&op.list, kListed * sizeof(ResidentPixel), 1});
-    parts.push_back({&op.values, kListed * sizeof(V), 1});
-    parts.push_back({&op.sums, std::uint64_t{op.size} * sizeof(V), 1});
-  }
-  for (ResidentSignal& s : signals_) {
-    const bool input = s.graded != kNowhere;
-    parts.push_back({&s.bits, std::uint64_t{s.slots} * s.words * 4, 0});
-    if (input) parts.push_back({&s.graded, std::uint64_t{s.slots} * 8, 0});
-    if (s.value != kNowhere) {
-      parts.push_back({&s.value, std::uint64_t{s.slots} * s.size * sizeof(V), input ? 2 : 1});
-    }
-  }
-  for (std::size_t n = 0; n < places_.size(); ++n) {
-    const auto size = static_cast<std::uint64_t>(program_.nodes[n].out_size);
-    Place& p = places_[n];
-    if (p.membrane != kNowhere) parts.push_back({&p.membrane, size * sizeof(V), 1});
-    if (p.current != kNowhere) parts.push_back({&p.current, size * sizeof(V), 1});
-    if (p.countdown != kNowhere) parts.push_back({&p.countdown, size * 4, 1});
-    if (p.awake != kNowhere) parts.push_back({&p.awake, (size + 31) / 32 * 4, 0});
-  }
-  std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
-    return a.order != b.order ? a.order < b.order : a.bytes < b.bytes;
-  });
-  layout_.ops = static_cast<std::uint32_t>(ops_.size());
-  layout_.signals = static_cast<std::uint32_t>(signals_.size());
-  layout_.links = static_cast<std::uint32_t>(links_.size());
-  layout_.inputs = static_cast<std::uint32_t>(inputs_.size());
-  layout_.interval = schedule_.interval;
-  layout_.depth = schedule_.depth();
-  const Tuning& wanted = tuning();
-  std::uint64_t hot = 0;
-  for (const Part& part : parts) hot += part.order < 2 ? (part.bytes + 15) / 16 * 16 : 0;
-  ResidentKernel<V, true> kernel;
-  kernel.layout = layout_;
-  kernel.block_threads = 512;
-  // Two blocks beside each other hide more waiting than one that holds all its state: measured.
-  const bool halves = batch_ > kBlocksAtOnce;
-  const bool small = hot + kernel.shared_bytes() <= kHalfShared;
-  threads_ = wanted.threads != 0 ? wanted.threads : halves || small ? 512 : 1024;
-  team_ = std::max<std::uint32_t>(wanted.team, 1);
-  most_steps_ = wanted.steps != 0 ? wanted.steps : 128;
-  divide_work();
-  count_up();
-  kernel.layout = layout_;
-  kernel.block_threads = threads_;
-  std::uint64_t room = halves ? kHalfShared : kMostShared;
-  room -= std::min<std::uint64_t>(room, kernel.shared_bytes());
-  if (wanted.front_bytes != 0) room = std::min<std::uint64_t>(room, wanted.front_bytes);
-  if (team_ > 1) room = 0;
-  std::uint64_t at = 0, front = 0;
-  for (const Part& part : parts) {
-    *part.place = static_cast<std::uint32_t>(at);
-    at += (part.bytes + 15) / 16 * 16;
-    if (at <= room && part.order < 2) front = at;
-  }
-  layout_.front_bytes = static_cast<std::uint32_t>(front);
-  layout_.image_bytes = at;
-  for (std::size_t i = 0; i < ops_.size(); ++i) {
-    ResidentOp<V>& op = ops_[i];
-    if (op.head == Head::kSums) {
-      // Parts lie in the front as a whole, or not at all.
-      op.in_front = std::max({op.list_size, op.list, op.values, op.sums}) < front &&
-                    signals_[op.out].bits < front;
-      if (op.has_neurons) {
-        const Place& p = places_[op.node];
-        op.in_front = op.in_front && p.membrane < front && (p.awake == kNowhere || p.awake < front);
-      }
-    }
-    for (std::size_t k = 1; op.head == Head::kSums && k <= 2; ++k) {
-      ResidentOp<V>& part = ops_[i - k];
-      part.list_size = op.list_size, part.list = op.list;
-      part.values = op.values, part.sums = op.sums;
-      part.in_front = op.in_front;
-    }
-    if (!op.has_neurons && op.head != Head::kPublish) continue;
-    const Place& p = places_[op.node];
-    op.plain = op.plain && p.awake != kNowhere;
-    op.membrane = p.membrane, op.current = p.current;
-    op.countdown = p.countdown, op.awake = p.awake;
-  }
-  fresh_.assign(layout_.image_bytes, 0);
-  for (std::uint32_t n = 0; n < places_.size(); ++n) {
-    const Place& p = places_[n];
-    if (p.membrane == kNowhere) continue;
-    const auto& initial = std::get<op::Neuron>(program_.nodes[n].operation).coefficients.initial;
-    append(fresh_, p.membrane, std::vector<V>(initial.begin(), initial.end()));
-    if (p.awake == kNowhere) continue;
-    const auto words = static_cast<std::size_t>(program_.nodes[n].out_size + 31) / 32;
-    append(fresh_, p.awake, std::vector<std::uint32_t>(words, ~0U));
-  }
 }
 
 template <typename V>

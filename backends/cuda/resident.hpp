@@ -129,7 +129,7 @@ class Resident {
   std::vector<std::uint32_t> first_place_;  ///< by port
   ResidentSchedule schedule_;
   std::vector<ResidentTask> tasks_;
-  std::vector<std::uint32_t> task_start_;  ///< by slot and warp
+  std::vector<std::uint32_t> task_start_;  ///< by slot
   ResidentLayout layout_;
   std::vector<char> fresh_;  ///< an element's image at the start
 

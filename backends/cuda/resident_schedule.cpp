@@ -53,42 +53,19 @@ std::uint32_t ring_slots(const ResidentSchedule& schedule, std::uint32_t writer,
   return static_cast<std::uint32_t>(std::max<std::int64_t>(delay + whole + 1, 1));
 }
 
-std::vector<WarpShare> share_warps(const std::vector<WarpLoad>& loads, std::uint32_t warps) {
-  std::vector<std::uint32_t> order(loads.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return loads[a].cost > loads[b].cost; });
-  double total = 0.0, most = 0.0;
-  for (const WarpLoad& load : loads) {
-    total += load.cost;
-    most = std::max(most, load.cost / std::clamp(load.most, 1U, warps));
+std::vector<WarpPart> cut_work(const std::vector<WarpLoad>& loads, double grain) {
+  std::vector<WarpPart> all;
+  for (std::uint32_t i = 0; i < loads.size(); ++i) {
+    const WarpLoad& load = loads[i];
+    const double wanted =
+        std::clamp(std::ceil(load.cost / grain), 1.0, std::max(1.0, 1.0 * load.most));
+    const auto parts = static_cast<std::uint32_t>(wanted);
+    for (std::uint32_t part = 0; part < parts; ++part) all.push_back({i, part, parts});
   }
-  std::vector<WarpShare> shares(loads.size());
-  // Operations above the limit get warps of their own, the others are packed, the largest first.
-  const auto fits = [&](double limit) {
-    std::vector<double> packed;
-    std::uint32_t taken = 0;
-    for (const std::uint32_t i : order) {
-      const WarpLoad& load = loads[i];
-      const auto wanted = static_cast<std::uint32_t>(std::ceil(load.cost / limit));
-      if (wanted <= 1) continue;
-      shares[i] = {taken, std::min(wanted, std::clamp(load.most, 1U, warps))};
-      taken += shares[i].count;
-    }
-    for (const std::uint32_t i : order) {
-      const double cost = loads[i].cost;
-      if (std::ceil(cost / limit) > 1.0) continue;
-      std::size_t bin = 0;
-      while (bin < packed.size() && packed[bin] + cost > limit) ++bin;
-      if (bin == packed.size()) packed.push_back(0.0);
-      packed[bin] += cost;
-      shares[i] = {taken + static_cast<std::uint32_t>(bin), 1};
-    }
-    return taken + packed.size() <= warps;
-  };
-  double limit = std::max({total / warps, most, 1e-9});
-  while (!fits(limit)) limit *= 1.1;
-  return shares;
+  const auto cost = [&](const WarpPart& w) { return loads[w.operation].cost / w.parts; };
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const WarpPart& a, const WarpPart& b) { return cost(a) > cost(b); });
+  return all;
 }
 
 }  // namespace spikeloom::cuda

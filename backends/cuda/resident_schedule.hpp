@@ -1,5 +1,5 @@
 #pragma once
-/// When each operation of a network in one launch runs, and on which warps of a block.
+/// When each operation of a network in one launch runs, and in which parts.
 ///
 /// A step takes `interval` phases, between which a block waits for all its threads; an operation
 /// does step t in phase interval t + lag, so that operations of different steps run side by side,
@@ -38,12 +38,13 @@ struct WarpLoad {
   double cost = 0.0;
   std::uint32_t most = 1;
 };
-/// The warps [first, first + count) that do an operation. Warps may have several operations.
-struct WarpShare {
-  std::uint32_t first = 0, count = 1;
+/// A part of an operation, for one warp.
+struct WarpPart {
+  std::uint32_t operation = 0, part = 0, parts = 1;
 };
 
-/// Divides the operations of one phase among the warps so that the one with most to do has little.
-std::vector<WarpShare> share_warps(const std::vector<WarpLoad>& loads, std::uint32_t warps);
+/// Cuts the operations of one phase into parts that warps take one after the other as they become
+/// free, the dearest first: none is worth much more than `grain`, if it can be cut so far.
+std::vector<WarpPart> cut_work(const std::vector<WarpLoad>& loads, double grain);
 
 }  // namespace spikeloom::cuda

@@ -229,51 +229,53 @@ WarpLoad Resident<V>::load_of(const ResidentOp<V>& op) const {
   }
 }
 
-/// Which warps do what in each of a step's phases.
+/// What there is for warps to take in each of a step's phases.
 template <typename V>
 void Resident<V>::divide_work() {
-  const std::uint32_t warps = threads_ / 32;
+  // Several parts of each warp's fair share, so that the last end at much the same time; but a part
+  // costs some hundred instructions whatever it does.
+  constexpr double kSmallest = 150.0;
+  const double shares_of_warp = tuning().shares != 0 ? tuning().shares : 3.0;
   tasks_.clear();
   task_start_.assign(1, 0);
   for (std::uint32_t slot = 0; slot < schedule_.interval; ++slot) {
     std::vector<std::uint32_t> ops;
     std::vector<WarpLoad> loads;
+    double total = 0.0;
     for (std::uint32_t i = 0; i < ops_.size(); ++i) {
       if (schedule_.lag[i] % schedule_.interval != slot) continue;
       ops.push_back(i);
       loads.push_back(load_of(ops_[i]));
+      total += loads.back().cost;
     }
-    const std::vector<WarpShare> shares = share_warps(loads, warps);
-    for (std::uint32_t warp = 0; warp < warps; ++warp) {
-      for (std::size_t k = 0; k < ops.size(); ++k) {
-        if (warp < shares[k].first || warp >= shares[k].first + shares[k].count) continue;
-        tasks_.push_back({static_cast<std::uint16_t>(ops[k]),
-                          static_cast<std::uint16_t>(shares[k].first),
-                          static_cast<std::uint16_t>(shares[k].count),
-                          static_cast<std::uint16_t>(schedule_.lag[ops[k]] / schedule_.interval)});
-      }
-      task_start_.push_back(static_cast<std::uint32_t>(tasks_.size()));
+    const double fair = total / (threads_ / 32);
+    for (const WarpPart& w : cut_work(loads, std::max(kSmallest, fair / shares_of_warp))) {
+      const std::uint32_t op = ops[w.operation];
+      tasks_.push_back({static_cast<std::uint16_t>(op), static_cast<std::uint16_t>(w.part),
+                        static_cast<std::uint16_t>(w.parts),
+                        static_cast<std::uint16_t>(schedule_.lag[op] / schedule_.interval)});
     }
+    task_start_.push_back(static_cast<std::uint32_t>(tasks_.size()));
   }
   layout_.tasks = static_cast<std::uint32_t>(tasks_.size());
 }
 
-/// Every warp of an operation counts apart.
+/// Every part of an operation counts apart.
 template <typename V>
 void Resident<V>::count_up() {
   layout_.counters = 0;
-  const auto take = [&](std::uint32_t warps) {
-    return std::exchange(layout_.counters, layout_.counters + warps);
+  const auto take = [&](std::uint32_t parts) {
+    return std::exchange(layout_.counters, layout_.counters + parts);
   };
-  for (const ResidentTask& task : tasks_) ops_[task.op].warps = task.warps;
+  for (const ResidentTask& task : tasks_) ops_[task.op].parts = task.parts;
   for (ResidentOp<V>& op : ops_) {
-    if (op.x_tally != nullptr) op.x_counter = take(op.warps);
-    if (op.y_tally != nullptr) op.y_counter = take(op.warps);
-    if (op.in_tally != nullptr) op.in_counter = take(op.warps);
+    if (op.x_tally != nullptr) op.x_counter = take(op.parts);
+    if (op.y_tally != nullptr) op.y_counter = take(op.parts);
+    if (op.in_tally != nullptr) op.in_counter = take(op.parts);
     if (op.head != Head::kNote) continue;
     for (ResidentInput<V>& input : inputs_) {
-      input.warps = op.warps;
-      input.counter = take(op.warps);
+      input.parts = op.parts;
+      input.counter = take(op.parts);
     }
   }
 }

@@ -100,7 +100,7 @@ TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
 
 /// Convolutions into neurons of one kind that nobody records (the last ones are) have code of their
 /// own in one launch: for sizes that are multiples of 128 and others, for neurons that rest at 0 or
-/// below threshold.
+/// below threshold, with a current, and with spikes that leave a step later.
 TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
   node::Conv2d halving = convolution(40, 2, 3);
   halving.stride = integers({2, 2});
@@ -111,15 +111,27 @@ TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
   leaky.r = floats({1}, {4.0F});
   leaky.v_leak = floats({1}, {0.0F});
   leaky.v_threshold = floats({1}, {6.0F});
+  node::CubaLif current;
+  current.tau_syn = floats({1}, {3.0F});
+  current.w_in = floats({1}, {3.0F});
+  current.tau_mem = leaky.tau;
+  current.r = leaky.r;
+  current.v_leak = leaky.v_leak;
+  current.v_threshold = floats({1}, {1.0F});
   const std::pair<const char*, Network> networks[] = {
       {"even", chain({2, 50, 50}, {halving, relay(6.0F), relay(0.5F)}, {40, 24, 24})},
       {"even leaky", chain({2, 50, 50}, {halving, leaky, relay(0.5F)}, {40, 24, 24})},
+      {"even current", chain({2, 50, 50}, {halving, current, relay(0.5F)}, {40, 24, 24})},
+      {"odd current", chain({2, 13, 13}, {odd, current, relay(0.5F)}, {3, 11, 11})},
       {"odd", chain({2, 13, 13}, {odd, relay(6.0F), relay(0.5F)}, {3, 11, 11})},
       {"odd leaky", chain({2, 13, 13}, {odd, leaky, relay(0.5F)}, {3, 11, 11})}};
   using Options = std::vector<std::pair<std::string, std::string>>;
   const Options ways[] = {{{"dt", "1"}},
                           {{"dt", "1"}, {"reset", "subtract"}},
-                          {{"dt", "1"}, {"spike-rule", "ge"}, {"reset-every", "5"}}};
+                          {{"dt", "1"}, {"spike-rule", "ge"}, {"reset-every", "5"}},
+                          {{"dt", "1"}, {"reset-timing", "next"}},
+                          {{"dt", "1"}, {"reset", "subtract"}, {"reset-timing", "next"}},
+                          {{"dt", "1"}, {"reset-timing", "next"}, {"reset-every", "5"}}};
   for (const auto& [name, network] : networks) {
     for (const Options& way : ways) {
       SCOPED_TRACE(name);

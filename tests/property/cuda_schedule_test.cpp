@@ -52,29 +52,28 @@ RC_GTEST_PROP(ResidentSchedules, MeetEveryDependenceAndKeepWhatIsRead, ()) {
   }
 }
 
-RC_GTEST_PROP(ResidentSchedules, ShareWarps, ()) {
-  const std::uint32_t warps = 1 + *rc::gen::inRange(0U, 32U);
+RC_GTEST_PROP(ResidentSchedules, PartsAreSmallAndTheDearestComeFirst, ()) {
   std::vector<WarpLoad> loads;
   for (std::uint32_t i = *rc::gen::inRange(1U, 12U); i > 0; --i) {
     loads.push_back({static_cast<double>(*rc::gen::inRange(0, 1000)), *rc::gen::inRange(1U, 20U)});
   }
-  const std::vector<WarpShare> shares = share_warps(loads, warps);
-  std::vector<double> busy(warps, 0.0);
-  double total = 0.0, largest = 0.0;
-  for (std::size_t i = 0; i < loads.size(); ++i) {
-    RC_ASSERT(shares[i].count >= 1U);
-    RC_ASSERT(shares[i].count <= loads[i].most);
-    RC_ASSERT(shares[i].first + shares[i].count <= warps);
-    for (std::uint32_t w = 0; w < shares[i].count; ++w) {
-      busy[shares[i].first + w] += loads[i].cost / shares[i].count;
-    }
-    total += loads[i].cost;
-    largest = std::max(largest, loads[i].cost / std::min(loads[i].most, warps));
+  const double grain = *rc::gen::inRange(1, 300);
+  const std::vector<WarpPart> parts = cut_work(loads, grain);
+  const auto cost = [&](const WarpPart& w) { return loads[w.operation].cost / w.parts; };
+  std::vector<std::vector<bool>> seen(loads.size());
+  for (const WarpPart& w : parts) {
+    const WarpLoad& load = loads[w.operation];
+    RC_ASSERT(w.parts >= 1U && w.parts <= load.most);
+    RC_ASSERT(cost(w) <= grain || w.parts == load.most);
+    seen[w.operation].resize(w.parts);
+    RC_ASSERT(!seen[w.operation][w.part]);
+    seen[w.operation][w.part] = true;
   }
-  // As a list of whole jobs could be divided: no more than twice what cannot be helped, and the
-  // tenth by which limits are tried.
-  const double least = std::max(total / warps, largest);
-  RC_ASSERT(*std::max_element(busy.begin(), busy.end()) <= 2.3 * least + 1e-6);
+  for (const std::vector<bool>& all : seen) {
+    RC_ASSERT(!all.empty());
+    RC_ASSERT(std::all_of(all.begin(), all.end(), [](bool there) { return there; }));
+  }
+  for (std::size_t i = 1; i < parts.size(); ++i) RC_ASSERT(cost(parts[i - 1]) >= cost(parts[i]));
 }
 
 }  // namespace

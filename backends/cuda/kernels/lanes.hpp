@@ -83,6 +83,20 @@ SPIKELOOM_KERNEL void add_lanes(std::uint32_t* to, std::uint32_t own) {
 #endif
 }
 
+/// Which piece of work the warp takes after `own`, of which each of `warps` began with its own: on
+/// the device the next that nobody has, by a counter that begins at 0; on a processor, where a
+/// warp's threads do not know of each other, every so many. All 32 call it.
+SPIKELOOM_KERNEL std::uint32_t take_next([[maybe_unused]] std::uint32_t own, std::uint32_t warps,
+                                         [[maybe_unused]] std::uint32_t* taken) {
+#if defined(__CUDA_ARCH__)
+  std::uint32_t next = 0;
+  if (threadIdx.x % 32 == 0) next = atomicAdd(taken, 1U);
+  return warps + __shfl_sync(~0U, next, 0);
+#else
+  return own + warps;
+#endif
+}
+
 /// Sets bits; what was there before.
 SPIKELOOM_KERNEL std::uint32_t set_bits(std::uint32_t* word, std::uint32_t bits) {
 #if defined(__CUDA_ARCH__)

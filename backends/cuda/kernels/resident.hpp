@@ -1,7 +1,7 @@
 #pragma once
 /// A whole network in one launch: a block, or a team of blocks, takes one batch element and runs
-/// every node of every step, with barriers between phases and nothing else. Warps have operations
-/// of their own, which do different steps in a phase (resident_schedule.hpp).
+/// every node of every step, with barriers between phases and nothing else. In a phase operations
+/// do different steps (resident_schedule.hpp); warps take parts of them until none is left.
 ///
 /// What an element is lies in its image: per node a ring of the last steps' bits (and values, where
 /// what is not 0 may be other than 1), the neurons' state, and where its input stands. While a
@@ -10,6 +10,8 @@
 /// Sums belong to threads, which look at the bits below their window, ascending; so there are no
 /// atomic additions, and float32 sums are those of the other backends. A weight node and the
 /// neurons that are all that reads it are one operation: its sums never leave the registers.
+
+#include <utility>
 
 #include "backends/cuda/kernels/elementwise.hpp"
 #include "backends/cuda/kernels/lanes.hpp"
@@ -151,7 +153,7 @@ struct ResidentOp {
   Elementwise work = Elementwise::kCopy;
   Pooling pooling = Pooling::kSum;
   Rest rest = Rest::kNever;
-  bool plain = false;     ///< neurons of sums that step_words() takes
+  bool plain = false;     ///< neurons of sums that step_words() takes, or step_currents()
   bool in_front = false;  ///< all that a convolution's operations touch is in shared memory
   bool has_neurons = false, seldom = false, published = false, narrow = false, counts_input = false;
   bool log_before_reset = false;
@@ -189,7 +191,7 @@ struct ResidentOp {
   V* current_log = nullptr;
   // Where counts go in the end; null where nobody asks.
   std::uint32_t x_counter = kNowhere, y_counter = kNowhere, in_counter = kNowhere;
-  std::uint32_t warps = 1;  ///< that do it, and have each a part of its counters
+  std::uint32_t parts = 1;  ///< that it is cut into, of which each has counters of its own
   Tally<V>* x_tally = nullptr;
   Tally<V>* y_tally = nullptr;
   Tally<V>* in_tally = nullptr;
@@ -200,17 +202,16 @@ struct ResidentInput {
   std::uint32_t signal = 0, first_place = 0;
   std::uint8_t log_count = 0;
   V* log[3] = {};
-  std::uint32_t counter = 0, warps = 1;  ///< as above
+  std::uint32_t counter = 0, parts = 1;  ///< as above
   Tally<V>* tally = nullptr;
 };
 
-/// An operation of a phase, on the warps [first_warp, first_warp + warps): of the step that began
-/// so many steps before.
+/// What a warp does of an operation in a phase: of the step that began so many steps before.
 struct ResidentTask {
-  std::uint16_t op = 0, first_warp = 0, warps = 1, steps_before = 0;
+  std::uint16_t op = 0, part = 0, parts = 1, steps_before = 0;
 };
 
-/// Offsets of an image, and of a block's shared memory before it.
+/// Offsets of an image, and of a block's shared memory, where its front comes last.
 struct ResidentLayout {
   std::uint64_t image_bytes = 0;
   std::uint32_t front_bytes = 0;  ///< of the image, in shared memory
@@ -219,6 +220,26 @@ struct ResidentLayout {
   std::uint32_t ops = 0, signals = 0, links = 0, inputs = 0, counters = 0, tasks = 0;
   std::uint32_t interval = 1;  ///< phases a step
   std::uint32_t depth = 1;     ///< phases from a step's first operation to its last
+  // Shared memory, as place_shared() divides it; operations come first.
+  std::uint32_t signals_at = 0, links_at = 0, tasks_at = 0, starts_at = 0;
+  std::uint32_t taken_at = 0;  ///< two counters of tasks that are taken, in turns
+  std::uint32_t counts_at = 0, front_at = 0;
+
+  template <typename V>
+  void place_shared() {
+    std::uint32_t at = 0;
+    const auto take = [&at](std::size_t count, std::size_t bytes) {
+      return std::exchange(at, at + static_cast<std::uint32_t>((count * bytes + 15) / 16 * 16));
+    };
+    take(ops, sizeof(ResidentOp<V>));
+    signals_at = take(signals, sizeof(ResidentSignal));
+    links_at = take(links, sizeof(ResidentLink));
+    tasks_at = take(tasks, sizeof(ResidentTask));
+    starts_at = take(interval + 1, 4);
+    taken_at = take(2, 4);
+    counts_at = take(counters, sizeof(ResidentCount<V>));
+    front_at = at;
+  }
 };
 
 /// kAll: everything; else no convolutions by windows, delays, spikes of before the step, and
@@ -236,38 +257,17 @@ struct ResidentKernel {
   const ResidentLink* links = nullptr;
   const ResidentInput<V>* inputs = nullptr;
   const ResidentTask* tasks = nullptr;
-  const std::uint32_t* task_start = nullptr;  ///< by slot and warp, one more at the end
+  const std::uint32_t* task_start = nullptr;  ///< by slot, one more at the end
   const ResidentEvent<V>* events = nullptr;
   std::uint32_t event_slots = 0;  ///< a power of two
   char* images = nullptr;
   ResidentLayout layout;
   std::uint32_t batch = 1, team = 1, block_threads = 32;
 
-  // Shared memory: operations, signals, links, tasks, counters, front of the image.
-  SPIKELOOM_KERNEL static std::uint32_t padded(std::uint32_t bytes) {
-    return (bytes + 15) / 16 * 16;
-  }
-  SPIKELOOM_KERNEL std::uint32_t signals_at() const {
-    return padded(layout.ops * static_cast<std::uint32_t>(sizeof(ResidentOp<V>)));
-  }
-  SPIKELOOM_KERNEL std::uint32_t links_at() const {
-    return signals_at() +
-           padded(layout.signals * static_cast<std::uint32_t>(sizeof(ResidentSignal)));
-  }
-  SPIKELOOM_KERNEL std::uint32_t tasks_at() const {
-    return links_at() + padded(layout.links * static_cast<std::uint32_t>(sizeof(ResidentLink)));
-  }
-  SPIKELOOM_KERNEL std::uint32_t starts() const { return layout.interval * warps() + 1; }
-  SPIKELOOM_KERNEL std::uint32_t starts_at() const {
-    return tasks_at() + padded(layout.tasks * static_cast<std::uint32_t>(sizeof(ResidentTask)));
-  }
-  SPIKELOOM_KERNEL std::uint32_t counts_at() const { return starts_at() + padded(starts() * 4); }
+  SPIKELOOM_KERNEL std::uint32_t starts() const { return layout.interval + 1; }
   SPIKELOOM_KERNEL std::uint32_t warps() const { return tiles(block_threads, 32); }
   SPIKELOOM_KERNEL std::uint32_t counters() const { return layout.counters; }
-  SPIKELOOM_KERNEL std::uint32_t front_at() const {
-    return counts_at() + padded(counters() * static_cast<std::uint32_t>(sizeof(ResidentCount<V>)));
-  }
-  std::size_t shared_bytes() const { return front_at() + layout.front_bytes; }
+  std::size_t shared_bytes() const { return layout.front_at + layout.front_bytes; }
 
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return batch * team; }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return block_threads; }
@@ -287,19 +287,20 @@ struct ResidentKernel {
     char* image;
     std::uint32_t element;
     std::uint32_t thread = 0, threads = 1;  ///< of those of the team that do the operation
-    std::uint32_t warp = 0;                 ///< of those of the block
+    std::uint32_t part = 0;                 ///< of the operation's
     bool last = false;                      ///< step of the launch
 
     template <typename T>
     SPIKELOOM_KERNEL T* at(std::uint32_t offset) const {
-      char* const base = offset < kernel->layout.front_bytes ? shared + kernel->front_at() : image;
+      char* const base =
+          offset < kernel->layout.front_bytes ? shared + kernel->layout.front_at : image;
       return reinterpret_cast<T*>(base + offset);
     }
     /// Of what may be known to lie in shared memory, whose addresses and accesses cost less.
     template <bool kFront, typename T>
     SPIKELOOM_KERNEL T* at(std::uint32_t offset) const {
       if constexpr (kFront) {
-        return reinterpret_cast<T*>(shared + kernel->front_at() + offset);
+        return reinterpret_cast<T*>(shared + kernel->layout.front_at + offset);
       } else {
         return at<T>(offset);
       }
@@ -308,13 +309,13 @@ struct ResidentKernel {
       return reinterpret_cast<const ResidentOp<V>*>(shared)[i];
     }
     SPIKELOOM_KERNEL const ResidentSignal& signal(std::uint32_t i) const {
-      return reinterpret_cast<const ResidentSignal*>(shared + kernel->signals_at())[i];
+      return reinterpret_cast<const ResidentSignal*>(shared + kernel->layout.signals_at)[i];
     }
     SPIKELOOM_KERNEL const ResidentLink& link(std::uint32_t i) const {
-      return reinterpret_cast<const ResidentLink*>(shared + kernel->links_at())[i];
+      return reinterpret_cast<const ResidentLink*>(shared + kernel->layout.links_at)[i];
     }
     SPIKELOOM_KERNEL ResidentCount<V>& count(std::uint32_t counter) const {
-      return reinterpret_cast<ResidentCount<V>*>(shared + kernel->counts_at())[counter];
+      return reinterpret_cast<ResidentCount<V>*>(shared + kernel->layout.counts_at)[counter];
     }
   };
   /// One step of a signal.
@@ -370,7 +371,9 @@ struct ResidentKernel {
     return inputs[i];
   }
 
-  SPIKELOOM_KERNEL void do_tasks(const Place& place, View& view, const Local& local) const;
+  SPIKELOOM_KERNEL void do_tasks(const Place& place, View& view, std::uint32_t phase,
+                                 const Local& local) const;
+  SPIKELOOM_KERNEL void copy_front(char* to, const char* from, std::uint32_t thread) const;
   SPIKELOOM_KERNEL void load(const View& view, std::uint32_t thread) const;
   SPIKELOOM_KERNEL void store(const View& view, const Place& place) const;
   SPIKELOOM_KERNEL void publish_count(const View& view, const Place& place, std::uint32_t counter,
@@ -423,6 +426,8 @@ struct ResidentKernel {
   template <SpikeRule kRule, Reset kReset, bool kFront>
   SPIKELOOM_KERNEL void step_words(const View& view, const ResidentOp<V>& op,
                                    std::int64_t step) const;
+  SPIKELOOM_KERNEL void step_currents(const View& view, const ResidentOp<V>& op,
+                                      std::int64_t step) const;
   template <bool kFront>
   SPIKELOOM_KERNEL void step_plain(const View& view, const ResidentOp<V>& op,
                                    std::int64_t step) const;
@@ -443,5 +448,6 @@ struct ResidentKernel {
 
 }  // namespace spikeloom::cuda
 
+#include "backends/cuda/kernels/resident_neurons.hpp"
 #include "backends/cuda/kernels/resident_phases.hpp"
 #include "backends/cuda/kernels/resident_weights.hpp"

@@ -82,8 +82,9 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::scatter_list(const View& view,
   const std::uint32_t end = length < kListed ? length : kListed;
   const std::uint32_t channels = op.groups * op.out_group;
   const std::uint32_t owners = channels * op.row_span * op.column_span;
-  const bool shares = std::is_integral_v<V> && view.threads > owners;
-  const std::uint32_t slices = shares ? view.threads / owners : 1;
+  const std::uint32_t slices =
+      std::is_integral_v<V> && view.threads > owners ? view.threads / owners : 1;
+  const bool shares = slices > 1;
   SPIKELOOM_ROLLED
   for (std::uint32_t t = view.thread; t < owners * slices; t += view.threads) {
     const std::uint32_t index = t % owners;
@@ -167,8 +168,17 @@ template <typename V, bool kAll>
 SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::publish(const View& view, const ResidentOp<V>& op,
                                                        const Row& out, std::uint32_t o,
                                                        bool exists) const {
+  // What rests is at zero, below its threshold.
+  bool wakes = exists;
+  if (op.awake != kNowhere) {
+    wakes = exists && (view.template at<std::uint32_t>(op.awake)[o / 32] >> (o % 32) & 1) != 0;
+  }
+  if (!any_lane(wakes)) {
+    write_bits(out.bits + o / 32, o % 32, false);
+    return;
+  }
   V count = 0;
-  if (exists) {
+  if (wakes) {
     count = equations::spike_count(view.template at<V>(op.membrane)[o], op.neurons.at(o).threshold,
                                    op.neurons.options.rule);
   }
