@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 namespace spikeloom::cuda {
 
@@ -47,7 +46,7 @@ bool scatters(const op::Convolution& conv, const WeightImage<V>& weights) {
          conv.groups < 1 << 16 && conv.output.columns < 1 << 20;
 }
 
-/// Whether step_words() may take an operation's neurons, if they rest at all.
+/// Whether step_words() or step_currents() may take an operation's neurons, if they rest at all.
 template <typename V>
 bool is_plain(const ResidentOp<V>& op) {
   const equations::StepOptions& o = op.neurons.options;
@@ -343,8 +342,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
   schedule_ =
       schedule_phases(count, dependences(), std::clamp(tuning().phases, 1U, std::max(count, 1U)));
   widen_rings();
-  lay_out();
-  return {};
+  return lay_out();
 }
 
 /// What makes x of a node, and the counts of it.

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "backends/cuda/resident.hpp"
 
 /// What of a batch element lies where.
@@ -26,7 +28,7 @@ void append(std::vector<char>& bytes, std::uint64_t at, const std::vector<T>& va
 /// they fit the front, of each the smallest first; what inputs keep for the rare steps whose values
 /// have to be looked at comes last.
 template <typename V>
-void Resident<V>::lay_out() {
+Status Resident<V>::lay_out() {
   struct Part {
     std::uint32_t* place;
     std::uint64_t bytes;
@@ -73,18 +75,27 @@ void Resident<V>::lay_out() {
     for (const Part& part : parts) bytes += part.order < order ? (part.bytes + 15) / 16 * 16 : 0;
     return bytes;
   };
-  layout_.place_shared<V>();
-  // Two blocks beside each other hide more waiting than one that holds all its state, but sums
-  // belong into shared memory: measured.
-  const bool halves = batch_ > kBlocksAtOnce && wanted.front_bytes == 0 &&
-                      bytes_below(2) + layout_.front_at <= kHalfShared;
-  const bool small = bytes_below(3) + layout_.front_at <= kHalfShared;
-  threads_ = wanted.threads != 0 ? wanted.threads : halves || small ? 512 : 1024;
   team_ = std::max<std::uint32_t>(wanted.team, 1);
   most_steps_ = wanted.steps != 0 ? wanted.steps : 128;
-  divide_work();
-  count_up();
-  layout_.place_shared<V>();
+  const auto divide = [&](std::uint32_t threads) {
+    threads_ = wanted.threads != 0 ? wanted.threads : threads;
+    divide_work();
+    count_up();
+    layout_.place_shared<V>();
+  };
+  // Two blocks beside each other hide more waiting than one that holds all its state, but sums
+  // belong into shared memory: measured.
+  divide(512);
+  const bool halves = batch_ > kBlocksAtOnce && wanted.front_bytes == 0 &&
+                      bytes_below(2) + layout_.front_at <= kHalfShared;
+  if (!halves) divide(1024);
+  if (layout_.front_at > kMostShared) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "a network in one launch does not fit a block's shared memory",
+                 .expected = fmt::format("at most {} bytes", kMostShared),
+                 .got = fmt::format("{} bytes before its first signal", layout_.front_at),
+                 .next = "run it with --backend cuda"};
+  }
   std::uint64_t room = halves ? kHalfShared : kMostShared;
   room -= std::min<std::uint64_t>(room, layout_.front_at);
   if (wanted.front_bytes != 0) room = std::min<std::uint64_t>(room, wanted.front_bytes);
@@ -130,9 +141,10 @@ void Resident<V>::lay_out() {
     const auto words = static_cast<std::size_t>(program_.nodes[n].out_size + 31) / 32;
     append(fresh_, p.awake, std::vector<std::uint32_t>(words, ~0U));
   }
+  return {};
 }
 
-template void Resident<float>::lay_out();
-template void Resident<std::int32_t>::lay_out();
+template Status Resident<float>::lay_out();
+template Status Resident<std::int32_t>::lay_out();
 
 }  // namespace spikeloom::cuda

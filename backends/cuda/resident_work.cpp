@@ -225,7 +225,8 @@ WarpLoad Resident<V>::load_of(const ResidentOp<V>& op) const {
     case Head::kPool:
       return {60.0 * tiled, tiled};
     default:
-      return {45.0 * tiled, tiled};
+      // Four neurons a thread.
+      return {45.0 * tiled, op.plain && op.size % 128 == 0 ? op.size / 128 : tiled};
   }
 }
 
@@ -245,8 +246,11 @@ void Resident<V>::divide_work() {
     for (std::uint32_t i = 0; i < ops_.size(); ++i) {
       if (schedule_.lag[i] % schedule_.interval != slot) continue;
       ops.push_back(i);
-      loads.push_back(load_of(ops_[i]));
-      total += loads.back().cost;
+      WarpLoad load = load_of(ops_[i]);  // of a block's share
+      load.cost /= team_;
+      load.most = tiles(load.most, team_);
+      loads.push_back(load);
+      total += load.cost;
     }
     const double fair = total / (threads_ / 32);
     for (const WarpPart& w : cut_work(loads, std::max(kSmallest, fair / shares_of_warp))) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -227,12 +226,9 @@ Status CudaSession<V>::send_input(std::uint32_t count, const std::vector<InputEv
 
 namespace {
 
-/// Whether nothing but zeros lies there, as their bits say: quicker than value by value.
 template <typename V>
-bool is_silent(const V* values, std::size_t size) {
-  const V zero = 0;
-  return size == 0 || (std::memcmp(values, &zero, sizeof(V)) == 0 &&
-                       std::memcmp(values, values + 1, (size - 1) * sizeof(V)) == 0);
+bool is_silent(std::span<const V> values) {
+  return std::all_of(values.begin(), values.end(), [](V v) { return v == V{0}; });
 }
 
 }  // namespace
@@ -272,7 +268,7 @@ Status CudaSession<V>::each_logged(F f) {
       for (const Taken& log : logs) {
         const V* const values = fetched_.data() + log.first + (s * batch_ + e) * log.size;
         const bool sparse = Records::has_index(log.variable);
-        if (sparse && is_silent(values, log.size)) continue;
+        if (sparse && is_silent(std::span(values, log.size))) continue;
         index.clear();
         value.clear();
         for (std::uint32_t i = 0; i < log.size; ++i) {

@@ -60,13 +60,15 @@ bool takes_resident(const Executable& executable) {
 }
 
 /// A network in one launch: few threads and many, nearly nothing in shared memory, teams of blocks,
-/// launches of a step and of several, operations one after the other, neurons that never rest; on
-/// the processor also threads in another order, which would show what a barrier is missing for.
+/// launches of a step and of several, operations one after the other, cut into few parts or many,
+/// neurons that never rest; on the processor also threads in another order, which would show what a
+/// barrier is missing for.
 TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
   const cuda::Tuning tunings[] = {
       {.threads = 32},      {.steps = 1},
       {.front_bytes = 256}, {.threads = 64, .team = 3, .steps = 2},
       {.phases = 1000},     {.lazy = false},
+      {.shares = 1},        {.threads = 64, .shares = 50},
       {.backwards = true},  {.threads = 64, .team = 3, .steps = 2, .backwards = true}};
   for (const SizeCase& one : size_cases()) {
     SCOPED_TRACE(one.name);

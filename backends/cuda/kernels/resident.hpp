@@ -7,9 +7,9 @@
 /// what is not 0 may be other than 1), the neurons' state, and where its input stands. While a
 /// launch runs, the front of the image lies in the block's shared memory.
 ///
-/// Sums belong to threads, which look at the bits below their window, ascending; so there are no
-/// atomic additions, and float32 sums are those of the other backends. A weight node and the
-/// neurons that are all that reads it are one operation: its sums never leave the registers.
+/// Float32 sums belong to threads, which add ascending, so that they are those of the other
+/// backends; integers may be added by several. A dense layer or pool and the neurons that are all
+/// that reads it are one operation: its sums never leave the registers.
 
 #include <utility>
 
@@ -264,9 +264,7 @@ struct ResidentKernel {
   ResidentLayout layout;
   std::uint32_t batch = 1, team = 1, block_threads = 32;
 
-  SPIKELOOM_KERNEL std::uint32_t starts() const { return layout.interval + 1; }
   SPIKELOOM_KERNEL std::uint32_t warps() const { return tiles(block_threads, 32); }
-  SPIKELOOM_KERNEL std::uint32_t counters() const { return layout.counters; }
   std::size_t shared_bytes() const { return layout.front_at + layout.front_bytes; }
 
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return batch * team; }

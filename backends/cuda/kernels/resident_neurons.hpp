@@ -115,8 +115,8 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::step_words(const View& view, cons
   add(view, op.y_counter, counts.y);
 }
 
-/// The same of neurons that may have a current, or spikes that leave at a step's beginning, and
-/// rest at zero; four a thread.
+/// The same of neurons whose spikes leave at a step's beginning, with a current or without, and
+/// that rest at zero; four a thread.
 template <typename V, bool kAll>
 SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::step_currents(const View& view,
                                                              const ResidentOp<V>& op,

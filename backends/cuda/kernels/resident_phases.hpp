@@ -88,11 +88,11 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::load(const View& view, std::uint3
        layout.links * static_cast<std::uint32_t>(sizeof(ResidentLink)));
   copy(view.shared + layout.tasks_at, tasks,
        layout.tasks * static_cast<std::uint32_t>(sizeof(ResidentTask)));
-  copy(view.shared + layout.starts_at, task_start, starts() * 4);
+  copy(view.shared + layout.starts_at, task_start, (layout.interval + 1) * 4);
   if (thread < 2) reinterpret_cast<std::uint32_t*>(view.shared + layout.taken_at)[thread] = 0;
   auto* const counts = reinterpret_cast<ResidentCount<V>*>(view.shared + layout.counts_at);
   SPIKELOOM_ROLLED
-  for (std::uint32_t i = thread; i < counters(); i += block_threads) {
+  for (std::uint32_t i = thread; i < layout.counters; i += block_threads) {
     counts[i] = ResidentCount<V>();
   }
   copy_front(view.shared + layout.front_at, view.image, thread);
