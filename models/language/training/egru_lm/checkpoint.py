@@ -3,7 +3,8 @@
 Layout: FOLDER/00001234/part-00.bin ... and manifest.json (names, types, shapes, digests, meta).
 Parts are at most PART_BYTES, so that a checkpoint can pass through channels that limit the size of
 one file. A checkpoint is written under a temporary name, flushed, then renamed: a folder with a
-final name is complete, whatever happens to the process. The one before is removed only afterwards.
+final name is complete, whatever happens to the process. The one before is removed only afterwards,
+and loses its final name first.
 """
 
 from __future__ import annotations
@@ -101,6 +102,13 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, manifest["meta"]
 
 
+def _set_aside(path: Path) -> Path:
+    """Takes a checkpoint's final name from it, so that it can be removed part by part."""
+    aside = path.with_name(f"{path.name}.removing")
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
+    return path.rename(aside)
+
+
 def save(folder: Path, number: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Path:
     """Writes checkpoint `number` atomically and removes the others."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,13 +118,22 @@ def save(folder: Path, number: int, tensors: dict[str, Tensor], meta: dict[str, 
     temporary.mkdir()
     write(temporary, tensors, meta)
     if final.exists():
-        shutil.rmtree(final)
+        _set_aside(final)
     temporary.rename(final)
     _flush(folder)
-    for other in folder.iterdir():
+    for other in list(folder.iterdir()):
         if other.is_dir() and other != final:
-            shutil.rmtree(other)
+            shutil.rmtree(_set_aside(other) if other.name.isdigit() else other)
     return final
+
+
+def remove(folder: Path) -> None:
+    """Removes all checkpoints and the folder, if it is there."""
+    if folder.is_dir():
+        for path in list(folder.iterdir()):
+            if path.name.isdigit():
+                _set_aside(path)
+        shutil.rmtree(folder)
 
 
 def newest(folder: Path) -> Path | None:

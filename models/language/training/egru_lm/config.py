@@ -55,7 +55,8 @@ class Train:
     carried protocol, 1 for the published one, values between for both. constant: fraction of the
     length at full rate before the cosine to zero. shift: random start of every epoch.
     stuck_after: a run whose first logged loss at or after this many updates is above stuck_loss
-    (nats) begins anew with the next seed; 0 is off.
+    (nats) begins anew with the next seed; 0 is off. A logged loss is the mean since the log line
+    before: with 1040 and save.log_every = 116, update 1044 decides, on the last 116 updates.
     """
 
     batch: int = 128

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
+
+from . import runlog
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 400, 60, 30, 30, 50
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -16,8 +17,7 @@ def curves(log: Path) -> dict[str, list[tuple[float, float]]]:
     the test text where a pruning run scored it on the way.
     """
     result: dict[str, list[tuple[float, float]]] = {"train": [], "valid": [], "test": []}
-    for line in log.read_text().splitlines():
-        record = json.loads(line)
+    for record in runlog.records(log):
         if record["event"] == "train":
             result["train"].append((record["updates"], math.exp(record["loss"])))
         elif record["event"] == "valid":

@@ -15,7 +15,6 @@ import argparse
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -26,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import calibrate, checkpoint, compact, config, corpus, export, pruning, results
+from . import calibrate, checkpoint, compact, config, corpus, export, pruning, results, runlog
 from .config import Run
 from .evaluate import Score, evaluate
 from .kernels import Kernels, choose
@@ -39,29 +38,47 @@ INTERRUPTED = 75
 STUCK = 76
 NEW_SEEDS = 12  # a run that is stuck begins anew at most this often
 CHECKPOINTS = ("checkpoints", "compact")
+OTHER_RUN = "{}: was made with another run file; rename the run or remove the folder"
 
 
 class StuckError(RuntimeError):
     """No seed of a run left the plateau."""
 
 
-def _stuck_lines(folder: Path) -> list[str]:
-    log = folder / "log.jsonl"
-    lines = log.read_text().splitlines() if log.is_file() else []
-    return [line for line in lines if '"event": "stuck"' in line]  # the last may be torn
+def _stuck_records(folder: Path) -> list[dict[str, Any]]:
+    return [r for r in runlog.records(folder / "log.jsonl") if r["event"] == "stuck"]
+
+
+def _given_up(folder: Path) -> set[int]:
+    return {record["seed"] for record in _stuck_records(folder)}
+
+
+def _remove_remains(folder: Path) -> None:
+    """Removes checkpoints of seeds given up, where a process was killed before it had done so."""
+    for kind in CHECKPOINTS:
+        newest = checkpoint.newest(folder / kind)
+        if newest and checkpoint.read_meta(newest)["run"]["seed"] in _given_up(folder):
+            checkpoint.remove(folder / kind)
 
 
 def with_seed_reached(run: Run, folder: Path) -> Run:
-    """The run with the seed that it has come to: its checkpoint's, or the next not yet stuck."""
+    """The run with the seed that it has come to: its checkpoint's, or the next not yet stuck.
+
+    A checkpoint also holds the seed of its run file (first_seed): with another it is refused.
+    """
     train = run.train
     if not train.stuck_after:
         return run
     seeds = range(run.seed, run.seed + NEW_SEEDS + 1)
+    tried = _given_up(folder)
     newest = next(filter(None, (checkpoint.newest(folder / kind) for kind in CHECKPOINTS)), None)
     if newest is not None:
-        seed = checkpoint.read_meta(newest)["run"]["seed"]
-        return dataclasses.replace(run, seed=seed) if seed in seeds else run
-    tried = {json.loads(line)["seed"] for line in _stuck_lines(folder)}
+        meta = checkpoint.read_meta(newest)
+        seed = meta["run"]["seed"]
+        if meta.get("first_seed", seed) != run.seed:
+            raise checkpoint.CheckpointError(OTHER_RUN.format(newest))
+        if seed not in tried:
+            return dataclasses.replace(run, seed=seed)
     for seed in seeds:
         if seed not in tried:
             return dataclasses.replace(run, seed=seed)
@@ -88,7 +105,10 @@ class Session:
     def __init__(self, run: Run, data: Path, out: Path, device: torch.device) -> None:
         self.folder = out / run.name
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.first_seed = run.seed
         run = with_seed_reached(run, self.folder)
+        if run.train.stuck_after:
+            _remove_remains(self.folder)
         self.run, self.device = run, device
         self.stuck = False
         self.corpus = corpus.load(data / run.data.corpus)
@@ -150,9 +170,7 @@ class Session:
         tensors, meta = checkpoint.read(newest)
         # What a run file of that time could not say yet has its default.
         if config.from_table(meta["run"], str(newest)) != self.run:
-            raise checkpoint.CheckpointError(
-                f"{newest}: was made with another run file; rename the run or remove the folder"
-            )
+            raise checkpoint.CheckpointError(OTHER_RUN.format(newest))
         if kind == "checkpoints":
             self.trainer.restore(tensors, meta["counters"])
         else:
@@ -160,17 +178,23 @@ class Session:
             self.trainer.set_counters(meta["counters"])
         self.log({"event": "resumed", "from": kind, "updates": self.trainer.updates})
 
-    def log(self, record: dict[str, Any]) -> None:
-        record = {"time": round(time.time(), 1), **record}
-        line = json.dumps(record)
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(line + "\n")
-        print(line, flush=True)
+    def log(self, record: dict[str, Any], instead_of: list[dict[str, Any]] | None = None) -> None:
+        """Appends a record; with a list, the log holds these records and the new one alone."""
+        path, record = self.folder / "log.jsonl", {"time": round(time.time(), 1), **record}
+        if instead_of is None:
+            runlog.append(path, record)
+        else:
+            runlog.replace(path, [*instead_of, record])
+        print(json.dumps(record), flush=True)
 
     def save(self) -> None:
         """Both kinds of checkpoint, each atomically."""
         trainer = self.trainer
-        meta = {"run": config.to_table(self.run), "counters": trainer.counters()}
+        meta = {
+            "run": config.to_table(self.run),
+            "first_seed": self.first_seed,
+            "counters": trainer.counters(),
+        }
         small = compact.pack(self.state, trainer.second, self.run.save.compact_bits)
         for kind, tensors in zip(CHECKPOINTS, (trainer.tensors(), small), strict=True):
             checkpoint.save(self.folder / kind, trainer.updates, tensors, meta)
@@ -200,14 +224,16 @@ class Session:
         return decides and not loss <= train.stuck_loss  # not a number is stuck, too
 
     def _give_up_seed(self, loss: float) -> None:
-        """Removes what this seed made; its line in the log remains."""
+        """Removes what this seed made; its line in the log remains.
+
+        The line comes first: a process that is killed later leaves no way back to this seed.
+        """
         self.stuck = True
-        for kind in CHECKPOINTS:
-            shutil.rmtree(self.folder / kind, ignore_errors=True)
-        before = "".join(f"{line}\n" for line in _stuck_lines(self.folder))
-        (self.folder / "log.jsonl").write_text(before)
         seed, updates = self.run.seed, self.trainer.updates
-        self.log({"event": "stuck", "seed": seed, "updates": updates, "loss": loss})
+        record = {"event": "stuck", "seed": seed, "updates": updates, "loss": loss}
+        self.log(record, instead_of=_stuck_records(self.folder))
+        for kind in CHECKPOINTS:
+            checkpoint.remove(self.folder / kind)
 
     def train(self) -> bool:
         """Runs to the end (True), or until it is stuck or has to stop (False)."""
@@ -314,8 +340,8 @@ class Session:
 
 
 def make(run: Run, data: Path, out: Path, device: torch.device) -> int:
-    """Returns 0 when the run is complete, INTERRUPTED when it saved and stopped, and STUCK when
-    the next call takes the next seed.
+    """Returns 0 when the run is complete, INTERRUPTED when it had to stop (it saved, or was stuck
+    as well), and STUCK when the next call takes the next seed.
     """
     session = Session(run, data, out, device)
     if (session.folder / "results.json").exists():
@@ -325,10 +351,12 @@ def make(run: Run, data: Path, out: Path, device: torch.device) -> int:
     def request(*_: object) -> None:
         session.stop = True
 
-    signal.signal(signal.SIGTERM, request)
-    signal.signal(signal.SIGINT, request)
+    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
     if not session.train():
-        return STUCK if session.stuck else INTERRUPTED
+        if session.stuck:
+            for number, handler in before.items():  # from here on a signal ends the process
+                signal.signal(number, handler)
+        return STUCK if session.stuck and not session.stop else INTERRUPTED
     session.save()
     session.finish()
     return 0
