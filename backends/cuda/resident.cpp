@@ -342,7 +342,8 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
   schedule_ =
       schedule_phases(count, dependences(), std::clamp(tuning().phases, 1U, std::max(count, 1U)));
   widen_rings();
-  return lay_out();
+  lay_out();
+  return {};
 }
 
 /// What makes x of a node, and the counts of it.

@@ -101,7 +101,7 @@ class Resident {
   void count_up();
   WarpLoad load_of(const ResidentOp<V>& op) const;
   void add_log(V* log, ResidentOp<V>& op) const;
-  Status lay_out();
+  void lay_out();
 
   Result<std::vector<V>> read(std::uint32_t element, std::uint32_t signal, std::int64_t step) const;
   Status write(std::uint32_t element, std::uint32_t signal, std::int64_t step,

@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include <fmt/format.h>
-
 #include "backends/cuda/resident.hpp"
 
 /// What of a batch element lies where.
@@ -28,7 +26,7 @@ void append(std::vector<char>& bytes, std::uint64_t at, const std::vector<T>& va
 /// they fit the front, of each the smallest first; what inputs keep for the rare steps whose values
 /// have to be looked at comes last.
 template <typename V>
-Status Resident<V>::lay_out() {
+void Resident<V>::lay_out() {
   struct Part {
     std::uint32_t* place;
     std::uint64_t bytes;
@@ -89,13 +87,6 @@ Status Resident<V>::lay_out() {
   const bool halves = batch_ > kBlocksAtOnce && wanted.front_bytes == 0 &&
                       bytes_below(2) + layout_.front_at <= kHalfShared;
   if (!halves) divide(1024);
-  if (layout_.front_at > kMostShared) {
-    return Error{.code = ErrorCode::kResource,
-                 .what = "a network in one launch does not fit a block's shared memory",
-                 .expected = fmt::format("at most {} bytes", kMostShared),
-                 .got = fmt::format("{} bytes before its first signal", layout_.front_at),
-                 .next = "run it with --backend cuda"};
-  }
   std::uint64_t room = halves ? kHalfShared : kMostShared;
   room -= std::min<std::uint64_t>(room, layout_.front_at);
   if (wanted.front_bytes != 0) room = std::min<std::uint64_t>(room, wanted.front_bytes);
@@ -141,10 +132,9 @@ Status Resident<V>::lay_out() {
     const auto words = static_cast<std::size_t>(program_.nodes[n].out_size + 31) / 32;
     append(fresh_, p.awake, std::vector<std::uint32_t>(words, ~0U));
   }
-  return {};
 }
 
-template Status Resident<float>::lay_out();
-template Status Resident<std::int32_t>::lay_out();
+template void Resident<float>::lay_out();
+template void Resident<std::int32_t>::lay_out();
 
 }  // namespace spikeloom::cuda
