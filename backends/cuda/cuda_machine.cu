@@ -41,7 +41,7 @@ namespace {
   } while (false)
 
 template <typename K>
-__global__ void run_kernel(const K kernel) {
+__device__ __forceinline__ void run_phases(const K& kernel) {
   extern __shared__ std::uint64_t memory[];
   typename K::Local local;
   const Place place{blockIdx.x, threadIdx.x, blockDim.x, memory};
@@ -49,6 +49,26 @@ __global__ void run_kernel(const K kernel) {
   for (std::uint32_t phase = 0; phase < phases; ++phase) {
     if (phase != 0) __syncthreads();
     kernel(place, phase, local);
+  }
+}
+
+template <typename K>
+__global__ void run_kernel(const K kernel) {
+  run_phases(kernel);
+}
+
+/// For kernels that say how many blocks a multiprocessor is to have at once.
+template <typename K>
+__global__ void __launch_bounds__(kLayerThreads, K::kBlocksAtOnce) run_layer(const K kernel) {
+  run_phases(kernel);
+}
+
+template <typename K>
+constexpr auto function_of() {
+  if constexpr (requires { K::kBlocksAtOnce; }) {
+    return run_layer<K>;
+  } else {
+    return run_kernel<K>;
   }
 }
 
@@ -332,13 +352,13 @@ class DeviceMachine : public Machine, public DeviceMember {
   template <typename K>
   cudaError_t prepare(const K&, const KernelCall& call) {
     cudaFuncAttributes attributes{};
-    const cudaError_t code = cudaFuncGetAttributes(&attributes, run_kernel<K>);
+    const cudaError_t code = cudaFuncGetAttributes(&attributes, function_of<K>());
     // Per kernel, not per call: it only grows.
     if (code != cudaSuccess ||
         call.shared <= static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes)) {
       return code;
     }
-    return cudaFuncSetAttribute(run_kernel<K>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+    return cudaFuncSetAttribute(function_of<K>(), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                 static_cast<int>(call.shared));
   }
   /// Its result is written again by the sequence before anybody reads it.
@@ -382,7 +402,8 @@ class DeviceMachine : public Machine, public DeviceMember {
   }
   template <typename K>
   cudaError_t launch(const K& kernel, const KernelCall& call) {
-    run_kernel<K><<<call.blocks, call.threads, call.shared, stream_>>>(kernel);
+    constexpr auto function = function_of<K>();
+    function<<<call.blocks, call.threads, call.shared, stream_>>>(kernel);
     return cudaGetLastError();
   }
   cudaError_t launch(const Product& product, const KernelCall&) { return blas_.multiply(product); }

@@ -127,7 +127,7 @@ Result<std::unique_ptr<Session>> CudaExecutable<V>::open(std::uint32_t batch) co
 template <typename V>
 Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(
     const Part& part, const RunOptions& options, std::string backend,
-    std::shared_ptr<Machine> machine, std::vector<Exchange> exchanges, bool chunks) {
+    std::shared_ptr<Machine> machine, std::vector<Exchange> exchanges, Tuning::Way way) {
   const Program& program = part.program;
   SPIKELOOM_CHECK(
       check_memory(*machine, weight_bytes(part, std::is_integral_v<V>), "the network's weights",
@@ -141,25 +141,28 @@ Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(
   }
   SPIKELOOM_CHECK(machine->wait());  // sessions have queues of their own
   using Way = Tuning::Way;
-  const Way way = tuning().way;
-  const bool resident = (way == Way::kResident || (way == Way::kAuto && !chunks)) &&
-                        part.shares.empty() && exchanges.empty() &&
-                        refuse_resident(program, options, std::is_same_v<V, float>).empty();
+  if (tuning().way != Way::kAuto) way = tuning().way;
+  const bool whole = part.shares.empty() && exchanges.empty();
+  if (way != Way::kChunks &&
+      !(whole &&
+        refuse_resident(program, options, std::is_same_v<V, float>, way == Way::kLayers).empty())) {
+    way = Way::kChunks;
+  }
   return std::shared_ptr<const CudaExecutable<V>>(std::make_shared<const CudaExecutable<V>>(
       program, options, std::move(backend), std::move(machine), std::move(images),
-      static_cast<double>(part.integer.input_limit), std::move(exchanges), resident));
+      static_cast<double>(part.integer.input_limit), std::move(exchanges), way));
 }
 
 template <typename V>
 Result<std::shared_ptr<const Executable>> compile_cuda(
     const Program& program, const RunOptions& options, std::string backend,
-    std::shared_ptr<Machine> machine, const std::vector<Share>& shares, bool chunks) {
+    std::shared_ptr<Machine> machine, const std::vector<Share>& shares, Tuning::Way way) {
   Part all{program, {}, shares};
   if constexpr (std::is_integral_v<V>) {
     SPIKELOOM_TRY(all.integer, to_integer(program));
   }
   SPIKELOOM_TRY(auto made,
-                compile_part<V>(all, options, std::move(backend), std::move(machine), {}, chunks));
+                compile_part<V>(all, options, std::move(backend), std::move(machine), {}, way));
   return std::shared_ptr<const Executable>(std::move(made));
 }
 
@@ -167,10 +170,10 @@ Result<std::shared_ptr<const Executable>> compile_cuda(
   template class CudaExecutable<V>;                                             \
   template Result<std::shared_ptr<const CudaExecutable<V>>> compile_part<V>(    \
       const Part&, const RunOptions&, std::string, std::shared_ptr<Machine>,    \
-      std::vector<Exchange>, bool);                                             \
+      std::vector<Exchange>, Tuning::Way);                                      \
   template Result<std::shared_ptr<const Executable>> compile_cuda<V>(           \
       const Program&, const RunOptions&, std::string, std::shared_ptr<Machine>, \
-      const std::vector<Share>&, bool);
+      const std::vector<Share>&, Tuning::Way);
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)
 #undef SPIKELOOM_INSTANTIATE

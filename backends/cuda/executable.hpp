@@ -9,6 +9,7 @@
 #include "backends/cuda/machine.hpp"
 #include "backends/cuda/parts.hpp"
 #include "backends/cuda/share.hpp"
+#include "backends/cuda/tuning.hpp"
 #include "snn/integer.hpp"
 
 namespace spikeloom::cuda {
@@ -68,7 +69,7 @@ class CudaExecutable : public Executable {
  public:
   CudaExecutable(Program program, RunOptions options, std::string backend,
                  std::shared_ptr<Machine> machine, std::vector<NodeImage<V>> images,
-                 double input_limit, std::vector<Exchange> exchanges, bool takes_resident)
+                 double input_limit, std::vector<Exchange> exchanges, Tuning::Way way)
       : program_(std::move(program)),
         options_(std::move(options)),
         backend_(std::move(backend)),
@@ -76,8 +77,7 @@ class CudaExecutable : public Executable {
         images_(std::move(images)),
         input_limit_(input_limit),
         exchanges_(std::move(exchanges)),
-
-        takes_resident_(takes_resident) {}
+        way_(way) {}
   const Program& program() const override { return program_; }
   const RunOptions& options() const override { return options_; }
   Result<std::unique_ptr<Session>> open(std::uint32_t batch) const override;
@@ -90,8 +90,11 @@ class CudaExecutable : public Executable {
   const Exchange* exchange(std::uint32_t node) const {
     return exchanges_.empty() || !exchanges_[node].here ? nullptr : &exchanges_[node];
   }
-  /// Whether one block of threads can hold a batch element (Resident).
-  bool takes_resident() const { return takes_resident_; }
+  /// How sessions launch it: as asked, or launches per node where that cannot be.
+  Tuning::Way way() const { return way_; }
+  /// Whether an element is one image (Resident).
+  bool takes_resident() const { return way_ != Tuning::Way::kChunks; }
+  bool takes_layers() const { return way_ == Tuning::Way::kLayers; }
 
  private:
   Program program_;
@@ -101,7 +104,7 @@ class CudaExecutable : public Executable {
   std::vector<NodeImage<V>> images_;
   double input_limit_;
   std::vector<Exchange> exchanges_;  ///< by node, or empty
-  bool takes_resident_;
+  Tuning::Way way_;
 };
 
 /// Weights of an operation for the kernels; `integer` is null in float32. Blocks own what `share`
@@ -135,17 +138,16 @@ Result<WeightImage<V>> make_decoder(const op::Decoder& decoder, const RunOptions
 template <typename V>
 Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(
     const Part& part, const RunOptions& options, std::string backend,
-    std::shared_ptr<Machine> machine, std::vector<Exchange> exchanges, bool chunks = true);
+    std::shared_ptr<Machine> machine, std::vector<Exchange> exchanges,
+    Tuning::Way way = Tuning::Way::kChunks);
 
-/// Compiles for float32 (V = float) or integer (V = int32) on a machine; `shares` by node, or none;
-/// `chunks`: a launch per node even where one block could hold the network.
+/// Compiles for float32 (V = float) or integer (V = int32) on a machine; `shares` by node, or none.
 template <typename V>
 Result<std::shared_ptr<const Executable>> compile_cuda(const Program& program,
                                                        const RunOptions& options,
                                                        std::string backend,
                                                        std::shared_ptr<Machine> machine,
                                                        const std::vector<Share>& shares = {},
-
-                                                       bool chunks = false);
+                                                       Tuning::Way way = Tuning::Way::kLayers);
 
 }  // namespace spikeloom::cuda

@@ -14,6 +14,7 @@
 #include "backends/cuda/kernels/embedding.hpp"
 #include "backends/cuda/kernels/exchange.hpp"
 #include "backends/cuda/kernels/gates.hpp"
+#include "backends/cuda/kernels/layer.hpp"
 #include "backends/cuda/kernels/neurons.hpp"
 #include "backends/cuda/kernels/product.hpp"
 #include "backends/cuda/kernels/resident.hpp"
@@ -40,7 +41,22 @@ using Kernel = std::variant<
     EmbeddingKernel<float, std::int8_t>, EmbeddingKernel<std::int32_t, std::int8_t>,
     GateKernel<float, float>, GateKernel<float, std::int8_t>, GateKernel<std::int32_t, std::int8_t>,
     ResidentKernel<float, false>, ResidentKernel<float, true>, ResidentKernel<std::int32_t, false>,
-    ResidentKernel<std::int32_t, true>>;
+    ResidentKernel<std::int32_t, true>, LayerInputKernel<float>, LayerInputKernel<std::int32_t>,
+    GeneralLayer<float>, GeneralLayer<std::int32_t>, WindowLayer<float, 1, LayerForm::kMembrane>,
+    WindowLayer<std::int32_t, 1, LayerForm::kMembrane>, WindowLayer<float, 8, LayerForm::kMembrane>,
+    WindowLayer<std::int32_t, 8, LayerForm::kMembrane>,
+    WindowLayer<float, 16, LayerForm::kMembrane>,
+    WindowLayer<std::int32_t, 16, LayerForm::kMembrane>,
+    WindowLayer<float, 1, LayerForm::kLateCurrent>,
+    WindowLayer<std::int32_t, 1, LayerForm::kLateCurrent>,
+    WindowLayer<float, 8, LayerForm::kLateCurrent>,
+    WindowLayer<std::int32_t, 8, LayerForm::kLateCurrent>,
+    WindowLayer<float, 16, LayerForm::kLateCurrent>,
+    WindowLayer<std::int32_t, 16, LayerForm::kLateCurrent>, RowLayer<float, LayerForm::kMembrane>,
+    RowLayer<std::int32_t, LayerForm::kMembrane>, RowLayer<float, LayerForm::kLateCurrent>,
+    RowLayer<std::int32_t, LayerForm::kLateCurrent>, PointLayer<float, LayerForm::kMembrane>,
+    PointLayer<std::int32_t, LayerForm::kMembrane>, PointLayer<float, LayerForm::kLateCurrent>,
+    PointLayer<std::int32_t, LayerForm::kLateCurrent>>;
 
 struct KernelCall {
   Kernel kernel;

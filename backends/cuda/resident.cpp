@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "backends/cuda/stages.hpp"
+
 namespace spikeloom::cuda {
 
 Tuning& tuning() {
@@ -70,9 +72,15 @@ std::uint32_t longest(const op::Delay& delay) {
   return delay.steps.empty() ? 0 : *std::max_element(delay.steps.begin(), delay.steps.end());
 }
 
-std::string refuse_resident(const Program& program, const RunOptions& options, bool real) {
+std::string refuse_resident(const Program& program, const RunOptions& options, bool real,
+                            bool layers) {
   if (options.schedule == Schedule::kDense) return "products were asked for";
   if (program.nodes.size() > kMostOps) return "it has many nodes";
+  if (layers) {
+    for (const Stage& stage : find_stages(program)) {
+      if (stage.cyclic) return "it has a cycle";
+    }
+  }
   std::uint64_t values = 0;  // an estimate from above
   for (const ProgramNode& node : program.nodes) {
     std::uint64_t longest_link = 0;
@@ -124,8 +132,9 @@ template <typename V>
 Result<std::unique_ptr<Resident<V>>> Resident<V>::make(const Program& program,
                                                        const std::vector<NodeImage<V>>& images,
                                                        const std::vector<ResidentNode<V>>& nodes,
-                                                       std::uint32_t batch, Machine& machine) {
-  std::unique_ptr<Resident> made(new Resident(program, machine, batch));
+                                                       std::uint32_t batch, bool layers,
+                                                       Machine& machine) {
+  std::unique_ptr<Resident> made(new Resident(program, machine, batch, layers));
   SPIKELOOM_CHECK(made->plan(images, nodes));
   SPIKELOOM_TRY(made->ops_image_, Buffer<ResidentOp<V>>::of(machine, made->ops_));
   SPIKELOOM_TRY(made->signals_image_, Buffer<ResidentSignal>::of(machine, made->signals_));
@@ -275,7 +284,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
   };
   // Who reads them may come before them.
   for (std::uint32_t n = 0; n < size; ++n) {
-    if (!program_.nodes[n].early) continue;
+    if (!program_.nodes[n].early || layers_) continue;
     if (std::holds_alternative<op::Delay>(program_.nodes[n].operation)) {
       add_delay(n);
       continue;
@@ -292,7 +301,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
   }
   for (std::uint32_t n = 0; n < size; ++n) {
     const ProgramNode& node = program_.nodes[n];
-    const bool published = node.early;
+    const bool published = node.early && !layers_;
     if (std::holds_alternative<op::Input>(node.operation) || places_[n].counted_as != kNowhere ||
         feeds[n] != kNowhere) {
       continue;
@@ -322,7 +331,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     }
     add_node(head, images[head], nodes, op);
     const auto* const conv = std::get_if<op::Convolution>(&program_.nodes[head].operation);
-    if (conv != nullptr && scatters(*conv, images[head].weights)) {
+    if (conv != nullptr && !layers_ && scatters(*conv, images[head].weights)) {
       SPIKELOOM_CHECK(add_scatter(*conv, images[head].weights, op));
     }
     if (is_neuron) {
@@ -337,6 +346,11 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     add_logs(n, op);
     op.plain = op.head == Head::kSums && is_plain(op) && signals_[op.out].value == kNowhere;
     ops_.push_back(op);
+  }
+  if (layers_) {
+    size_rings();
+    lay_out();
+    return {};
   }
   const auto count = static_cast<std::uint32_t>(ops_.size());
   schedule_ =
@@ -439,17 +453,18 @@ void Resident<V>::add_neurons(std::uint32_t n, const NodeImage<V>& image,
   op.log_before_reset = d.record_membrane == RecordMembrane::kBeforeReset;
   op.rest = rest_of(c, op.neurons.options);
   const bool logs = op.membrane_log != nullptr || op.current_log != nullptr;
-  if (tuning().lazy && op.rest != Rest::kNever && !logs) place.awake = 0;
+  if (!layers_ && tuning().lazy && op.rest != Rest::kNever && !logs) place.awake = 0;
   op.node = n;
 }
 
 template <typename V>
-KernelCall Resident<V>::call(const Clock* clock) const {
+std::vector<KernelCall> Resident<V>::calls(const Clock* clock) const {
+  if (layers_) return layer_calls(clock);
   const bool all = std::any_of(ops_.begin(), ops_.end(), [](const ResidentOp<V>& op) {
     return op.seldom || op.head == Head::kConvolution || op.head == Head::kDelay ||
            op.head == Head::kPublish;
   });
-  return all ? call_as<true>(clock) : call_as<false>(clock);
+  return {all ? call_as<true>(clock) : call_as<false>(clock)};
 }
 
 template <typename V>

@@ -1,5 +1,6 @@
 #pragma once
-/// A session's network as one kernel (kernels/resident.hpp): what it runs, and what lies where.
+/// A session's network as one kernel (kernels/resident.hpp), or as one for each layer
+/// (kernels/layer.hpp): what it runs, and what lies where.
 
 #include <memory>
 #include <string>
@@ -28,8 +29,9 @@ struct ResidentNode {
 /// Steps of a Delay node's longest delay.
 std::uint32_t longest(const op::Delay& delay);
 
-/// Why a network is not taken; empty if it is.
-std::string refuse_resident(const Program& program, const RunOptions& options, bool real);
+/// Why a network is not taken; empty if it is. `layers`: a launch per layer.
+std::string refuse_resident(const Program& program, const RunOptions& options, bool real,
+                            bool layers);
 
 template <typename V>
 class Resident {
@@ -38,7 +40,7 @@ class Resident {
   static Result<std::unique_ptr<Resident>> make(const Program& program,
                                                 const std::vector<NodeImage<V>>& images,
                                                 const std::vector<ResidentNode<V>>& nodes,
-                                                std::uint32_t batch, Machine& machine);
+                                                std::uint32_t batch, bool layers, Machine& machine);
 
   /// Back to the start: initial membranes, silence on all links, no input.
   Status clear();
@@ -54,7 +56,7 @@ class Resident {
   /// The element's queue was changed in other ways.
   void forget(std::uint32_t element) { inputs_of_[element].known = false; }
 
-  KernelCall call(const Clock* clock) const;
+  std::vector<KernelCall> calls(const Clock* clock) const;
   std::uint32_t most_steps() const { return most_steps_; }
 
   /// A node's counts are another's: 0 the summed input's, 1 what it sends.
@@ -75,8 +77,12 @@ class Resident {
     std::uint32_t counted_as = kNowhere;  ///< another node's output, and its counts
     std::uint32_t latest = kNowhere;      ///< fused weight nodes: their buffer below
   };
-  Resident(const Program& program, Machine& machine, std::uint32_t batch)
-      : program_(program), machine_(machine), batch_(batch), places_(program.nodes.size()) {}
+  Resident(const Program& program, Machine& machine, std::uint32_t batch, bool layers)
+      : program_(program),
+        machine_(machine),
+        batch_(batch),
+        layers_(layers),
+        places_(program.nodes.size()) {}
 
   Status plan(const std::vector<NodeImage<V>>& images, const std::vector<ResidentNode<V>>& nodes);
   void find_aliases(const std::vector<ResidentNode<V>>& nodes);
@@ -86,6 +92,14 @@ class Resident {
                    ResidentOp<V>& op);
   template <bool kAll>
   KernelCall call_as(const Clock* clock) const;
+  // resident_layers.cpp
+  std::vector<KernelCall> layer_calls(const Clock* clock) const;
+  KernelCall layer_call(const Clock* clock, const ResidentOp<V>& op) const;
+  template <LayerForm kForm>
+  KernelCall layer_call_as(const Clock* clock, const ResidentOp<V>& op) const;
+  template <typename K>
+  KernelCall fill(K kernel, const Clock* clock, const ResidentOp<V>& op) const;
+  void size_rings();
   std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);
   void add_input_ops();
   Status add_scatter(const op::Convolution& conv, const WeightImage<V>& weights, ResidentOp<V>& op);
@@ -120,6 +134,7 @@ class Resident {
   const Program& program_;
   Machine& machine_;
   std::uint32_t batch_;
+  bool layers_;
   std::uint32_t threads_ = 512, team_ = 1, most_steps_ = 1, event_slots_ = 0;
   std::vector<Place> places_;
   std::vector<ResidentOp<V>> ops_;

@@ -74,7 +74,7 @@ void Resident<V>::lay_out() {
     return bytes;
   };
   team_ = std::max<std::uint32_t>(wanted.team, 1);
-  most_steps_ = wanted.steps != 0 ? wanted.steps : 128;
+  if (!layers_) most_steps_ = wanted.steps != 0 ? wanted.steps : 128;
   const auto divide = [&](std::uint32_t threads) {
     threads_ = wanted.threads != 0 ? wanted.threads : threads;
     divide_work();
@@ -83,14 +83,14 @@ void Resident<V>::lay_out() {
   };
   // Two blocks beside each other hide more waiting than one that holds all its state, but sums
   // belong into shared memory: measured.
-  divide(512);
+  if (!layers_) divide(512);
   const bool halves = batch_ > kBlocksAtOnce && wanted.front_bytes == 0 &&
                       bytes_below(2) + layout_.front_at <= kHalfShared;
-  if (!halves) divide(1024);
+  if (!halves && !layers_) divide(1024);
   std::uint64_t room = halves ? kHalfShared : kMostShared;
   room -= std::min<std::uint64_t>(room, layout_.front_at);
   if (wanted.front_bytes != 0) room = std::min<std::uint64_t>(room, wanted.front_bytes);
-  if (team_ > 1) room = 0;
+  if (team_ > 1 || layers_) room = 0;
   std::uint64_t at = 0, front = 0;
   for (const Part& part : parts) {
     *part.place = static_cast<std::uint32_t>(at);

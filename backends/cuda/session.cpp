@@ -124,9 +124,8 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
     }
     auto& sequence = count == 1 && resident_ == nullptr ? one_step_ : chunk_;
     if (sequence == nullptr) {
-      auto made = machine_.record(resident_ != nullptr
-                                      ? std::vector<KernelCall>{resident_->call(clock_.data())}
-                                      : make_calls(count == 1 ? 1 : kChunk));
+      auto made = machine_.record(resident_ != nullptr ? resident_->calls(clock_.data())
+                                                       : make_calls(count == 1 ? 1 : kChunk));
       if (made.ok()) {
         sequence = *std::move(made);
       } else {

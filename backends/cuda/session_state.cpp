@@ -146,7 +146,8 @@ Status CudaSession<V>::make_resident() {
                      device.output_log.data(), device.membrane_log.data(),
                      device.current_log.data()});
   }
-  SPIKELOOM_TRY(resident_, Resident<V>::make(program_, images_, nodes, batch_, machine_));
+  SPIKELOOM_TRY(resident_, Resident<V>::make(program_, images_, nodes, batch_,
+                                             executable_->takes_layers(), machine_));
   return {};
 }
 

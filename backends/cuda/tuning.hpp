@@ -5,10 +5,12 @@
 
 namespace spikeloom::cuda {
 
+/// kChunks: launches per node (kernels/neurons.hpp and its neighbours). kResident: a launch per
+/// network wherever one block can hold it (kernels/resident.hpp). kLayers: a launch per layer, its
+/// neurons included, wherever there is no cycle (kernels/layer.hpp).
 struct Tuning {
-  /// kChunks: a launch per node (kernels/neurons.hpp and its neighbours). kResident: a launch per
-  /// network wherever one block can hold it (kernels/resident.hpp). kAuto: as the backend is named.
-  enum class Way : std::uint8_t { kAuto, kChunks, kResident };
+  /// kAuto: as the backend is named.
+  enum class Way : std::uint8_t { kAuto, kChunks, kResident, kLayers };
   Way way = Way::kAuto;
   // Of resident networks; 0 chooses.
   std::uint32_t threads = 0;      ///< of a block

@@ -107,7 +107,13 @@ TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
   node::Conv2d halving = convolution(40, 2, 3);
   halving.stride = integers({2, 2});
   node::Conv2d odd = convolution(3, 2, 3);
-  halving.bias = odd.bias = {};
+  node::Conv2d many = convolution(32, 2, 3);
+  many.stride = integers({2, 2});
+  node::Conv2d wide = convolution(8, 2, 7);  // more taps than a word has bits
+  wide.stride = integers({2, 3});
+  wide.padding.value = integers({1, 4});
+  wide.dilation = integers({2, 2});
+  halving.bias = odd.bias = many.bias = wide.bias = {};
   node::Lif leaky;
   leaky.tau = floats({1}, {4.0F});
   leaky.r = floats({1}, {4.0F});
@@ -126,7 +132,10 @@ TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
       {"even current", chain({2, 50, 50}, {halving, current, relay(0.5F)}, {40, 24, 24})},
       {"odd current", chain({2, 13, 13}, {odd, current, relay(0.5F)}, {3, 11, 11})},
       {"odd", chain({2, 13, 13}, {odd, relay(6.0F), relay(0.5F)}, {3, 11, 11})},
-      {"odd leaky", chain({2, 13, 13}, {odd, leaky, relay(0.5F)}, {3, 11, 11})}};
+      {"odd leaky", chain({2, 13, 13}, {odd, leaky, relay(0.5F)}, {3, 11, 11})},
+      {"even many", chain({2, 50, 50}, {many, relay(6.0F), relay(0.5F)}, {32, 24, 24})},
+      {"even many current", chain({2, 50, 50}, {many, current, relay(0.5F)}, {32, 24, 24})},
+      {"even wide", chain({2, 50, 50}, {wide, relay(6.0F), relay(0.5F)}, {8, 20, 16})}};
   using Options = std::vector<std::pair<std::string, std::string>>;
   const Options ways[] = {{{"dt", "1"}},
                           {{"dt", "1"}, {"reset", "subtract"}},
@@ -152,6 +161,10 @@ TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
         stats_of_equal_run(network, input, request, *expected);
         cuda::tuning() = {};
       }
+      cuda::tuning() = {.steps = 5};
+      request.backend = kCudaHostLayers;
+      stats_of_equal_run(network, input, request, *expected);
+      cuda::tuning() = {};
     }
   }
 }

@@ -142,8 +142,10 @@ std::vector<Runner> real_runners() {
 }
 
 std::vector<std::string> unlisted_cuda() {
-  std::vector<std::string> names = {kCudaHost, kCudaHostResident};
-  if (find_backend("cuda-resident").ok()) names.emplace_back("cuda-resident");
+  std::vector<std::string> names = {kCudaHost, kCudaHostResident, kCudaHostLayers};
+  for (const char* const name : {"cuda-resident", "cuda-layers"}) {
+    if (find_backend(name).ok()) names.emplace_back(name);
+  }
   return names;
 }
 

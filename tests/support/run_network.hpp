@@ -31,6 +31,8 @@ struct Recorded {
 inline constexpr const char* kCudaHost = "cuda-host";
 /// The same with one launch for a network that one block can hold.
 inline constexpr const char* kCudaHostResident = "cuda-host-resident";
+/// The same with a launch per layer for a network without cycles.
+inline constexpr const char* kCudaHostLayers = "cuda-host-layers";
 /// All forms of cuda that are not listed and run here.
 std::vector<std::string> unlisted_cuda();
 

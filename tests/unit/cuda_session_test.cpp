@@ -214,22 +214,29 @@ TEST(CudaSession, RecurrentLayersWithTooManySourcesAreRefusedByName) {
   EXPECT_NE(error_of(made).find("layer0"), std::string::npos) << error_of(made);
 }
 
-/// With a launch per node, and with one for the network.
-class CudaLaunches : public testing::TestWithParam<bool> {
+using cuda::Tuning;
+
+/// With launches per node, one for the network, and one per layer.
+class CudaLaunches : public testing::TestWithParam<Tuning::Way> {
  protected:
   void SetUp() override { cuda::tuning().steps = cuda::kChunk; }
   void TearDown() override { cuda::tuning() = {}; }
 };
-INSTANTIATE_TEST_SUITE_P(Ways, CudaLaunches, testing::Bool(),
-                         [](const auto& info) { return info.param ? "ANode" : "ANetwork"; });
+INSTANTIATE_TEST_SUITE_P(Ways, CudaLaunches,
+                         testing::Values(Tuning::Way::kChunks, Tuning::Way::kResident,
+                                         Tuning::Way::kLayers),
+                         [](const auto& info) {
+                           return info.param == Tuning::Way::kChunks     ? "ANode"
+                                  : info.param == Tuning::Way::kResident ? "ANetwork"
+                                                                         : "ALayer";
+                         });
 
 TEST_P(CudaLaunches, StopWhenTheDeviceIsLostAndBeginAgain) {
   const auto machine = std::make_shared<WeakMachine>();
   const auto executable =
       cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine, {}, GetParam());
   ASSERT_TRUE(executable.ok()) << error_of(executable);
-  EXPECT_EQ(static_cast<const cuda::CudaExecutable<float>&>(**executable).takes_resident(),
-            !GetParam());
+  EXPECT_EQ(static_cast<const cuda::CudaExecutable<float>&>(**executable).way(), GetParam());
   const auto opened = (*executable)->open(1);
   ASSERT_TRUE(opened.ok()) << error_of(opened);
   Session& session = **opened;
@@ -376,8 +383,8 @@ TEST(CudaSession, WhatOneDeviceOfATeamDoesNotGiveBackIsNotGivenByHalves) {
 /// Where there is no room for more, and where one of the writes of a network in one launch fails.
 TEST(CudaSession, InputThatCouldNotBeSentIsNotLeftOut) {
   const auto machine = std::make_shared<WeakMachine>();
-  const auto executable =
-      cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine, {}, false);
+  const auto executable = cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine,
+                                                    {}, Tuning::Way::kResident);
   ASSERT_TRUE(executable.ok()) << error_of(executable);
   const auto opened = (*executable)->open(1);
   ASSERT_TRUE(opened.ok()) << error_of(opened);

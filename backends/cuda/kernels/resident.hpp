@@ -30,6 +30,18 @@ struct ResidentSignal {
   std::uint32_t size = 0, words = 0, slots = 1;
 };
 
+/// One step of a signal.
+template <typename V>
+struct ResidentRow {
+  std::uint32_t* bits = nullptr;
+  V* value = nullptr;  ///< null: what is not 0 is 1
+
+  SPIKELOOM_KERNEL V at(std::uint32_t i) const {
+    if ((bits[i / 32] >> (i % 32) & 1) == 0) return V{0};
+    return value == nullptr ? V{1} : value[i];
+  }
+};
+
 /// An input event that waits in its element's ring, by step.
 template <typename V>
 struct ResidentEvent {
@@ -316,16 +328,7 @@ struct ResidentKernel {
       return reinterpret_cast<ResidentCount<V>*>(shared + kernel->layout.counts_at)[counter];
     }
   };
-  /// One step of a signal.
-  struct Row {
-    std::uint32_t* bits = nullptr;
-    V* value = nullptr;  ///< null: what is not 0 is 1
-
-    SPIKELOOM_KERNEL V at(std::uint32_t i) const {
-      if ((bits[i / 32] >> (i % 32) & 1) == 0) return V{0};
-      return value == nullptr ? V{1} : value[i];
-    }
-  };
+  using Row = ResidentRow<V>;
   SPIKELOOM_KERNEL static Row row_of(const View& view, std::uint32_t signal, std::int64_t step,
                                      bool for_reading) {
     const ResidentSignal s = view.signal(signal);
@@ -394,15 +397,10 @@ struct ResidentKernel {
   SPIKELOOM_KERNEL void make(const Addition& addition, const Owner& owner) const;
   SPIKELOOM_KERNEL void publish(const View& view, const ResidentOp<V>& op, const Row& out,
                                 std::uint32_t o, bool exists) const;
-  SPIKELOOM_KERNEL V pooled(const ResidentOp<V>& op, const Row& in, std::uint32_t o) const;
   SPIKELOOM_KERNEL void gather_window([[maybe_unused]] std::uint32_t lane, const ResidentOp<V>& op,
                                       const Row& in, std::uint32_t item, bool exists, V* sum,
                                       std::uint32_t& o, std::uint32_t& channel,
                                       ResidentCount<V>& count) const;
-  SPIKELOOM_KERNEL void gather_rows([[maybe_unused]] std::uint32_t lane, const ResidentOp<V>& op,
-                                    const Row& in, [[maybe_unused]] const ResidentSignal& source,
-                                    std::uint32_t repeat, std::uint32_t output, bool exists, V& sum,
-                                    ResidentCount<V>& count) const;
   SPIKELOOM_KERNEL void add_weights(const ResidentOp<V>& op, std::uint32_t at, V x, V* sum) const;
   SPIKELOOM_KERNEL void add_weights(const ResidentOp<V>& op, std::uint32_t at, V* sum) const;
   SPIKELOOM_KERNEL void fetch_weights(const ResidentOp<V>& op, std::uint32_t at, V* weight) const;
@@ -447,5 +445,6 @@ struct ResidentKernel {
 }  // namespace spikeloom::cuda
 
 #include "backends/cuda/kernels/resident_neurons.hpp"
-#include "backends/cuda/kernels/resident_phases.hpp"
 #include "backends/cuda/kernels/resident_weights.hpp"
+
+#include "backends/cuda/kernels/resident_phases.hpp"

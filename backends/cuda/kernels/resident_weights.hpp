@@ -186,9 +186,9 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::publish(const View& view, const R
   if (out.value != nullptr && exists) out.value[o] = count * op.amplitude;
 }
 
-template <typename V, bool kAll>
-SPIKELOOM_KERNEL V ResidentKernel<V, kAll>::pooled(const ResidentOp<V>& op, const Row& in,
-                                                   std::uint32_t o) const {
+/// One output of a Pool.
+template <typename V>
+SPIKELOOM_KERNEL V pooled(const ResidentOp<V>& op, const ResidentRow<V>& in, std::uint32_t o) {
   const ResidentWindow& w = op.window;
   const auto plane = static_cast<std::uint32_t>(w.out_rows * w.out_columns);
   const auto columns = static_cast<std::uint32_t>(w.out_columns);
@@ -388,11 +388,12 @@ SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::fetch_weights(const ResidentOp<V>
 }
 
 /// Dense: one output, over the active sources.
-template <typename V, bool kAll>
-SPIKELOOM_KERNEL void ResidentKernel<V, kAll>::gather_rows(
-    [[maybe_unused]] std::uint32_t lane, const ResidentOp<V>& op, const Row& in,
-    [[maybe_unused]] const ResidentSignal& source, std::uint32_t repeat, std::uint32_t output,
-    bool exists, V& sum, ResidentCount<V>& count) const {
+template <typename V, typename Count>
+SPIKELOOM_KERNEL void gather_rows([[maybe_unused]] std::uint32_t lane, const ResidentOp<V>& op,
+                                  const ResidentRow<V>& in,
+                                  [[maybe_unused]] const ResidentSignal& source,
+                                  std::uint32_t repeat, std::uint32_t output, bool exists, V& sum,
+                                  Count& count) {
   const auto weight = [&](std::uint32_t i) {
     const std::size_t at = std::size_t{i} * op.outputs + output;
     if constexpr (std::is_same_v<V, float>) {

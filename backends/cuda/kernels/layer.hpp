@@ -1,0 +1,241 @@
+#pragma once
+/// A network a layer at a time: one launch does an operation for all steps of a chunk.
+///
+/// A thread owns one neuron, or the kChannels neurons of a convolution that look at one window, and
+/// keeps their state in registers through all steps; between layers there are bits (and values,
+/// where what is not 0 may be other than 1) in the element's image (resident.hpp). Nobody waits for
+/// anybody: there is no barrier between steps.
+///
+/// A thread looks at its window's bits and adds the weights of those that are set, in the order of
+/// the sources: float32 sums are those of the other backends.
+
+#include "backends/cuda/kernels/layer_window.hpp"
+
+namespace spikeloom::cuda {
+
+/// Neurons whose options are known when this is compiled: a membrane alone, or a membrane and a
+/// current whose spikes leave at a step's beginning; both of one kind, spiking 0 or 1, never
+/// resting after a spike, unrecorded but for what they send.
+enum class LayerForm : std::uint8_t { kGeneral, kMembrane, kLateCurrent };
+/// What reaches them: through a convolution's windows, from a Dense layer's rows, pooled or from
+/// links; or whatever the operation says.
+enum class LayerHead : std::uint8_t { kWindow, kRows, kPoints, kAny };
+/// Threads of a block.
+inline constexpr std::uint32_t kLayerThreads = 128;
+
+/// The input of a chunk: clear slots, then the events, then the values of those steps in which one
+/// adds to another or is not 1, then the counts of one input after the other.
+template <typename V>
+struct LayerInputKernel {
+  struct Shared {
+    Tally<V> count;
+    std::uint32_t found;
+  };
+  struct Local {};
+  const Clock* clock = nullptr;
+  const ResidentInput<V>* inputs = nullptr;
+  const ResidentSignal* signals = nullptr;
+  const ResidentEvent<V>* events = nullptr;
+  std::uint32_t event_slots = 0;  ///< a power of two
+  std::uint32_t input_count = 0, cursor = 0, batch = 1;
+  char* images = nullptr;
+  std::uint64_t image_bytes = 0;
+
+  static constexpr std::uint32_t kBefore = 3;  ///< phases before the counts
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return batch; }
+  SPIKELOOM_KERNEL std::uint32_t threads() const { return 512; }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return kBefore + 2 * input_count; }
+
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local&) const {
+    auto& shared = *static_cast<Shared*>(place.shared);
+    const LayerImage image{images + place.block * image_bytes};
+    if (phase == 0) {
+      if (place.thread == 0) shared.found = 0, shared.count.clear();
+      SPIKELOOM_ROLLED
+      for (std::uint32_t i = 0; i < input_count; ++i) clear(place, image, inputs[i].signal);
+    } else if (phase == 1) {
+      arrive(place, image, shared);
+    } else if (phase == 2) {
+      resolve(place, image, shared.found);
+    } else if ((phase - kBefore) % 2 == 0) {
+      note(place, image, inputs[(phase - kBefore) / 2], shared);
+    } else if (place.thread == 0) {
+      shared.count.publish(place, inputs[(phase - kBefore) / 2].tally);
+      shared.count.clear();
+      if (phase + 1 == phases()) advance(image, shared.found);
+    }
+  }
+
+ private:
+  SPIKELOOM_KERNEL std::uint32_t start(const LayerImage& image) const {
+    const auto* const at = image.at<std::uint32_t>(cursor);
+    const std::uint32_t before = static_cast<std::uint32_t>(clock->first - 1) & 3;
+    return at[before] + at[4 + before];
+  }
+  SPIKELOOM_KERNEL void advance(const LayerImage& image, std::uint32_t found) const {
+    const std::uint32_t end = start(image) + found;
+    const std::uint32_t last = static_cast<std::uint32_t>(clock->first + clock->count - 1) & 3;
+    auto* const at = image.at<std::uint32_t>(cursor);
+    at[last] = end, at[4 + last] = 0;
+  }
+  SPIKELOOM_KERNEL const ResidentInput<V>& input_of(std::uint32_t place) const {
+    std::uint32_t i = input_count - 1;
+    while (i > 0 && inputs[i].first_place > place) --i;
+    return inputs[i];
+  }
+  /// Its old step's values were written if they had to be looked at.
+  SPIKELOOM_KERNEL void clear(const Place& place, const LayerImage& image,
+                              std::uint32_t signal) const {
+    const ResidentSignal s = signals[signal];
+    SPIKELOOM_ROLLED
+    for (std::uint32_t k = 0; k < clock->count; ++k) {
+      const ResidentRow<V> old = image.row<V>(s, clock->first + k - s.slots, true);
+      SPIKELOOM_ROLLED
+      for (std::uint32_t w = place.thread; w < s.words; w += place.threads) old.bits[w] = 0;
+      if (old.value == nullptr) continue;
+      SPIKELOOM_ROLLED
+      for (std::uint32_t i = place.thread; i < s.size; i += place.threads) old.value[i] = V{0};
+    }
+  }
+  SPIKELOOM_KERNEL void arrive(const Place& place, const LayerImage& image, Shared& shared) const {
+    const ResidentEvent<V>* const ring = events + std::size_t{place.block} * event_slots;
+    const std::uint32_t from = start(image);
+    const std::int64_t first = clock->first, last = first + clock->count;
+    std::uint32_t found = 0;
+    SPIKELOOM_ROLLED
+    for (std::uint32_t k = place.thread; k < event_slots; k += place.threads) {
+      const ResidentEvent<V> event = ring[(from + k) & (event_slots - 1)];
+      if (event.due <= first || event.due > last) break;  // they lie in the order of their steps
+      ++found;
+      const ResidentInput<V>& input = input_of(event.place);
+      const ResidentSignal& s = signals[input.signal];
+      const std::uint32_t i = event.place - input.first_place, bit = 1U << (i % 32);
+      const ResidentRow<V> row = image.row<V>(s, event.due - 1, false);
+      if ((set_bits(row.bits + i / 32, bit) & bit) != 0 || event.value != V{1}) {
+        const auto slot =
+            static_cast<std::uint32_t>(static_cast<std::uint64_t>(event.due - 1) & (s.slots - 1));
+        image.at<std::int64_t>(s.graded)[slot] = event.due;
+      }
+    }
+    if (found != 0) add_to(&shared.found, found);
+  }
+  SPIKELOOM_KERNEL void resolve(const Place& place, const LayerImage& image,
+                                std::uint32_t found) const {
+    const ResidentEvent<V>* const ring = events + std::size_t{place.block} * event_slots;
+    const std::uint32_t from = start(image);
+    SPIKELOOM_ROLLED
+    for (std::uint32_t k = place.thread; k < found; k += place.threads) {
+      const ResidentEvent<V> event = ring[(from + k) & (event_slots - 1)];
+      const ResidentInput<V>& input = input_of(event.place);
+      const ResidentRow<V> row = image.row<V>(signals[input.signal], event.due - 1, true);
+      if (row.value != nullptr) add_to(row.value + (event.place - input.first_place), event.value);
+    }
+  }
+  SPIKELOOM_KERNEL void note(const Place& place, const LayerImage& image,
+                             const ResidentInput<V>& input, Shared& shared) const {
+    const ResidentSignal s = signals[input.signal];
+    LayerCount<V> count;
+    SPIKELOOM_ROLLED
+    for (std::uint32_t k = 0; k < clock->count; ++k) {
+      const std::int64_t step = clock->first + k;
+      const ResidentRow<V> row = image.row<V>(s, step, true);
+      SPIKELOOM_ROLLED
+      for (std::uint32_t w = place.thread; w < s.words; w += place.threads) {
+        count.note_word(row, w);
+      }
+      const auto logged = static_cast<std::size_t>(step - clock->log_base) * batch + place.block;
+      SPIKELOOM_ROLLED
+      for (std::uint32_t l = 0; l < input.log_count; ++l) {
+        SPIKELOOM_ROLLED
+        for (std::uint32_t i = place.thread; i < s.size; i += place.threads) {
+          input.log[l][logged * s.size + i] = row.at(i);
+        }
+      }
+    }
+    count.tally().add_up(place, &shared.count);
+  }
+};
+
+/// An operation of every element.
+template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
+struct LayerKernel {
+  /// Blocks that a multiprocessor is to have at once: so many registers there are for a thread.
+  static constexpr int kBlocksAtOnce = kForm == LayerForm::kLateCurrent && kChannels > 1 ? 3
+                                       : kChannels == 16                                 ? 4
+                                       : kHead != LayerHead::kPoints                     ? 5
+                                                                                         : 8;
+  struct Shared {
+    Tally<V> x, y;
+  };
+  struct Local {
+    LayerCount<V> x, y;
+  };
+  const Clock* clock = nullptr;
+  const ResidentSignal* signals = nullptr;
+  const ResidentLink* links = nullptr;
+  ResidentOp<V> op;
+  ResidentSignal source, out;  ///< its only link's, or its first's
+  std::uint32_t delay = 0;     ///< of that link
+  LayerShape shape;
+  std::uint32_t batch = 1;
+  char* images = nullptr;
+  std::uint64_t image_bytes = 0;
+
+  SPIKELOOM_KERNEL std::uint32_t items() const { return op.size / kChannels; }
+  SPIKELOOM_KERNEL std::uint32_t threads() const {
+    return items() < kLayerThreads ? tiles(items(), 32) * 32 : kLayerThreads;
+  }
+  SPIKELOOM_KERNEL std::uint32_t blocks_of_element() const { return tiles(items(), threads()); }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return blocks_of_element() * batch; }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+
+  SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
+    auto& shared = *static_cast<Shared*>(place.shared);
+    if (phase == 0) {
+      if (place.thread == 0) shared.x.clear(), shared.y.clear();
+      const std::uint32_t per = blocks_of_element(), element = place.block / per;
+      const Own own{place.block % per * place.threads + place.thread, tiles(items(), 32) * 32,
+                    element, LayerImage{images + element * image_bytes}};
+      if (own.item < own.threads) run(own, local);  // whole warps
+    } else if (phase == 1) {
+      local.x.tally().add_up(place, &shared.x);
+      local.y.tally().add_up(place, &shared.y);
+    } else if (place.thread == 0) {
+      if (op.x_tally != nullptr) shared.x.publish(place, op.x_tally);
+      if (op.y_tally != nullptr) shared.y.publish(place, op.y_tally);
+    }
+  }
+
+ private:
+  /// Which of an element's threads this is.
+  struct Own {
+    std::uint32_t item = 0, threads = 1, element = 0;
+    LayerImage image;
+  };
+  SPIKELOOM_KERNEL std::size_t log_place(const Own& own, std::int64_t step) const {
+    return (static_cast<std::size_t>(step - clock->log_base) * batch + own.element) * op.size;
+  }
+  SPIKELOOM_KERNEL LayerWindow window_of_own(const Own& own) const;
+  SPIKELOOM_KERNEL void run(const Own& own, Local& local) const;
+  template <SpikeRule kRule, Reset kReset>
+  SPIKELOOM_KERNEL void run_plain(const Own& own, Local& local) const;
+  SPIKELOOM_KERNEL void run_general(const Own& own, Local& local) const;
+  SPIKELOOM_KERNEL bool add_up(const Own& own, const LayerWindow& window, std::int64_t step,
+                               const ResidentRow<V>& in, V* sum, Local& local) const;
+  SPIKELOOM_KERNEL void complete(const Own& own, const LayerWindow& window, V* x) const;
+  SPIKELOOM_KERNEL void count_input(const Own& own, const ResidentRow<V>& in) const;
+  SPIKELOOM_KERNEL void write(std::uint32_t* bits, std::uint32_t first, std::uint32_t spiked) const;
+};
+
+template <typename V>
+using GeneralLayer = LayerKernel<V, 1, LayerForm::kGeneral, LayerHead::kAny>;
+template <typename V, std::uint32_t kChannels, LayerForm kForm>
+using WindowLayer = LayerKernel<V, kChannels, kForm, LayerHead::kWindow>;
+template <typename V, LayerForm kForm>
+using RowLayer = LayerKernel<V, 1, kForm, LayerHead::kRows>;
+template <typename V, LayerForm kForm>
+using PointLayer = LayerKernel<V, 1, kForm, LayerHead::kPoints>;
+
+}  // namespace spikeloom::cuda
+
+#include "backends/cuda/kernels/layer_neurons.hpp"
