@@ -46,7 +46,7 @@ struct Options {
   double seconds = 2.0;
   std::int64_t size = 16384, steps = 500;
   cuda::Tuning tuning;
-  bool resident = false, eager = false;
+  bool resident = false, layers = false, eager = false;
   int passes = 3;  ///< at least
   std::vector<double> activity = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 1.0};
 };
@@ -309,12 +309,14 @@ std::string way(const Options& options) {
   const cuda::Tuning& t = cuda::tuning();
   if (options.backend.find("cuda") == std::string::npos) return options.backend;
   if (t.way == cuda::Tuning::Way::kAuto) return options.backend;
-  if (t.way == cuda::Tuning::Way::kChunks) return options.backend + ", a launch a node";
-  std::string text = options.backend + ", one launch";
+  if (t.way == cuda::Tuning::Way::kChunks) return options.backend + ", launches per node";
+  std::string text = options.backend;
+  text += t.way == cuda::Tuning::Way::kLayers ? ", layers" : ", one launch";
   if (t.threads != 0) text += fmt::format(", {} threads", t.threads);
   if (t.team != 0) text += fmt::format(", {} blocks", t.team);
   if (t.phases != 0) text += fmt::format(", {} phases or more", t.phases);
   if (t.shares != 0) text += fmt::format(", {} parts a share", t.shares);
+  if (t.channels != 0) text += fmt::format(", up to {} channels", t.channels);
   if (t.steps != 0) text += fmt::format(", {} steps", t.steps);
   if (t.front_bytes != 0) text += fmt::format(", {} kB", t.front_bytes / 1024);
   return text + (t.lazy ? "" : ", eager");
@@ -421,6 +423,10 @@ Status variants(const Work& work, Options options) {
   many.push_back({.way = Way::kResident, .threads = 1024, .front_bytes = 220 * 1024});
   many.push_back({.way = Way::kResident, .threads = 512, .team = 2});
   many.push_back({.way = Way::kChunks});
+  for (const std::uint32_t steps : {8, 16, 32, 64}) {
+    many.push_back({.way = Way::kLayers, .steps = steps});
+  }
+  many.push_back({.way = Way::kLayers, .channels = 8});
   for (const std::uint32_t team : {1, 2, 4, 8, 16}) {
     for (const std::uint32_t threads : {256, 512, 1024}) {
       one.push_back({.way = Way::kResident, .threads = threads, .team = team});
@@ -428,6 +434,8 @@ Status variants(const Work& work, Options options) {
   }
   one.push_back({.way = Way::kResident, .threads = 1024, .team = 1, .front_bytes = 16});
   one.push_back({.way = Way::kChunks});
+  one.push_back({.way = Way::kLayers});
+  one.push_back({.way = Way::kLayers, .channels = 8});
   const auto each = [&](const std::vector<cuda::Tuning>& all, const auto& measure) {
     for (const cuda::Tuning& one : all) {
       cuda::tuning() = one;
@@ -580,11 +588,14 @@ int main(int argc, char** argv) {
   app.add_flag("--resident", options.resident, "one launch for the network, if it fits a block");
   app.add_option("--threads", options.tuning.threads, "of a block that holds a network");
   app.add_option("--team", options.tuning.team, "blocks that share a batch element");
+  app.add_flag("--layers", options.layers, "launches per layer");
+  app.add_option("--channels", options.tuning.channels, "most channels of a thread");
   app.add_option("--launch-steps", options.tuning.steps, "steps of a launch");
   app.add_option("--front", options.tuning.front_bytes, "most bytes of it in shared memory");
   app.add_flag("--eager", options.eager, "neurons that rest are computed too");
   CLI11_PARSE(app, argc, argv);
   options.tuning.lazy = !options.eager;
+  if (options.layers) options.tuning.way = cuda::Tuning::Way::kLayers;
   if (options.resident) options.tuning.way = cuda::Tuning::Way::kResident;
   cuda::tuning() = options.tuning;
   return exit_code(run(options));

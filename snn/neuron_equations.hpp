@@ -72,8 +72,15 @@ SPIKELOOM_STEP std::int32_t saturated(std::int32_t value) {
   return value < -kStateLimit ? -kStateLimit : value;
 }
 
+/// value x decay / 2^12, rounded down or towards 0: by one product of 64 bits.
+SPIKELOOM_STEP std::int32_t decayed_at_once(std::int32_t value, std::int32_t decay, bool floored) {
+  const std::int64_t up = floored ? 0 : (value >> 31) & 4095;
+  return static_cast<std::int32_t>((std::int64_t{value} * decay + up) >> 12);
+}
+
 /// value x decay. Real: rounded once, or to an integer in fixed point. Integer: the decay
-/// is n / 2^12; the product is split so that every intermediate fits 32 bits.
+/// is n / 2^12; the product is split so that every intermediate fits 32 bits, of which a
+/// processor's vectors have more (a GPU multiplies 32 bits to 64).
 SPIKELOOM_STEP float decayed(float value, float decay, FixedPoint fixed_point) {
   if (fixed_point == FixedPoint::kNone) return decay * value;
   const double product = static_cast<double>(value) * static_cast<double>(decay);
@@ -83,9 +90,13 @@ SPIKELOOM_STEP float decayed(float value, float decay, FixedPoint fixed_point) {
 SPIKELOOM_STEP std::int32_t decayed(std::int32_t value, std::int32_t decay,
                                     FixedPoint fixed_point) {
   const bool floored = fixed_point != FixedPoint::kLoihi;
+#if defined(__CUDA_ARCH__)
+  return decayed_at_once(value, decay, floored);
+#else
   const std::int32_t a = floored ? value : (value < 0 ? -value : value);
   const std::int32_t product = (a >> 12) * decay + (((a & 4095) * decay) >> 12);
   return !floored && value < 0 ? -product : product;
+#endif
 }
 
 template <typename V>

@@ -54,9 +54,16 @@ using Kernel = std::variant<
     WindowLayer<float, 16, LayerForm::kLateCurrent>,
     WindowLayer<std::int32_t, 16, LayerForm::kLateCurrent>, RowLayer<float, LayerForm::kMembrane>,
     RowLayer<std::int32_t, LayerForm::kMembrane>, RowLayer<float, LayerForm::kLateCurrent>,
-    RowLayer<std::int32_t, LayerForm::kLateCurrent>, PointLayer<float, LayerForm::kMembrane>,
-    PointLayer<std::int32_t, LayerForm::kMembrane>, PointLayer<float, LayerForm::kLateCurrent>,
-    PointLayer<std::int32_t, LayerForm::kLateCurrent>>;
+    RowLayer<std::int32_t, LayerForm::kLateCurrent>, LinkLayer<float, LayerForm::kMembrane>,
+    LinkLayer<std::int32_t, LayerForm::kMembrane>, LinkLayer<float, LayerForm::kLateCurrent>,
+    LinkLayer<std::int32_t, LayerForm::kLateCurrent>, PoolLayer<float, 1, LayerForm::kNone>,
+    PoolLayer<std::int32_t, 1, LayerForm::kNone>, PoolLayer<float, 8, LayerForm::kNone>,
+    PoolLayer<std::int32_t, 8, LayerForm::kNone>, PoolLayer<float, 1, LayerForm::kMembrane>,
+    PoolLayer<std::int32_t, 1, LayerForm::kMembrane>, PoolLayer<float, 8, LayerForm::kMembrane>,
+    PoolLayer<std::int32_t, 8, LayerForm::kMembrane>, PoolLayer<float, 1, LayerForm::kLateCurrent>,
+    PoolLayer<std::int32_t, 1, LayerForm::kLateCurrent>,
+    PoolLayer<float, 8, LayerForm::kLateCurrent>,
+    PoolLayer<std::int32_t, 8, LayerForm::kLateCurrent>>;
 
 struct KernelCall {
   Kernel kernel;

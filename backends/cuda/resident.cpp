@@ -299,7 +299,13 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     links_.push_back({});  // it reads no other
     ops_.push_back(op);
   }
-  for (std::uint32_t n = 0; n < size; ++n) {
+  std::vector<std::uint32_t> order;
+  for (const Stage& stage : find_stages(program_)) {
+    order.insert(order.end(), stage.nodes.begin(), stage.nodes.end());
+  }
+  // In one launch what is early is published, in layers sources come before who reads them.
+  if (!layers_) std::sort(order.begin(), order.end());
+  for (const std::uint32_t n : order) {
     const ProgramNode& node = program_.nodes[n];
     const bool published = node.early && !layers_;
     if (std::holds_alternative<op::Input>(node.operation) || places_[n].counted_as != kNowhere ||
@@ -407,6 +413,11 @@ void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
     op.per_plane =
         per_divisor(static_cast<std::uint32_t>(op.window.out_rows * op.window.out_columns));
     op.per_column = per_divisor(static_cast<std::uint32_t>(op.window.out_columns));
+    // In layers its windows are those of a convolution of each channel by itself.
+    if (layers_) {
+      op.plane = static_cast<std::uint32_t>(op.window.out_rows * op.window.out_columns);
+      op.groups = op.size / op.plane;
+    }
     op.pooling = pool->kind == op::PoolKind::kSum       ? Pooling::kSum
                  : pool->kind == op::PoolKind::kAverage ? Pooling::kAverage
                                                         : Pooling::kMax;

@@ -96,6 +96,8 @@ class Resident {
   std::vector<KernelCall> layer_calls(const Clock* clock) const;
   KernelCall layer_call(const Clock* clock, const ResidentOp<V>& op) const;
   template <LayerForm kForm>
+  KernelCall pool_call(const Clock* clock, const ResidentOp<V>& op) const;
+  template <LayerForm kForm>
   KernelCall layer_call_as(const Clock* clock, const ResidentOp<V>& op) const;
   template <typename K>
   KernelCall fill(K kernel, const Clock* clock, const ResidentOp<V>& op) const;

@@ -25,6 +25,11 @@ LayerForm form_of(const ResidentOp<V>& op, const ResidentSignal& out) {
                       (o.reset == Reset::kToVReset || o.reset == Reset::kSubtract);
   const bool reads = op.head == Head::kConvolution || op.head == Head::kDense ||
                      op.head == Head::kPool || op.head == Head::kLinks;
+  // Windows of pools are words.
+  if (op.head == Head::kPool && op.window.kernel_rows * op.window.kernel_columns > 32) {
+    return LayerForm::kGeneral;
+  }
+  if (!op.has_neurons && op.head == Head::kPool && op.log_count == 0) return LayerForm::kNone;
   if (!op.has_neurons || !op.neurons.uniform || !o.spiking || !common || !reads || recorded ||
       more || rounds || out.value != kNowhere || o.late != o.has_current) {
     return LayerForm::kGeneral;
@@ -84,6 +89,8 @@ KernelCall Resident<V>::layer_call(const Clock* clock, const ResidentOp<V>& op) 
       return layer_call_as<LayerForm::kMembrane>(clock, op);
     case LayerForm::kLateCurrent:
       return layer_call_as<LayerForm::kLateCurrent>(clock, op);
+    case LayerForm::kNone:
+      return pool_call<LayerForm::kNone>(clock, op);
     default:
       return fill(GeneralLayer<V>(), clock, op);
   }
@@ -91,12 +98,25 @@ KernelCall Resident<V>::layer_call(const Clock* clock, const ResidentOp<V>& op) 
 
 template <typename V>
 template <LayerForm kForm>
+KernelCall Resident<V>::pool_call(const Clock* clock, const ResidentOp<V>& op) const {
+  if (op.plane % 32 == 0 && op.size / op.plane % 8 == 0) {
+    return fill(PoolLayer<V, 8, kForm>(), clock, op);
+  }
+  return fill(PoolLayer<V, 1, kForm>(), clock, op);
+}
+
+template <typename V>
+template <LayerForm kForm>
 KernelCall Resident<V>::layer_call_as(const Clock* clock, const ResidentOp<V>& op) const {
   if (op.head == Head::kDense) return fill(RowLayer<V, kForm>(), clock, op);
-  if (op.head != Head::kConvolution) return fill(PointLayer<V, kForm>(), clock, op);
+  if (op.head == Head::kLinks) return fill(LinkLayer<V, kForm>(), clock, op);
+  if (op.head == Head::kPool) return pool_call<kForm>(clock, op);
   const bool even = op.plane % 32 == 0;  // words of bits belong to one warp
-  if (even && op.out_group % 16 == 0) return fill(WindowLayer<V, 16, kForm>(), clock, op);
-  if (even && op.out_group % 8 == 0) return fill(WindowLayer<V, 8, kForm>(), clock, op);
+  const std::uint32_t most = tuning().channels != 0 ? tuning().channels : 16;
+  if (even && op.out_group % 16 == 0 && most >= 16)
+    return fill(WindowLayer<V, 16, kForm>(), clock, op);
+  if (even && op.out_group % 8 == 0 && most >= 8)
+    return fill(WindowLayer<V, 8, kForm>(), clock, op);
   return fill(WindowLayer<V, 1, kForm>(), clock, op);
 }
 
@@ -110,7 +130,7 @@ KernelCall Resident<V>::fill(K k, const Clock* clock, const ResidentOp<V>& op) c
   k.source = signals_[links_[op.first_link].signal];
   k.delay = links_[op.first_link].delay;
   k.out = signals_[op.out];
-  if (op.head == Head::kConvolution) k.shape = LayerShape(op);
+  if (op.head == Head::kConvolution || op.head == Head::kPool) k.shape = LayerShape(op);
   k.batch = batch_;
   k.images = images_.data();
   k.image_bytes = layout_.image_bytes;

@@ -545,22 +545,22 @@ def main():
         return 0
     for suite in SUITES:
         step(suite, lambda suite=suite: tests(report, suite, backend))
-    one_launch = ["--backend", "cuda-resident"]
-    step("check", lambda: ours(report, meter, ["check"], 300))
-    step("check one launch", lambda: ours(report, meter, ["check", *one_launch], 300))
+    ways = (("", []), (" one launch", ["--backend", "cuda-resident"]),
+            (" layers", ["--backend", "cuda-layers"]))
+    for title, way in ways:
+        step(f"check{title}", lambda way=way: ours(report, meter, ["check", *way], 300))
     step("language check", lambda: language(report, meter, ["check", "--tokens", 500], 200))
     step("idle power", idle)
     step("rows", lambda: rows_benchmark(report))
-    step("throughput", lambda: ours(report, meter, ["throughput", "--batch", arguments.batch], 200))
-    step("throughput one launch", lambda: ours(report, meter, [
-        "throughput", "--batch", arguments.batch, *one_launch], 200))
-    step("latency", lambda: ours(report, meter, ["latency"], 100))
-    step("latency one launch", lambda: ours(report, meter, ["latency", *one_launch], 100))
+    for title, way in ways:
+        step(f"throughput{title}", lambda way=way: ours(report, meter, [
+            "throughput", "--batch", arguments.batch, *way], 200))
+    for title, way in ways:
+        step(f"latency{title}", lambda way=way: ours(report, meter, ["latency", *way], 100))
     for batch in (16, 64, 128):
-        step(f"batch {batch}", lambda: ours(report, meter, [
-            "throughput", "--batch", batch, "--seconds", 0.2], 60))
-        step(f"batch {batch} one launch", lambda: ours(report, meter, [
-            "throughput", "--batch", batch, "--seconds", 0.2, *one_launch], 60))
+        for title, way in ways:
+            step(f"batch {batch}{title}", lambda batch=batch, way=way: ours(report, meter, [
+                "throughput", "--batch", batch, "--seconds", 0.2, *way], 60))
     forms = arguments.forms.split(",")
     for name in ("digits float32", "gesture integer"):
         # SpikingJelly has no neurons of Loihi.

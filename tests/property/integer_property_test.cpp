@@ -39,6 +39,7 @@ RC_GTEST_PROP(IntegerDecay, SplitProductsEqualTheDefinition, ()) {
            {FixedPoint::kLoihi, std::trunc(exact)}, {FixedPoint::kFloor, std::floor(exact)}}) {
     RC_ASSERT(equations::decayed(v, n, rounding) == expected);
     RC_ASSERT(reference::decayed(v, n, rounding) == expected);
+    RC_ASSERT(equations::decayed_at_once(v, n, rounding == FixedPoint::kFloor) == expected);
   }
 }
 

@@ -15,11 +15,11 @@ namespace spikeloom::cuda {
 
 /// Neurons whose options are known when this is compiled: a membrane alone, or a membrane and a
 /// current whose spikes leave at a step's beginning; both of one kind, spiking 0 or 1, never
-/// resting after a spike, unrecorded but for what they send.
-enum class LayerForm : std::uint8_t { kGeneral, kMembrane, kLateCurrent };
-/// What reaches them: through a convolution's windows, from a Dense layer's rows, pooled or from
-/// links; or whatever the operation says.
-enum class LayerHead : std::uint8_t { kWindow, kRows, kPoints, kAny };
+/// resting after a spike, unrecorded but for what they send. kNone: no neurons.
+enum class LayerForm : std::uint8_t { kGeneral, kNone, kMembrane, kLateCurrent };
+/// What reaches them: through a convolution's windows, from a Dense layer's rows, from a Pool's
+/// windows, from links; or whatever the operation says.
+enum class LayerHead : std::uint8_t { kWindow, kRows, kPool, kLinks, kAny };
 /// Threads of a block.
 inline constexpr std::uint32_t kLayerThreads = 128;
 
@@ -87,11 +87,13 @@ struct LayerInputKernel {
   SPIKELOOM_KERNEL void clear(const Place& place, const LayerImage& image,
                               std::uint32_t signal) const {
     const ResidentSignal s = signals[signal];
+    const Clock now = *clock;
+    for (std::uint32_t k = place.thread; k < now.count * s.words; k += place.threads) {
+      image.row<V>(s, now.first + k / s.words, false).bits[k % s.words] = 0;
+    }
     SPIKELOOM_ROLLED
-    for (std::uint32_t k = 0; k < clock->count; ++k) {
-      const ResidentRow<V> old = image.row<V>(s, clock->first + k - s.slots, true);
-      SPIKELOOM_ROLLED
-      for (std::uint32_t w = place.thread; w < s.words; w += place.threads) old.bits[w] = 0;
+    for (std::uint32_t k = 0; k < now.count; ++k) {
+      const ResidentRow<V> old = image.row<V>(s, now.first + k - s.slots, true);
       if (old.value == nullptr) continue;
       SPIKELOOM_ROLLED
       for (std::uint32_t i = place.thread; i < s.size; i += place.threads) old.value[i] = V{0};
@@ -134,16 +136,16 @@ struct LayerInputKernel {
   SPIKELOOM_KERNEL void note(const Place& place, const LayerImage& image,
                              const ResidentInput<V>& input, Shared& shared) const {
     const ResidentSignal s = signals[input.signal];
+    const Clock now = *clock;
     LayerCount<V> count;
+    for (std::uint32_t k = place.thread; k < now.count * s.words; k += place.threads) {
+      count.note_word(image.row<V>(s, now.first + k / s.words, true), k % s.words);
+    }
     SPIKELOOM_ROLLED
-    for (std::uint32_t k = 0; k < clock->count; ++k) {
-      const std::int64_t step = clock->first + k;
-      const ResidentRow<V> row = image.row<V>(s, step, true);
-      SPIKELOOM_ROLLED
-      for (std::uint32_t w = place.thread; w < s.words; w += place.threads) {
-        count.note_word(row, w);
-      }
-      const auto logged = static_cast<std::size_t>(step - clock->log_base) * batch + place.block;
+    for (std::uint32_t k = 0; k < now.count && input.log_count > 0; ++k) {
+      const ResidentRow<V> row = image.row<V>(s, now.first + k, true);
+      const auto logged =
+          static_cast<std::size_t>(now.first + k - now.log_base) * batch + place.block;
       SPIKELOOM_ROLLED
       for (std::uint32_t l = 0; l < input.log_count; ++l) {
         SPIKELOOM_ROLLED
@@ -160,10 +162,11 @@ struct LayerInputKernel {
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 struct LayerKernel {
   /// Blocks that a multiprocessor is to have at once: so many registers there are for a thread.
-  static constexpr int kBlocksAtOnce = kForm == LayerForm::kLateCurrent && kChannels > 1 ? 3
-                                       : kChannels == 16                                 ? 4
-                                       : kHead != LayerHead::kPoints                     ? 5
-                                                                                         : 8;
+  static constexpr int kBlocksAtOnce =
+      kHead == LayerHead::kWindow && kForm == LayerForm::kLateCurrent && kChannels > 1 ? 3
+      : kChannels > 1                                                                  ? 4
+      : kHead == LayerHead::kLinks                                                     ? 8
+                                                                                       : 5;
   struct Shared {
     Tally<V> x, y;
   };
@@ -212,11 +215,13 @@ struct LayerKernel {
     std::uint32_t item = 0, threads = 1, element = 0;
     LayerImage image;
   };
-  SPIKELOOM_KERNEL std::size_t log_place(const Own& own, std::int64_t step) const {
-    return (static_cast<std::size_t>(step - clock->log_base) * batch + own.element) * op.size;
+  SPIKELOOM_KERNEL std::size_t log_place(const Own& own, const Clock& now,
+                                         std::int64_t step) const {
+    return (static_cast<std::size_t>(step - now.log_base) * batch + own.element) * op.size;
   }
   SPIKELOOM_KERNEL LayerWindow window_of_own(const Own& own) const;
   SPIKELOOM_KERNEL void run(const Own& own, Local& local) const;
+  SPIKELOOM_KERNEL void run_pool(const Own& own, Local& local) const;
   template <SpikeRule kRule, Reset kReset>
   SPIKELOOM_KERNEL void run_plain(const Own& own, Local& local) const;
   SPIKELOOM_KERNEL void run_general(const Own& own, Local& local) const;
@@ -224,7 +229,6 @@ struct LayerKernel {
                                const ResidentRow<V>& in, V* sum, Local& local) const;
   SPIKELOOM_KERNEL void complete(const Own& own, const LayerWindow& window, V* x) const;
   SPIKELOOM_KERNEL void count_input(const Own& own, const ResidentRow<V>& in) const;
-  SPIKELOOM_KERNEL void write(std::uint32_t* bits, std::uint32_t first, std::uint32_t spiked) const;
 };
 
 template <typename V>
@@ -233,8 +237,10 @@ template <typename V, std::uint32_t kChannels, LayerForm kForm>
 using WindowLayer = LayerKernel<V, kChannels, kForm, LayerHead::kWindow>;
 template <typename V, LayerForm kForm>
 using RowLayer = LayerKernel<V, 1, kForm, LayerHead::kRows>;
+template <typename V, std::uint32_t kChannels, LayerForm kForm>
+using PoolLayer = LayerKernel<V, kChannels, kForm, LayerHead::kPool>;
 template <typename V, LayerForm kForm>
-using PointLayer = LayerKernel<V, 1, kForm, LayerHead::kPoints>;
+using LinkLayer = LayerKernel<V, 1, kForm, LayerHead::kLinks>;
 
 }  // namespace spikeloom::cuda
 

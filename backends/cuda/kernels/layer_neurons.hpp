@@ -5,11 +5,23 @@
 
 namespace spikeloom::cuda {
 
+/// Whether something is left that fades.
+template <typename V>
+SPIKELOOM_KERNEL bool is_left(V membrane, V current) {
+  if constexpr (std::is_integral_v<V>) {
+    return (membrane | current) != 0;
+  } else {
+    return membrane != V{0} || current != V{0};
+  }
+}
+
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run(const Own& own,
                                                                    Local& local) const {
   if constexpr (kForm == LayerForm::kGeneral) {
     run_general(own, local);
+  } else if constexpr (kForm == LayerForm::kNone) {
+    run_pool(own, local);
   } else {
     const bool equal = op.neurons.options.rule == SpikeRule::kGreaterEqual;
     if (op.neurons.options.reset == Reset::kSubtract) {
@@ -30,12 +42,11 @@ template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 SPIKELOOM_KERNEL LayerWindow
 LayerKernel<V, kChannels, kForm, kHead>::window_of_own(const Own& own) const {
   LayerWindow window;
-  if (kHead != LayerHead::kWindow && (kHead != LayerHead::kAny || op.head != Head::kConvolution)) {
-    return window;
-  }
+  constexpr bool kWindows = kHead == LayerHead::kWindow || kHead == LayerHead::kPool;
+  if (!kWindows && (kHead != LayerHead::kAny || op.head != Head::kConvolution)) return window;
   const bool exists = own.item < items();
   window = window_of(op, shape, exists ? own.item : 0, kChannels);
-  if (!exists) window.first_row = window.last_row = 0;
+  if (!exists) window.first_row = window.last_row = 0, window.output = own.item;
   return window;
 }
 
@@ -81,8 +92,10 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own&
                 sum[0], local.x);
     return local.x.unit + local.x.graded != before;
   }
+  if constexpr (kHead == LayerHead::kPool)
+    return pool_windows<kChannels>(op, shape, window, in, sum);
   if (!exists) return false;
-  if (op.head == Head::kPool) {
+  if (kAny && op.head == Head::kPool) {
     sum[0] = pooled(op, in, own.item);
   } else if (kAny && op.head == Head::kDelay) {
     sum[0] = own.image.template row<V>(source, step - op.delay[own.item], true).at(own.item);
@@ -96,26 +109,33 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own&
   return sum[0] != V{0};
 }
 
-/// A bit of each of kChannels channels, `plane` outputs apart: all threads of a warp call it.
+/// A Pool whose sums are read by others.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::write(std::uint32_t* bits,
-                                                                     std::uint32_t first,
-                                                                     std::uint32_t spiked) const {
-#if defined(__CUDA_ARCH__)
-  std::uint32_t word = 0;
-  const std::uint32_t lane = threadIdx.x % 32;
-  SPIKELOOM_UNROLL
-  for (std::uint32_t c = 0; c < kChannels; ++c) {
-    const std::uint32_t all = __ballot_sync(~0U, (spiked >> c & 1) != 0);
-    if (lane == c) word = all;
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_pool(const Own& own,
+                                                                        Local& local) const {
+  const bool exists = own.item < items();
+  const LayerWindow window = window_of_own(own);
+  const std::uint32_t first = window.output;
+  const Clock now = *clock;
+  SPIKELOOM_ROLLED
+  for (std::uint32_t s = 0; s < now.count; ++s) {
+    const std::int64_t step = now.first + s;
+    V x[kChannels] = {};
+    const ResidentRow<V> in = own.image.template row<V>(source, step - delay, true);
+    const bool touched = add_up(own, window, step, in, x, local);
+    const ResidentRow<V> to = own.image.template row<V>(out, step, false);
+    if (op.counts_input) count_input(own, in);
+    LayerBits<kChannels> bits;
+    if (any_lane(touched)) {
+      SPIKELOOM_UNROLL
+      for (std::uint32_t k = 0; k < kChannels; ++k) {
+        bits.note(k, x[k] != V{0});
+        local.x.note(x[k]);
+        if (to.value != nullptr && exists) to.value[first + k * op.plane] = x[k];
+      }
+    }
+    bits.write(to.bits, first, op.plane);
   }
-  if (lane < kChannels) bits[(first - lane + lane * op.plane) / 32] = word;
-#else
-  for (std::uint32_t c = 0; c < kChannels; ++c) {
-    const std::uint32_t o = first + c * op.plane;
-    write_bits(bits + o / 32, o % 32, (spiked >> c & 1) != 0);
-  }
-#endif
 }
 
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
@@ -132,7 +152,8 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_plain(const O
   o.order = op.neurons.options.order;
   if constexpr (std::is_integral_v<V>) o.fixed_point = op.neurons.options.fixed_point;
   const LayerWindow window = window_of_own(own);
-  const std::uint32_t first = kHead == LayerHead::kWindow ? window.output : own.item;
+  constexpr bool kWindows = kHead == LayerHead::kWindow || kHead == LayerHead::kPool;
+  const std::uint32_t first = kWindows ? window.output : own.item;
   V* const membrane = own.image.template at<V>(op.membrane) + first;
   V* const current = kCurrent ? own.image.template at<V>(op.current) + first : nullptr;
   V m[kChannels] = {}, u[kChannels] = {};
@@ -142,16 +163,16 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_plain(const O
     if (kCurrent && exists) u[k] = current[k * op.plane];
   }
   bool awake = true;  // nothing is known yet
-  const std::uint32_t count = clock->count;
+  const Clock now = *clock;
   SPIKELOOM_ROLLED
-  for (std::uint32_t s = 0; s < count; ++s) {
-    const std::int64_t step = clock->first + s;
+  for (std::uint32_t s = 0; s < now.count; ++s) {
+    const std::int64_t step = now.first + s;
     V x[kChannels] = {};
     const ResidentRow<V> in = own.image.template row<V>(source, step - delay, true);
     const bool touched = add_up(own, window, step, in, x, local);
     if (op.counts_input) count_input(own, in);
     std::uint32_t* const bits = own.image.template row<V>(out, step, false).bits;
-    std::uint32_t spiked = 0;
+    LayerBits<kChannels> spiked;
     const bool biased = op.bias != nullptr;
     if (any_lane(touched || awake || biased)) {
       if (op.scale != nullptr || biased) complete(own, window, x);
@@ -167,30 +188,29 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_plain(const O
         OneNeuron<V> neuron{{u[k], m[k]}, 0, false};
         const V spikes = op.neurons.step(neuron, 0, c, o, false, x[k]);
         m[k] = neuron.now.membrane, u[k] = neuron.now.current;
-        spiked |= (spikes != V{0} ? 1U : 0U) << k;
+        spiked.note(k, exists && spikes != V{0});
         if (op.rest == Rest::kAtZero) {
-          awake = awake || m[k] != V{0} || u[k] != V{0};
+          awake = awake || is_left(m[k], u[k]);
         } else {
           awake = awake || equations::spike_count(m[k], c.threshold, kRule) != V{0};
         }
       }
       awake = awake || op.rest == Rest::kNever;
-      if (!exists) spiked = 0;
-      local.y.events += bit_count(spiked);
+      local.y.events += bit_count(spiked.own);
     }
-    write(bits, first, spiked);
-    if (op.x_latest != nullptr && s + 1 == count && exists) {
+    spiked.write(bits, first, op.plane);
+    if (op.x_latest != nullptr && s + 1 == now.count && exists) {
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k < kChannels; ++k) {
         op.x_latest[std::size_t{own.element} * op.size + first + k * op.plane] = x[k];
       }
     }
     SPIKELOOM_ROLLED
-    for (std::uint32_t l = 0; l < op.log_count && exists; ++l) {
-      SPIKELOOM_UNROLL
+    for (std::uint32_t l = 0; l < op.log_count; ++l) {
+      SPIKELOOM_ROLLED
       for (std::uint32_t k = 0; k < kChannels; ++k) {
-        op.log[l][log_place(own, step) + first + k * op.plane] =
-            (spiked >> k & 1) != 0 ? V{1} : V{0};
+        const V y = spiked.at(k) ? V{1} : V{0};
+        if (exists) op.log[l][log_place(own, now, step) + first + k * op.plane] = y;
       }
     }
   }
@@ -224,10 +244,10 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_general(const
               countdown != nullptr ? *countdown : 0,
               countdown != nullptr};
   }
-  const std::uint32_t count = clock->count;
+  const Clock now = *clock;
   SPIKELOOM_ROLLED
-  for (std::uint32_t s = 0; s < count; ++s) {
-    const std::int64_t step = clock->first + s;
+  for (std::uint32_t s = 0; s < now.count; ++s) {
+    const std::int64_t step = now.first + s;
     V x[1] = {};
     const ResidentRow<V> in = image.template row<V>(source, step - delay, true);
     add_up(own, window, step, in, x, local);
@@ -236,10 +256,10 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_general(const
     const ResidentRow<V> to = image.template row<V>(out, step, false);
     V y = 0;
     if (exists) {
-      const std::size_t logged = log_place(own, step) + i;
+      const std::size_t logged = log_place(own, now, step) + i;
       local.x.note(x[0]);
       if (op.x_log != nullptr) op.x_log[logged] = x[0];
-      if (op.x_latest != nullptr && s + 1 == count) {
+      if (op.x_latest != nullptr && s + 1 == now.count) {
         op.x_latest[std::size_t{own.element} * op.size + i] = x[0];
       }
       y = x[0];
@@ -261,7 +281,9 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_general(const
       SPIKELOOM_ROLLED
       for (std::uint32_t l = 0; l < op.log_count; ++l) op.log[l][logged] = y;
     }
-    write(to.bits, i, y != V{0} ? 1 : 0);
+    LayerBits<1> bits;
+    bits.note(0, y != V{0});
+    bits.write(to.bits, i, 1);
   }
   if (!op.has_neurons || !exists) return;
   *membrane = neuron.now.membrane;

@@ -33,6 +33,41 @@ struct LayerCount {
   SPIKELOOM_KERNEL Tally<V> tally() const { return {events, sum, unit, graded}; }
 };
 
+/// A bit of each of a thread's channels: of their warp, lane c has the word of channel c. All
+/// threads of a warp call them.
+template <std::uint32_t kChannels>
+struct LayerBits {
+  std::uint32_t own = 0;  ///< on a processor: the thread's bits
+
+  SPIKELOOM_KERNEL void note(std::uint32_t channel, bool bit) {
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t all = __ballot_sync(~0U, bit);
+    if (threadIdx.x % 32 == channel) own = all;
+#else
+    own |= (bit ? 1U : 0U) << channel;
+#endif
+  }
+  SPIKELOOM_KERNEL bool at(std::uint32_t channel) const {
+#if defined(__CUDA_ARCH__)
+    return (__shfl_sync(~0U, own, static_cast<int>(channel)) >> (threadIdx.x % 32) & 1) != 0;
+#else
+    return (own >> channel & 1) != 0;
+#endif
+  }
+  /// `first` is the thread's output of the first channel; the others are `plane` apart.
+  SPIKELOOM_KERNEL void write(std::uint32_t* bits, std::uint32_t first, std::uint32_t plane) const {
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t lane = threadIdx.x % 32;
+    if (lane < kChannels) bits[(first - lane + lane * plane) / 32] = own;
+#else
+    for (std::uint32_t c = 0; c < kChannels; ++c) {
+      const std::uint32_t o = first + c * plane;
+      write_bits(bits + o / 32, o % 32, at(c));
+    }
+#endif
+  }
+};
+
 /// An element's rings.
 struct LayerImage {
   char* bytes = nullptr;
@@ -249,6 +284,28 @@ SPIKELOOM_KERNEL std::uint32_t active_taps(const ResidentOp<V>& op, const LayerS
     active |= bits << ((kr - first_row) * columns + w.first_tap);
   }
   return active;
+}
+
+/// What a Pool makes of the windows of kChannels channels; whether any is active.
+template <std::uint32_t kChannels, typename V>
+SPIKELOOM_KERNEL bool pool_windows(const ResidentOp<V>& op, const LayerShape& shape,
+                                   const LayerWindow& w, const ResidentRow<V>& in, V* x) {
+  const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+  bool touched = false;
+  SPIKELOOM_UNROLL
+  for (std::uint32_t c = 0; c < kChannels; ++c) {
+    const std::uint32_t active = active_taps(op, shape, w, in, c, 0, rows);
+    touched = touched || active != 0;
+    if (in.value != nullptr) {
+      if (active != 0) x[c] = pooled(op, in, w.output + c * op.plane);
+    } else if (op.pooling == Pooling::kMax) {
+      x[c] = active != 0 ? V{1} : V{0};
+    } else {
+      x[c] = static_cast<V>(bit_count(active));
+      if (op.pooling == Pooling::kAverage) x[c] /= static_cast<V>(shape.taps);
+    }
+  }
+  return touched;
 }
 
 /// The sums of a window; whether anything reached it. All threads of a warp call it.
