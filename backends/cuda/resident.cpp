@@ -366,6 +366,15 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
   return {};
 }
 
+/// Whether each output channel's weights are all the same.
+bool has_even_taps(const op::Convolution& conv) {
+  const std::size_t taps = conv.weight.size() / static_cast<std::size_t>(conv.out_channels);
+  for (std::size_t i = 0; i < conv.weight.size(); ++i) {
+    if (conv.weight[i] != conv.weight[i / taps * taps]) return false;
+  }
+  return true;
+}
+
 /// What makes x of a node, and the counts of it.
 template <typename V>
 void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
@@ -400,6 +409,7 @@ void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
     op.out_group = static_cast<std::uint32_t>(conv->out_channels / conv->groups);
     const std::int64_t plane = conv->output.rows * conv->output.columns;
     op.plane = static_cast<std::uint32_t>(plane);
+    op.even_taps = std::is_integral_v<V> && has_even_taps(*conv);
     constexpr std::int64_t kEnough = 128;  // threads with something to do
     for (const std::uint32_t channels : {kManyChannels, kSomeChannels}) {
       if (op.channels == 1 && plane % 32 == 0 && op.out_group % channels == 0 &&
@@ -429,7 +439,7 @@ void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
 }
 
 /// When neurons without input do nothing that anybody could see.
-Rest rest_of(const NeuronCoefficients& c, const equations::StepOptions& o) {
+Rest rest_of(const NeuronCoefficients& c, const equations::StepOptions& o, bool integer) {
   const auto all = [](const std::vector<double>& values, auto holds) {
     return std::all_of(values.begin(), values.end(), holds);
   };
@@ -437,7 +447,8 @@ Rest rest_of(const NeuronCoefficients& c, const equations::StepOptions& o) {
   if (!all(c.drive, [](double v) { return v == 0.0; })) return Rest::kNever;
   if (!all(c.clamp, [](double v) { return v <= 0.0; })) return Rest::kNever;
   if (!all(c.threshold, [](double v) { return v > 0.0; })) return Rest::kNever;
-  const bool holds = o.spiking && !o.late && !o.has_current && o.fixed_point == FixedPoint::kNone &&
+  const bool exact = integer || o.fixed_point == FixedPoint::kNone;  // a decay of 1
+  const bool holds = o.spiking && !o.late && !o.has_current && exact &&
                      all(c.decay, [](double v) { return v == 1.0; });
   return holds ? Rest::kBelowThreshold : Rest::kAtZero;
 }
@@ -462,7 +473,7 @@ void Resident<V>::add_neurons(std::uint32_t n, const NodeImage<V>& image,
   const equations::StepOptions& o = op.neurons.options;
   op.seldom = o.late || o.substep || o.sigma_delta;
   op.log_before_reset = d.record_membrane == RecordMembrane::kBeforeReset;
-  op.rest = rest_of(c, op.neurons.options);
+  op.rest = rest_of(c, op.neurons.options, std::is_integral_v<V>);
   const bool logs = op.membrane_log != nullptr || op.current_log != nullptr;
   if (!layers_ && tuning().lazy && op.rest != Rest::kNever && !logs) place.awake = 0;
   op.node = n;

@@ -111,6 +111,9 @@ KernelCall Resident<V>::layer_call_as(const Clock* clock, const ResidentOp<V>& o
   if (op.head == Head::kDense) return fill(RowLayer<V, kForm>(), clock, op);
   if (op.head == Head::kLinks) return fill(LinkLayer<V, kForm>(), clock, op);
   if (op.head == Head::kPool) return pool_call<kForm>(clock, op);
+  const bool depthwise = op.in_group == 1 && op.out_group == 1 && op.groups > 1 &&
+                         op.window.kernel_rows * op.window.kernel_columns <= 32;
+  if (depthwise) return pool_call<kForm>(clock, op);
   const bool even = op.plane % 32 == 0;  // words of bits belong to one warp
   const std::uint32_t most = tuning().channels != 0 ? tuning().channels : 16;
   if (even && op.out_group % 16 == 0 && most >= 16)

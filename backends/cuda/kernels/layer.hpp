@@ -1,13 +1,12 @@
 #pragma once
 /// A network a layer at a time: one launch does an operation for all steps of a chunk.
 ///
-/// A thread owns one neuron, or the kChannels neurons of a convolution that look at one window, and
-/// keeps their state in registers through all steps; between layers there are bits (and values,
-/// where what is not 0 may be other than 1) in the element's image (resident.hpp). Nobody waits for
-/// anybody: there is no barrier between steps.
+/// Neurons' state stays in registers through all steps, sums lie in shared memory for some steps,
+/// between layers there are bits (and values, where what is not 0 may be other than 1) in the
+/// element's image (resident.hpp).
 ///
-/// A thread looks at its window's bits and adds the weights of those that are set, in the order of
-/// the sources: float32 sums are those of the other backends.
+/// A thread looks at its window's bits and adds the weights of those that are set, for several
+/// channels at once, in the order of the sources: float32 sums are those of the other backends.
 
 #include "backends/cuda/kernels/layer_window.hpp"
 
@@ -20,8 +19,8 @@ enum class LayerForm : std::uint8_t { kGeneral, kNone, kMembrane, kLateCurrent }
 /// What reaches them: through a convolution's windows, from a Dense layer's rows, from a Pool's
 /// windows, from links; or whatever the operation says.
 enum class LayerHead : std::uint8_t { kWindow, kRows, kPool, kLinks, kAny };
-/// Threads of a block.
-inline constexpr std::uint32_t kLayerThreads = 128;
+/// Steps that a block adds up at once, one a warp.
+inline constexpr std::uint32_t kLayerWarps = 4, kLayerThreads = 32 * kLayerWarps;
 
 /// The input of a chunk: clear slots, then the events, then the values of those steps in which one
 /// adds to another or is not 1, then the counts of one input after the other.
@@ -158,20 +157,28 @@ struct LayerInputKernel {
   }
 };
 
-/// An operation of every element.
+/// An operation of every element. A block has a tile: 32 outputs, of each of kChannels channels. In
+/// turns its warps add up what reaches the tile in kLayerWarps steps, each in one, and then move
+/// the tile's neurons through these steps, each those of its channels.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 struct LayerKernel {
   /// Blocks that a multiprocessor is to have at once: so many registers there are for a thread.
-  static constexpr int kBlocksAtOnce =
-      kHead == LayerHead::kWindow && kForm == LayerForm::kLateCurrent && kChannels > 1 ? 3
-      : kChannels > 1                                                                  ? 4
-      : kHead == LayerHead::kLinks                                                     ? 8
-                                                                                       : 5;
+  static constexpr int kBlocksAtOnce = kChannels == 16 || kForm == LayerForm::kGeneral ? 5 : 8;
+  /// Channels whose neurons a thread has.
+  static constexpr std::uint32_t kOwn = kChannels > kLayerWarps ? kChannels / kLayerWarps : 1;
   struct Shared {
     Tally<V> x, y;
+    std::uint32_t touched[kLayerWarps];  ///< of each step: which of the 32 outputs
+    V sum[kLayerWarps][kChannels][32];   ///< of those
   };
   struct Local {
     LayerCount<V> x, y;
+    LayerWindow window;
+    V membrane[kOwn] = {}, current[kOwn] = {};
+    std::int32_t countdown = 0;
+    bool awake = true;  ///< nothing is known yet
+    std::int64_t first = 0;
+    std::uint32_t count = 0;
   };
   const Clock* clock = nullptr;
   const ResidentSignal* signals = nullptr;
@@ -185,50 +192,74 @@ struct LayerKernel {
   std::uint64_t image_bytes = 0;
 
   SPIKELOOM_KERNEL std::uint32_t items() const { return op.size / kChannels; }
-  SPIKELOOM_KERNEL std::uint32_t threads() const {
-    return items() < kLayerThreads ? tiles(items(), 32) * 32 : kLayerThreads;
+  SPIKELOOM_KERNEL std::uint32_t threads() const { return kLayerThreads; }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(items(), 32) * batch; }
+  /// Two for kLayerWarps steps, or one for all where there are no neurons; then the counts.
+  SPIKELOOM_KERNEL std::uint32_t phases_of(std::uint32_t steps) const {
+    return kForm == LayerForm::kNone ? 3 : 2 * tiles(steps, kLayerWarps) + 2;
   }
-  SPIKELOOM_KERNEL std::uint32_t blocks_of_element() const { return tiles(items(), threads()); }
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return blocks_of_element() * batch; }
-  SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
+  SPIKELOOM_KERNEL std::uint32_t phases() const { return phases_of(clock->count); }
 
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
     auto& shared = *static_cast<Shared*>(place.shared);
-    if (phase == 0) {
-      if (place.thread == 0) shared.x.clear(), shared.y.clear();
-      const std::uint32_t per = blocks_of_element(), element = place.block / per;
-      const Own own{place.block % per * place.threads + place.thread, tiles(items(), 32) * 32,
-                    element, LayerImage{images + element * image_bytes}};
-      if (own.item < own.threads) run(own, local);  // whole warps
-    } else if (phase == 1) {
-      local.x.tally().add_up(place, &shared.x);
-      local.y.tally().add_up(place, &shared.y);
-    } else if (place.thread == 0) {
+    const std::uint32_t per = tiles(items(), 32), element = place.block / per;
+    const Own own{place.block % per * 32 + place.thread % 32, place.thread / 32, element,
+                  LayerImage{images + element * image_bytes}};
+    if (phase == 0) begin(place, own, shared, local);
+    const std::uint32_t phases = phases_of(local.count);
+    if (phase + 1 == phases) {
+      if (place.thread != 0) return;
       if (op.x_tally != nullptr) shared.x.publish(place, op.x_tally);
       if (op.y_tally != nullptr) shared.y.publish(place, op.y_tally);
+    } else if (phase + 2 == phases) {
+      if constexpr (kForm != LayerForm::kNone) store(own, local);
+      local.x.tally().add_up(place, &shared.x);
+      local.y.tally().add_up(place, &shared.y);
+    } else if constexpr (kForm == LayerForm::kNone) {
+      SPIKELOOM_ROLLED
+      for (std::uint32_t s = own.warp; s < local.count; s += kLayerWarps) pass(own, s, local);
+    } else if (phase % 2 == 0) {
+      const std::uint32_t s = phase / 2 * kLayerWarps + own.warp;
+      if (s < local.count) add_up(own, s, shared, local);
+    } else {
+      step(own, phase / 2 * kLayerWarps, shared, local);
     }
   }
 
  private:
-  /// Which of an element's threads this is.
+  /// Which thread of an element's this is: its output of the first channel, its warp in the block.
   struct Own {
-    std::uint32_t item = 0, threads = 1, element = 0;
+    std::uint32_t item = 0, warp = 0, element = 0;
     LayerImage image;
   };
-  SPIKELOOM_KERNEL std::size_t log_place(const Own& own, const Clock& now,
-                                         std::int64_t step) const {
-    return (static_cast<std::size_t>(step - now.log_base) * batch + own.element) * op.size;
+  static constexpr bool kWindows = kHead == LayerHead::kWindow || kHead == LayerHead::kPool;
+  SPIKELOOM_KERNEL bool exists(const Own& own) const { return own.item < items(); }
+  /// Of the channels that this warp has the first, and its output.
+  SPIKELOOM_KERNEL static std::uint32_t first_channel(const Own& own) { return own.warp * kOwn; }
+  SPIKELOOM_KERNEL std::uint32_t first_output(const Own& own, const Local& local) const {
+    return kWindows ? local.window.output + first_channel(own) * op.plane : own.item;
   }
-  SPIKELOOM_KERNEL LayerWindow window_of_own(const Own& own) const;
-  SPIKELOOM_KERNEL void run(const Own& own, Local& local) const;
-  SPIKELOOM_KERNEL void run_pool(const Own& own, Local& local) const;
-  template <SpikeRule kRule, Reset kReset>
-  SPIKELOOM_KERNEL void run_plain(const Own& own, Local& local) const;
-  SPIKELOOM_KERNEL void run_general(const Own& own, Local& local) const;
-  SPIKELOOM_KERNEL bool add_up(const Own& own, const LayerWindow& window, std::int64_t step,
-                               const ResidentRow<V>& in, V* sum, Local& local) const;
-  SPIKELOOM_KERNEL void complete(const Own& own, const LayerWindow& window, V* x) const;
+  SPIKELOOM_KERNEL bool has_neurons(const Own& own) const {
+    return op.has_neurons && exists(own) && first_channel(own) < kChannels;
+  }
+  SPIKELOOM_KERNEL std::size_t log_place(const Own& own, std::int64_t step) const {
+    return (static_cast<std::size_t>(step - clock->log_base) * batch + own.element) * op.size;
+  }
+  SPIKELOOM_KERNEL void begin(const Place& place, const Own& own, Shared& shared,
+                              Local& local) const;
+  SPIKELOOM_KERNEL void store(const Own& own, const Local& local) const;
+  SPIKELOOM_KERNEL bool gather(const Own& own, std::int64_t step, const ResidentRow<V>& in, V* x,
+                               Local& local) const;
   SPIKELOOM_KERNEL void count_input(const Own& own, const ResidentRow<V>& in) const;
+  SPIKELOOM_KERNEL void pass(const Own& own, std::uint32_t s, Local& local) const;
+  SPIKELOOM_KERNEL void add_up(const Own& own, std::uint32_t s, Shared& shared, Local& local) const;
+  SPIKELOOM_KERNEL void step(const Own& own, std::uint32_t first, Shared& shared,
+                             Local& local) const;
+  template <SpikeRule kRule, Reset kReset>
+  SPIKELOOM_KERNEL void step_plain(const Own& own, std::uint32_t first, const Shared& shared,
+                                   Local& local) const;
+  SPIKELOOM_KERNEL void step_general(const Own& own, std::uint32_t first, const Shared& shared,
+                                     Local& local) const;
 };
 
 template <typename V>

@@ -1,5 +1,5 @@
 #pragma once
-/// The steps of LayerKernel (layer.hpp).
+/// What the phases of LayerKernel (layer.hpp) do.
 
 #include "backends/cuda/kernels/layer.hpp"
 
@@ -16,38 +16,45 @@ SPIKELOOM_KERNEL bool is_left(V membrane, V current) {
 }
 
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run(const Own& own,
-                                                                   Local& local) const {
-  if constexpr (kForm == LayerForm::kGeneral) {
-    run_general(own, local);
-  } else if constexpr (kForm == LayerForm::kNone) {
-    run_pool(own, local);
-  } else {
-    const bool equal = op.neurons.options.rule == SpikeRule::kGreaterEqual;
-    if (op.neurons.options.reset == Reset::kSubtract) {
-      if (equal) {
-        run_plain<SpikeRule::kGreaterEqual, Reset::kSubtract>(own, local);
-      } else {
-        run_plain<SpikeRule::kGreater, Reset::kSubtract>(own, local);
-      }
-    } else if (equal) {
-      run_plain<SpikeRule::kGreaterEqual, Reset::kToVReset>(own, local);
-    } else {
-      run_plain<SpikeRule::kGreater, Reset::kToVReset>(own, local);
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::begin(const Place& place,
+                                                                     const Own& own, Shared& shared,
+                                                                     Local& local) const {
+  if (place.thread == 0) shared.x.clear(), shared.y.clear();
+  local.first = clock->first, local.count = clock->count;
+  if (kWindows || (kHead == LayerHead::kAny && op.head == Head::kConvolution)) {
+    local.window = window_of(op, shape, exists(own) ? own.item : 0, kChannels);
+    if (!exists(own)) {
+      local.window.first_row = local.window.last_row = 0;
+      local.window.output = own.item;
     }
+  }
+  if (!has_neurons(own)) return;
+  const std::uint32_t first = first_output(own, local);
+  SPIKELOOM_UNROLL
+  for (std::uint32_t k = 0; k < kOwn; ++k) {
+    local.membrane[k] = own.image.template at<V>(op.membrane)[first + k * op.plane];
+    if (op.current == kNowhere) continue;
+    local.current[k] = own.image.template at<V>(op.current)[first + k * op.plane];
+  }
+  if (op.countdown != kNowhere) {
+    local.countdown = own.image.template at<std::int32_t>(op.countdown)[first];
   }
 }
 
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL LayerWindow
-LayerKernel<V, kChannels, kForm, kHead>::window_of_own(const Own& own) const {
-  LayerWindow window;
-  constexpr bool kWindows = kHead == LayerHead::kWindow || kHead == LayerHead::kPool;
-  if (!kWindows && (kHead != LayerHead::kAny || op.head != Head::kConvolution)) return window;
-  const bool exists = own.item < items();
-  window = window_of(op, shape, exists ? own.item : 0, kChannels);
-  if (!exists) window.first_row = window.last_row = 0, window.output = own.item;
-  return window;
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::store(const Own& own,
+                                                                     const Local& local) const {
+  if (!has_neurons(own)) return;
+  const std::uint32_t first = first_output(own, local);
+  SPIKELOOM_UNROLL
+  for (std::uint32_t k = 0; k < kOwn; ++k) {
+    own.image.template at<V>(op.membrane)[first + k * op.plane] = local.membrane[k];
+    if (op.current == kNowhere) continue;
+    own.image.template at<V>(op.current)[first + k * op.plane] = local.current[k];
+  }
+  if (op.countdown != kNowhere) {
+    own.image.template at<std::int32_t>(op.countdown)[first] = local.countdown;
+  }
 }
 
 /// Of what is read as one signal, in `in_tally`.
@@ -56,93 +63,139 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::count_input(
     const Own& own, const ResidentRow<V>& in) const {
   LayerCount<V> count;
   SPIKELOOM_ROLLED
-  for (std::uint32_t w = own.item; w < source.words; w += own.threads) count.note_word(in, w);
+  for (std::uint32_t w = own.item; w < source.words; w += tiles(items(), 32) * 32) {
+    count.note_word(in, w);
+  }
   if (count.events != 0) count.tally().add(op.in_tally + own.item / 32 % kTallyCopies);
 }
 
-/// With scale and bias.
+/// What reaches the thread's outputs in a step, as the operation has it, and its counts; whether
+/// anything did. All threads of a warp call it.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::complete(const Own& own,
-                                                                        const LayerWindow& window,
-                                                                        V* x) const {
-  if (own.item >= items()) return;
-  const bool dense = op.head == Head::kDense;
-  const std::uint32_t channel = dense ? own.item % op.outputs : window.channel;
-  SPIKELOOM_UNROLL
-  for (std::uint32_t k = 0; k < kChannels; ++k) {
-    x[k] = completed(x[k], op.scale, op.bias, channel + k);
-  }
-}
-
-/// What reaches the thread's neurons; whether anything did. All threads of a warp call it.
-template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own& own,
-                                                                      const LayerWindow& window,
+SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own& own,
                                                                       std::int64_t step,
                                                                       const ResidentRow<V>& in,
-                                                                      V* sum, Local& local) const {
-  const bool exists = own.item < items();
+                                                                      V* x, Local& local) const {
   constexpr bool kAny = kHead == LayerHead::kAny;
+  bool touched = false;
   if (kHead == LayerHead::kWindow || (kAny && op.head == Head::kConvolution)) {
-    return add_window<kChannels>(op, shape, window, in, sum, local.x);
-  }
-  if (kHead == LayerHead::kRows || (kAny && op.head == Head::kDense)) {
+    touched = add_window<kChannels>(op, shape, local.window, in, x, local.x);
+  } else if (kHead == LayerHead::kPool && op.head == Head::kConvolution) {
+    touched = add_depthwise<kChannels>(op, shape, local.window, in, x, local.x);
+  } else if (kHead == LayerHead::kPool) {
+    touched = pool_windows<kChannels>(op, shape, local.window, in, x);
+  } else if (kHead == LayerHead::kRows || (kAny && op.head == Head::kDense)) {
     const std::uint32_t before = local.x.unit + local.x.graded;
-    gather_rows(own.item % 32, op, in, source, own.item / op.outputs, own.item % op.outputs, exists,
-                sum[0], local.x);
-    return local.x.unit + local.x.graded != before;
-  }
-  if constexpr (kHead == LayerHead::kPool)
-    return pool_windows<kChannels>(op, shape, window, in, sum);
-  if (!exists) return false;
-  if (kAny && op.head == Head::kPool) {
-    sum[0] = pooled(op, in, own.item);
-  } else if (kAny && op.head == Head::kDelay) {
-    sum[0] = own.image.template row<V>(source, step - op.delay[own.item], true).at(own.item);
-  } else {
-    SPIKELOOM_ROLLED
-    for (std::uint32_t l = 0; l < op.links; ++l) {
-      const ResidentLink one = links[op.first_link + l];
-      sum[0] += own.image.template row<V>(signals[one.signal], step - one.delay, true).at(own.item);
+    gather_rows(own.item % 32, op, in, source, own.item / op.outputs, own.item % op.outputs,
+                exists(own), x[0], local.x);
+    touched = local.x.unit + local.x.graded != before;
+  } else if (exists(own)) {
+    if (kAny && op.head == Head::kPool) {
+      x[0] = pooled(op, in, own.item);
+    } else if (kAny && op.head == Head::kDelay) {
+      x[0] = own.image.template row<V>(source, step - op.delay[own.item], true).at(own.item);
+    } else {
+      SPIKELOOM_ROLLED
+      for (std::uint32_t l = 0; l < op.links; ++l) {
+        const ResidentLink one = links[op.first_link + l];
+        x[0] += own.image.template row<V>(signals[one.signal], step - one.delay, true).at(own.item);
+      }
     }
+    touched = x[0] != V{0};
   }
-  return sum[0] != V{0};
+  if ((op.scale != nullptr || op.bias != nullptr) && exists(own)) {
+    const std::uint32_t channel = (kAny || kHead == LayerHead::kRows) && op.head == Head::kDense
+                                      ? own.item % op.outputs
+                                      : local.window.channel;
+    SPIKELOOM_UNROLL
+    for (std::uint32_t k = 0; k < kChannels; ++k) {
+      x[k] = completed(x[k], op.scale, op.bias, channel + k);
+    }
+    touched = touched || op.bias != nullptr;
+  }
+  if (touched) {
+    SPIKELOOM_UNROLL
+    for (std::uint32_t k = 0; k < kChannels; ++k) local.x.note(x[k]);
+  }
+  if (op.counts_input) count_input(own, in);
+  return touched;
 }
 
 /// A Pool whose sums are read by others.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_pool(const Own& own,
-                                                                        Local& local) const {
-  const bool exists = own.item < items();
-  const LayerWindow window = window_of_own(own);
-  const std::uint32_t first = window.output;
-  const Clock now = *clock;
-  SPIKELOOM_ROLLED
-  for (std::uint32_t s = 0; s < now.count; ++s) {
-    const std::int64_t step = now.first + s;
-    V x[kChannels] = {};
-    const ResidentRow<V> in = own.image.template row<V>(source, step - delay, true);
-    const bool touched = add_up(own, window, step, in, x, local);
-    const ResidentRow<V> to = own.image.template row<V>(out, step, false);
-    if (op.counts_input) count_input(own, in);
-    LayerBits<kChannels> bits;
-    if (any_lane(touched)) {
-      SPIKELOOM_UNROLL
-      for (std::uint32_t k = 0; k < kChannels; ++k) {
-        bits.note(k, x[k] != V{0});
-        local.x.note(x[k]);
-        if (to.value != nullptr && exists) to.value[first + k * op.plane] = x[k];
-      }
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::pass(const Own& own, std::uint32_t s,
+                                                                    Local& local) const {
+  const std::int64_t step = local.first + s;
+  V x[kChannels] = {};
+  const bool touched =
+      gather(own, step, own.image.template row<V>(source, step - delay, true), x, local);
+  const ResidentRow<V> to = own.image.template row<V>(out, step, false);
+  LayerBits<kChannels> bits;
+  if (any_lane(touched)) {
+    SPIKELOOM_UNROLL
+    for (std::uint32_t k = 0; k < kChannels; ++k) {
+      bits.note(k, x[k] != V{0});
+      if (to.value != nullptr && exists(own)) to.value[local.window.output + k * op.plane] = x[k];
     }
-    bits.write(to.bits, first, op.plane);
+  }
+  bits.write(to.bits, local.window.output, op.plane);
+}
+
+template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own& own,
+                                                                      std::uint32_t s,
+                                                                      Shared& shared,
+                                                                      Local& local) const {
+  const std::int64_t step = local.first + s;
+  const std::uint32_t lane = own.item % 32;
+  V x[kChannels] = {};
+  const bool touched =
+      gather(own, step, own.image.template row<V>(source, step - delay, true), x, local);
+  write_bits(shared.touched + own.warp, lane, touched);
+  if (any_lane(touched)) {
+    SPIKELOOM_UNROLL
+    for (std::uint32_t k = 0; k < kChannels; ++k) shared.sum[own.warp][k][lane] = x[k];
+  }
+  if (!exists(own)) return;
+  const std::uint32_t first = kWindows ? local.window.output : own.item;
+  if (op.x_log != nullptr) op.x_log[log_place(own, step) + first] = x[0];  // kGeneral alone
+  if (op.x_latest == nullptr || s + 1 != local.count) return;
+  SPIKELOOM_UNROLL
+  for (std::uint32_t k = 0; k < kChannels; ++k) {
+    op.x_latest[std::size_t{own.element} * op.size + first + k * op.plane] = x[k];
+  }
+}
+
+template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step(const Own& own,
+                                                                    std::uint32_t first,
+                                                                    Shared& shared,
+                                                                    Local& local) const {
+  if (first_channel(own) >= kChannels) return;
+  if constexpr (kForm == LayerForm::kGeneral) {
+    step_general(own, first, shared, local);
+  } else {
+    const bool equal = op.neurons.options.rule == SpikeRule::kGreaterEqual;
+    if (op.neurons.options.reset == Reset::kSubtract) {
+      if (equal) {
+        step_plain<SpikeRule::kGreaterEqual, Reset::kSubtract>(own, first, shared, local);
+      } else {
+        step_plain<SpikeRule::kGreater, Reset::kSubtract>(own, first, shared, local);
+      }
+    } else if (equal) {
+      step_plain<SpikeRule::kGreaterEqual, Reset::kToVReset>(own, first, shared, local);
+    } else {
+      step_plain<SpikeRule::kGreater, Reset::kToVReset>(own, first, shared, local);
+    }
   }
 }
 
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 template <SpikeRule kRule, Reset kReset>
-SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_plain(const Own& own,
-                                                                         Local& local) const {
-  const bool exists = own.item < items();
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const Own& own,
+                                                                          std::uint32_t from,
+                                                                          const Shared& shared,
+                                                                          Local& local) const {
   constexpr bool kCurrent = kForm == LayerForm::kLateCurrent;
   const equations::Coefficients<V> c = op.neurons.at(0);
   equations::StepOptions o;
@@ -151,130 +204,76 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_plain(const O
   o.rule = kRule, o.reset = kReset;
   o.order = op.neurons.options.order;
   if constexpr (std::is_integral_v<V>) o.fixed_point = op.neurons.options.fixed_point;
-  const LayerWindow window = window_of_own(own);
-  constexpr bool kWindows = kHead == LayerHead::kWindow || kHead == LayerHead::kPool;
-  const std::uint32_t first = kWindows ? window.output : own.item;
-  V* const membrane = own.image.template at<V>(op.membrane) + first;
-  V* const current = kCurrent ? own.image.template at<V>(op.current) + first : nullptr;
-  V m[kChannels] = {}, u[kChannels] = {};
-  SPIKELOOM_UNROLL
-  for (std::uint32_t k = 0; k < kChannels; ++k) {
-    if (exists) m[k] = membrane[k * op.plane];
-    if (kCurrent && exists) u[k] = current[k * op.plane];
-  }
-  bool awake = true;  // nothing is known yet
-  const Clock now = *clock;
+  const std::uint32_t lane = own.item % 32, first = first_output(own, local);
   SPIKELOOM_ROLLED
-  for (std::uint32_t s = 0; s < now.count; ++s) {
-    const std::int64_t step = now.first + s;
-    V x[kChannels] = {};
-    const ResidentRow<V> in = own.image.template row<V>(source, step - delay, true);
-    const bool touched = add_up(own, window, step, in, x, local);
-    if (op.counts_input) count_input(own, in);
-    std::uint32_t* const bits = own.image.template row<V>(out, step, false).bits;
-    LayerBits<kChannels> spiked;
-    const bool biased = op.bias != nullptr;
-    if (any_lane(touched || awake || biased)) {
-      if (op.scale != nullptr || biased) complete(own, window, x);
-      if (touched || biased) {
-        SPIKELOOM_UNROLL
-        for (std::uint32_t k = 0; k < kChannels; ++k) {
-          if (exists) local.x.note(x[k]);
-        }
-      }
-      awake = false;
+  for (std::uint32_t j = 0; j < kLayerWarps && from + j < local.count; ++j) {
+    const std::int64_t step = local.first + from + j;
+    const bool touched = (shared.touched[j] >> lane & 1) != 0;
+    LayerBits<kOwn> spiked;
+    if (any_lane(touched || local.awake)) {
+      local.awake = op.rest == Rest::kNever;
       SPIKELOOM_UNROLL
-      for (std::uint32_t k = 0; k < kChannels; ++k) {
-        OneNeuron<V> neuron{{u[k], m[k]}, 0, false};
-        const V spikes = op.neurons.step(neuron, 0, c, o, false, x[k]);
-        m[k] = neuron.now.membrane, u[k] = neuron.now.current;
-        spiked.note(k, exists && spikes != V{0});
-        if (op.rest == Rest::kAtZero) {
-          awake = awake || is_left(m[k], u[k]);
-        } else {
-          awake = awake || equations::spike_count(m[k], c.threshold, kRule) != V{0};
-        }
+      for (std::uint32_t k = 0; k < kOwn; ++k) {
+        const V x = touched ? shared.sum[j][first_channel(own) + k][lane] : V{0};
+        OneNeuron<V> neuron{{local.current[k], local.membrane[k]}, 0, false};
+        const V spikes = op.neurons.step(neuron, 0, c, o, false, x);
+        local.membrane[k] = neuron.now.membrane, local.current[k] = neuron.now.current;
+        spiked.note(k, exists(own) && spikes != V{0});
+        const bool stays =
+            op.rest == Rest::kAtZero
+                ? is_left(neuron.now.membrane, neuron.now.current)
+                : equations::spike_count(neuron.now.membrane, c.threshold, kRule) != V{0};
+        local.awake = local.awake || stays;
       }
-      awake = awake || op.rest == Rest::kNever;
       local.y.events += bit_count(spiked.own);
     }
-    spiked.write(bits, first, op.plane);
-    if (op.x_latest != nullptr && s + 1 == now.count && exists) {
-      SPIKELOOM_UNROLL
-      for (std::uint32_t k = 0; k < kChannels; ++k) {
-        op.x_latest[std::size_t{own.element} * op.size + first + k * op.plane] = x[k];
-      }
-    }
+    spiked.write(own.image.template row<V>(out, step, false).bits, first, op.plane);
     SPIKELOOM_ROLLED
     for (std::uint32_t l = 0; l < op.log_count; ++l) {
       SPIKELOOM_ROLLED
-      for (std::uint32_t k = 0; k < kChannels; ++k) {
+      for (std::uint32_t k = 0; k < kOwn; ++k) {
         const V y = spiked.at(k) ? V{1} : V{0};
-        if (exists) op.log[l][log_place(own, now, step) + first + k * op.plane] = y;
+        if (exists(own)) op.log[l][log_place(own, step) + first + k * op.plane] = y;
       }
     }
   }
   local.y.sum = static_cast<typename Tally<V>::Sum>(local.y.events);
-  if (!exists) return;
-  SPIKELOOM_UNROLL
-  for (std::uint32_t k = 0; k < kChannels; ++k) {
-    membrane[k * op.plane] = m[k];
-    if (kCurrent) current[k * op.plane] = u[k];
-  }
 }
 
 /// One neuron with whatever it may have, or none.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_general(const Own& own,
-                                                                           Local& local) const {
-  const bool exists = own.item < items();
-  const LayerWindow window = window_of_own(own);
-  const std::uint32_t i = own.item;
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_general(const Own& own,
+                                                                            std::uint32_t from,
+                                                                            const Shared& shared,
+                                                                            Local& local) const {
+  const std::uint32_t i = own.item, lane = i % 32;
   const equations::StepOptions o = op.neurons.options;
+  const bool rests = op.countdown != kNowhere;
   equations::Coefficients<V> c;
-  OneNeuron<V> neuron;
-  const LayerImage& image = own.image;
-  V* const membrane = op.has_neurons ? image.template at<V>(op.membrane) + i : nullptr;
-  V* const current = op.current != kNowhere ? image.template at<V>(op.current) + i : nullptr;
-  std::int32_t* const countdown =
-      op.countdown != kNowhere ? image.template at<std::int32_t>(op.countdown) + i : nullptr;
-  if (op.has_neurons && exists) {
-    c = op.neurons.at(i);
-    neuron = {{current != nullptr ? *current : V{0}, *membrane},
-              countdown != nullptr ? *countdown : 0,
-              countdown != nullptr};
-  }
-  const Clock now = *clock;
+  if (has_neurons(own)) c = op.neurons.at(i);
+  OneNeuron<V> neuron{{local.current[0], local.membrane[0]}, local.countdown, rests};
   SPIKELOOM_ROLLED
-  for (std::uint32_t s = 0; s < now.count; ++s) {
-    const std::int64_t step = now.first + s;
-    V x[1] = {};
-    const ResidentRow<V> in = image.template row<V>(source, step - delay, true);
-    add_up(own, window, step, in, x, local);
-    if (op.scale != nullptr || op.bias != nullptr) complete(own, window, x);
-    if (op.counts_input) count_input(own, in);
-    const ResidentRow<V> to = image.template row<V>(out, step, false);
+  for (std::uint32_t j = 0; j < kLayerWarps && from + j < local.count; ++j) {
+    const std::int64_t step = local.first + from + j;
+    const bool touched = (shared.touched[j] >> lane & 1) != 0;
+    const ResidentRow<V> to = own.image.template row<V>(out, step, false);
     V y = 0;
-    if (exists) {
-      const std::size_t logged = log_place(own, now, step) + i;
-      local.x.note(x[0]);
-      if (op.x_log != nullptr) op.x_log[logged] = x[0];
-      if (op.x_latest != nullptr && s + 1 == now.count) {
-        op.x_latest[std::size_t{own.element} * op.size + i] = x[0];
-      }
-      y = x[0];
+    if (exists(own)) {
+      const V x = touched ? shared.sum[j][0][lane] : V{0};
+      const std::size_t logged = log_place(own, step) + i;
+      y = x;
       if (op.has_neurons) {
         const bool restarts = op.reset_period > 0 && (step - op.reset_phase) % op.reset_period == 0;
-        const V spikes = op.neurons.step(neuron, i, c, o, restarts, x[0]);
+        const V spikes = op.neurons.step(neuron, i, c, o, restarts, x);
         y = o.spiking ? spikes * op.amplitude : neuron.now.membrane;
         if (op.membrane_log != nullptr) {
           op.membrane_log[logged] = op.log_before_reset ? neuron.before : neuron.now.membrane;
         }
         if (op.current_log != nullptr) op.current_log[logged] = neuron.now.current;
       } else if (op.work == Elementwise::kScale) {
-        y = op.parameter[i] * x[0];
+        y = op.parameter[i] * x;
       } else if (op.work == Elementwise::kThreshold) {
-        y = x[0] > op.parameter[i] ? V{1} : V{0};
+        y = x > op.parameter[i] ? V{1} : V{0};
       }
       local.y.note(y);
       if (to.value != nullptr) to.value[i] = y;
@@ -285,10 +284,8 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::run_general(const
     bits.note(0, y != V{0});
     bits.write(to.bits, i, 1);
   }
-  if (!op.has_neurons || !exists) return;
-  *membrane = neuron.now.membrane;
-  if (current != nullptr) *current = neuron.now.current;
-  if (countdown != nullptr) *countdown = neuron.countdown;
+  local.membrane[0] = neuron.now.membrane, local.current[0] = neuron.now.current;
+  local.countdown = neuron.countdown;
 }
 
 }  // namespace spikeloom::cuda

@@ -308,6 +308,46 @@ SPIKELOOM_KERNEL bool pool_windows(const ResidentOp<V>& op, const LayerShape& sh
   return touched;
 }
 
+/// The windows of kChannels channels of a convolution that has a weight a tap for each: depthwise.
+template <std::uint32_t kChannels, typename V>
+SPIKELOOM_KERNEL bool add_depthwise(const ResidentOp<V>& op, const LayerShape& shape,
+                                    const LayerWindow& w, const ResidentRow<V>& in, V* sum,
+                                    LayerCount<V>& count) {
+  const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+  const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+  bool touched = false;
+  SPIKELOOM_UNROLL
+  for (std::uint32_t c = 0; c < kChannels; ++c) {
+    std::uint32_t active = active_taps(op, shape, w, in, c, 0, rows);
+    touched = touched || active != 0;
+    if (op.even_taps && in.value == nullptr) {
+      V weight = 0;
+      add_tap<1>(op, w.weights + c * shape.taps, &weight);
+      sum[c] = static_cast<V>(bit_count(active)) * weight;
+      count.unit += bit_count(active);
+      continue;
+    }
+    SPIKELOOM_ROLLED
+    for (; active != 0; active &= active - 1) {
+      const std::uint32_t b = lowest_bit(active);
+      const std::uint32_t at = w.weights + c * shape.taps + b;
+      if (in.value == nullptr) {
+        add_tap<1>(op, at, sum + c);
+        ++count.unit;
+        continue;
+      }
+      const std::uint32_t kr = b / columns, kc = b % columns;
+      const V x =
+          in.value[w.first_input + c * shape.in_plane + (kr - w.first_row) * shape.row_step +
+                   (kc - w.first_tap) * static_cast<std::uint32_t>(op.window.dilation_columns)];
+      if (x == V{0}) continue;
+      add_tap<1>(op, at, x, sum + c);
+      count.note_pairs(x, 1);
+    }
+  }
+  return touched;
+}
+
 /// The sums of a window; whether anything reached it. All threads of a warp call it.
 template <std::uint32_t kChannels, typename V>
 SPIKELOOM_KERNEL bool add_window(const ResidentOp<V>& op, const LayerShape& shape,

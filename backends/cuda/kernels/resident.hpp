@@ -178,6 +178,7 @@ struct ResidentOp {
   std::uint32_t per_plane = 0, per_column = 0;  ///< Pool: division by plane and columns (divided())
   std::uint32_t groups = 1, in_group = 1, out_group = 1;
   ResidentWindow window;
+  bool even_taps = false;  ///< integers: each output channel's weights are all the same
   std::uint32_t inputs = 0, outputs = 0;  ///< Dense: of one repeat
   // Lists, their values and sums of convolutions. Of the active inputs: how many, and the first
   // that is not listed.
@@ -445,6 +446,5 @@ struct ResidentKernel {
 }  // namespace spikeloom::cuda
 
 #include "backends/cuda/kernels/resident_neurons.hpp"
-#include "backends/cuda/kernels/resident_weights.hpp"
-
 #include "backends/cuda/kernels/resident_phases.hpp"
+#include "backends/cuda/kernels/resident_weights.hpp"
