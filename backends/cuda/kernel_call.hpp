@@ -63,7 +63,10 @@ using Kernel = std::variant<
     PoolLayer<std::int32_t, 8, LayerForm::kMembrane>, PoolLayer<float, 1, LayerForm::kLateCurrent>,
     PoolLayer<std::int32_t, 1, LayerForm::kLateCurrent>,
     PoolLayer<float, 8, LayerForm::kLateCurrent>,
-    PoolLayer<std::int32_t, 8, LayerForm::kLateCurrent>>;
+    PoolLayer<std::int32_t, 8, LayerForm::kLateCurrent>, PoolLayer<float, 2, LayerForm::kNone>,
+    PoolLayer<float, 2, LayerForm::kMembrane>, PoolLayer<float, 2, LayerForm::kLateCurrent>,
+    PoolLayer<std::int32_t, 2, LayerForm::kNone>, PoolLayer<std::int32_t, 2, LayerForm::kMembrane>,
+    PoolLayer<std::int32_t, 2, LayerForm::kLateCurrent>>;
 
 struct KernelCall {
   Kernel kernel;

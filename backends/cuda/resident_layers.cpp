@@ -96,11 +96,14 @@ KernelCall Resident<V>::layer_call(const Clock* clock, const ResidentOp<V>& op) 
   }
 }
 
+/// Windows of several channels a thread are looked at as a warp's words.
 template <typename V>
 template <LayerForm kForm>
 KernelCall Resident<V>::pool_call(const Clock* clock, const ResidentOp<V>& op) const {
-  if (op.plane % 32 == 0 && op.size / op.plane % 8 == 0) {
-    return fill(PoolLayer<V, 8, kForm>(), clock, op);
+  if (LayerShape(op).has_words) {
+    const std::uint32_t channels = op.size / op.plane;
+    if (channels % 8 == 0) return fill(PoolLayer<V, 8, kForm>(), clock, op);
+    if (channels % 2 == 0) return fill(PoolLayer<V, 2, kForm>(), clock, op);
   }
   return fill(PoolLayer<V, 1, kForm>(), clock, op);
 }
@@ -110,16 +113,14 @@ template <LayerForm kForm>
 KernelCall Resident<V>::layer_call_as(const Clock* clock, const ResidentOp<V>& op) const {
   if (op.head == Head::kDense) return fill(RowLayer<V, kForm>(), clock, op);
   if (op.head == Head::kLinks) return fill(LinkLayer<V, kForm>(), clock, op);
-  if (op.head == Head::kPool) return pool_call<kForm>(clock, op);
   const bool depthwise = op.in_group == 1 && op.out_group == 1 && op.groups > 1 &&
                          op.window.kernel_rows * op.window.kernel_columns <= 32;
-  if (depthwise) return pool_call<kForm>(clock, op);
-  const bool even = op.plane % 32 == 0;  // words of bits belong to one warp
-  const std::uint32_t most = tuning().channels != 0 ? tuning().channels : 16;
-  if (even && op.out_group % 16 == 0 && most >= 16)
-    return fill(WindowLayer<V, 16, kForm>(), clock, op);
-  if (even && op.out_group % 8 == 0 && most >= 8)
-    return fill(WindowLayer<V, 8, kForm>(), clock, op);
+  if (op.head == Head::kPool || depthwise) return pool_call<kForm>(clock, op);
+  if (LayerShape(op).has_words) {
+    const std::uint32_t most = tuning().channels != 0 ? tuning().channels : 16;
+    if (op.out_group % 16 == 0 && most >= 16) return fill(WindowLayer<V, 16, kForm>(), clock, op);
+    if (op.out_group % 8 == 0) return fill(WindowLayer<V, 8, kForm>(), clock, op);
+  }
   return fill(WindowLayer<V, 1, kForm>(), clock, op);
 }
 

@@ -8,7 +8,7 @@
 /// A thread looks at its window's bits and adds the weights of those that are set, for several
 /// channels at once, in the order of the sources: float32 sums are those of the other backends.
 
-#include "backends/cuda/kernels/layer_window.hpp"
+#include "backends/cuda/kernels/layer_gather.hpp"
 
 namespace spikeloom::cuda {
 
@@ -153,7 +153,7 @@ struct LayerInputKernel {
         }
       }
     }
-    count.tally().add_up(place, &shared.count);
+    count.add_up(&shared.count);
   }
 };
 
@@ -213,8 +213,8 @@ struct LayerKernel {
       if (op.y_tally != nullptr) shared.y.publish(place, op.y_tally);
     } else if (phase + 2 == phases) {
       if constexpr (kForm != LayerForm::kNone) store(own, local);
-      local.x.tally().add_up(place, &shared.x);
-      local.y.tally().add_up(place, &shared.y);
+      local.x.add_up(&shared.x);
+      local.y.add_up(&shared.y);
     } else if constexpr (kForm == LayerForm::kNone) {
       SPIKELOOM_ROLLED
       for (std::uint32_t s = own.warp; s < local.count; s += kLayerWarps) pass(own, s, local);

@@ -5,16 +5,6 @@
 
 namespace spikeloom::cuda {
 
-/// Whether something is left that fades.
-template <typename V>
-SPIKELOOM_KERNEL bool is_left(V membrane, V current) {
-  if constexpr (std::is_integral_v<V>) {
-    return (membrane | current) != 0;
-  } else {
-    return membrane != V{0} || current != V{0};
-  }
-}
-
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::begin(const Place& place,
                                                                      const Own& own, Shared& shared,
@@ -204,6 +194,7 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
   o.rule = kRule, o.reset = kReset;
   o.order = op.neurons.options.order;
   if constexpr (std::is_integral_v<V>) o.fixed_point = op.neurons.options.fixed_point;
+  const bool at_zero = op.rest == Rest::kAtZero;
   const std::uint32_t lane = own.item % 32, first = first_output(own, local);
   SPIKELOOM_ROLLED
   for (std::uint32_t j = 0; j < kLayerWarps && from + j < local.count; ++j) {
@@ -211,7 +202,8 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
     const bool touched = (shared.touched[j] >> lane & 1) != 0;
     LayerBits<kOwn> spiked;
     if (any_lane(touched || local.awake)) {
-      local.awake = op.rest == Rest::kNever;
+      bool awake = op.rest == Rest::kNever;
+      V left = 0;  // of whole numbers the bits of all states
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k < kOwn; ++k) {
         const V x = touched ? shared.sum[j][first_channel(own) + k][lane] : V{0};
@@ -219,12 +211,16 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
         const V spikes = op.neurons.step(neuron, 0, c, o, false, x);
         local.membrane[k] = neuron.now.membrane, local.current[k] = neuron.now.current;
         spiked.note(k, exists(own) && spikes != V{0});
-        const bool stays =
-            op.rest == Rest::kAtZero
-                ? is_left(neuron.now.membrane, neuron.now.current)
-                : equations::spike_count(neuron.now.membrane, c.threshold, kRule) != V{0};
-        local.awake = local.awake || stays;
+        // What rests below its threshold has no current (Rest).
+        if (!kCurrent && !at_zero) {
+          awake = awake || equations::spike_count(local.membrane[k], c.threshold, kRule) != V{0};
+        } else if constexpr (std::is_integral_v<V>) {
+          left |= local.membrane[k] | local.current[k];
+        } else {
+          awake = awake || local.membrane[k] != V{0} || local.current[k] != V{0};
+        }
       }
+      local.awake = awake || left != V{0};
       local.y.events += bit_count(spiked.own);
     }
     spiked.write(own.image.template row<V>(out, step, false).bits, first, op.plane);

@@ -1,0 +1,355 @@
+#pragma once
+/// What reaches the outputs of a thread of LayerKernel (layer.hpp) through windows.
+
+#include "backends/cuda/kernels/layer_window.hpp"
+
+namespace spikeloom::cuda {
+
+/// sum[c] += weight[at + c] for kChannels weights, which lie aligned.
+template <std::uint32_t kChannels, typename V>
+SPIKELOOM_KERNEL void add_tap(const ResidentOp<V>& op, std::uint32_t at, V* sum) {
+  const auto add = [&](const auto* from) {
+    V weight[kChannels];
+    read_weights<kChannels>(from + at, weight);
+    SPIKELOOM_UNROLL
+    for (std::uint32_t c = 0; c < kChannels; ++c) sum[c] += weight[c];
+  };
+  if constexpr (std::is_same_v<V, float>) {
+    add(static_cast<const float*>(op.weight));
+  } else if (op.narrow) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 610
+    if constexpr (kChannels % 4 == 0) {
+      // A byte times 1: one instruction takes it out of its word, widens and adds it.
+      struct alignas(kChannels) Pack {
+        int word[kChannels / 4];
+      };
+      const Pack pack =
+          *reinterpret_cast<const Pack*>(static_cast<const std::int8_t*>(op.weight) + at);
+      SPIKELOOM_UNROLL
+      for (std::uint32_t c = 0; c < kChannels; ++c) {
+        sum[c] = __dp4a(pack.word[c / 4], 1 << (8 * (c % 4)), sum[c]);
+      }
+      return;
+    }
+#endif
+    add(static_cast<const std::int8_t*>(op.weight));
+  } else {
+    add(static_cast<const std::int16_t*>(op.weight));
+  }
+}
+
+/// sum[c] += weight[at + c] x.
+template <std::uint32_t kChannels, typename V>
+SPIKELOOM_KERNEL void add_tap(const ResidentOp<V>& op, std::uint32_t at, V x, V* sum) {
+  V weight[kChannels] = {};
+  add_tap<kChannels>(op, at, weight);
+  SPIKELOOM_UNROLL
+  for (std::uint32_t c = 0; c < kChannels; ++c) sum[c] += weight[c] * x;
+}
+
+/// The words that the windows of a warp look at, of channels [first, first + count) of the group:
+/// lanes hold them. On a processor a thread looks into memory.
+struct LayerWords {
+  std::uint32_t first = 0;
+#if defined(__CUDA_ARCH__)
+  std::uint32_t own = 0;
+#else
+  const std::uint32_t* bits = nullptr;
+#endif
+
+  /// All threads of a warp call it.
+  SPIKELOOM_KERNEL LayerWords(const LayerShape& shape, const LayerWindow& w,
+                              const std::uint32_t* mask, std::uint32_t from,
+                              [[maybe_unused]] std::uint32_t count)
+      : first(from) {
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t lane = threadIdx.x % 32, channel = lane >> shape.word_shift;
+    const std::uint32_t plane = (first + channel) * shape.in_plane;
+    const std::uint32_t word =
+        (plane + w.words_from) / 32 + (lane & ((1U << shape.word_shift) - 1));
+    if (channel < count && word * 32 < plane + w.words_to) own = mask[word];
+#else
+    static_cast<void>(shape), static_cast<void>(w);
+    bits = mask;
+#endif
+  }
+  SPIKELOOM_KERNEL bool any() const {
+#if defined(__CUDA_ARCH__)
+    return __any_sync(~0U, own != 0) != 0;
+#else
+    return true;
+#endif
+  }
+  /// A bit for each channel that may be active.
+  SPIKELOOM_KERNEL std::uint32_t live([[maybe_unused]] const LayerShape& shape) const {
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t busy = __ballot_sync(~0U, own != 0), lanes = 1U << shape.word_shift;
+    const std::uint32_t lane = threadIdx.x % 32, all = lanes == 32 ? ~0U : (1U << lanes) - 1;
+    const bool its = lane < shape.word_channels() && (busy >> (lane * lanes) & all) != 0;
+    return __ballot_sync(~0U, its);
+#else
+    return ~0U;
+#endif
+  }
+  /// Of channel `c` of these the active taps of the thread's window: all threads of a warp call it.
+  template <typename V>
+  SPIKELOOM_KERNEL std::uint32_t taps(const ResidentOp<V>& op, const LayerShape& shape,
+                                      const LayerWindow& w, std::uint32_t c) const {
+    const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+    const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+    const std::uint32_t start = w.words_from + (first + c) * shape.in_plane;
+    // Of the window's first row, which need not exist, relative to the channel's first word.
+    std::uint32_t at = start % 32 + w.first_input - w.words_from - w.first_row * shape.row_step;
+    std::uint32_t shift = w.first_tap, active = 0;
+    for (std::uint32_t row = 0; row < rows; ++row) {
+      const bool there = row - w.first_row < w.last_row - w.first_row;
+      const std::uint32_t bits_of_row = field(shape, c, start / 32, at, there) & w.mask;
+      active |= (there ? bits_of_row : 0) << shift;
+      at += shape.row_step, shift += columns;
+    }
+    return active;
+  }
+
+ private:
+  /// Bits from `at` on, after the channel's first word.
+  SPIKELOOM_KERNEL std::uint32_t field(const LayerShape& shape, [[maybe_unused]] std::uint32_t c,
+                                       [[maybe_unused]] std::uint32_t word, std::uint32_t at,
+                                       [[maybe_unused]] bool there) const {
+#if defined(__CUDA_ARCH__)
+    const int lane = static_cast<int>((c << shape.word_shift) + at / 32);
+    const std::uint32_t low = __shfl_sync(~0U, own, lane);
+    if (!shape.straddles) return low >> (at % 32);
+    return __funnelshift_r(low, __shfl_sync(~0U, own, lane + 1), at);
+#else
+    if (!there) return 0;
+    const std::uint32_t low = bits[word + at / 32] >> (at % 32);
+    // The next word may be beyond the signal where nothing of it is wanted.
+    if (!shape.straddles || at % 32 == 0) return low;
+    return low | bits[word + at / 32 + 1] << (32 - at % 32);
+#endif
+  }
+};
+
+/// Which of the channels [first, first + count), at most 32, have active inputs in the rows that
+/// the warp's windows reach; more may be said to.
+SPIKELOOM_KERNEL std::uint32_t live_channels([[maybe_unused]] const LayerShape& shape,
+                                             [[maybe_unused]] const LayerWindow& w,
+                                             [[maybe_unused]] const std::uint32_t* mask,
+                                             [[maybe_unused]] std::uint32_t first,
+                                             std::uint32_t count) {
+  const std::uint32_t all = count < 32 ? (1U << count) - 1 : ~0U;
+#if defined(__CUDA_ARCH__)
+  if (!shape.even) return all;
+  const std::uint32_t lane = threadIdx.x % 32;
+  // 2^shift lanes share a channel's words where there are fewer channels than lanes.
+  const std::uint32_t shift = count > 16  ? 0
+                              : count > 8 ? 1
+                              : count > 4 ? 2
+                              : count > 2 ? 3
+                              : count > 1 ? 4
+                                          : 5;
+  const std::uint32_t own = lane >> shift;
+  std::uint32_t any = 0;
+  if (own < count && w.words_from < w.words_to) {
+    const std::uint32_t base = (first + own) * shape.in_plane;
+    const std::uint32_t last = (base + w.words_to - 1) / 32;
+    for (std::uint32_t word = (base + w.words_from) / 32 + (lane & ((1U << shift) - 1));
+         word <= last; word += 1U << shift) {
+      any |= mask[word];
+    }
+  }
+  const std::uint32_t busy = __ballot_sync(~0U, any != 0);
+  const std::uint32_t its_lanes = shift == 5 ? ~0U : (1U << (1U << shift)) - 1;
+  return __ballot_sync(~0U, lane < count && (busy >> (lane << shift) & its_lanes) != 0);
+#else
+  return all;
+#endif
+}
+
+/// The active taps [first_row, last_row) of a channel's window, tap t at bit t - first_row x
+/// columns.
+template <typename V>
+SPIKELOOM_KERNEL std::uint32_t active_taps(const ResidentOp<V>& op, const LayerShape& shape,
+                                           const LayerWindow& w, const std::uint32_t* mask,
+                                           std::uint32_t channel, std::uint32_t first_row,
+                                           std::uint32_t last_row) {
+  const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+  const auto dilation = static_cast<std::uint32_t>(op.window.dilation_columns);
+  const std::uint32_t from = first_row > w.first_row ? first_row : w.first_row;
+  const std::uint32_t to = last_row < w.last_row ? last_row : w.last_row;
+  std::uint32_t active = 0;
+  std::uint32_t start =
+      w.first_input + channel * shape.in_plane + (from - w.first_row) * shape.row_step;
+  for (std::uint32_t kr = from; kr < to; ++kr, start += shape.row_step) {
+    std::uint32_t bits = 0;
+    if (dilation == 1) {
+      bits = bit_field(mask, start, w.width);
+    } else {
+      SPIKELOOM_ROLLED
+      for (std::uint32_t k = 0; k < w.width; ++k) {
+        const std::uint32_t at = start + k * dilation;
+        bits |= (mask[at / 32] >> (at % 32) & 1) << k;
+      }
+    }
+    active |= bits << ((kr - first_row) * columns + w.first_tap);
+  }
+  return active;
+}
+
+/// Calls f(c, active taps) for the windows of kChannels channels, each of which has its own.
+template <std::uint32_t kChannels, typename V, typename F>
+SPIKELOOM_KERNEL void for_each_window(const ResidentOp<V>& op, const LayerShape& shape,
+                                      const LayerWindow& w, const std::uint32_t* mask, F&& f) {
+  if constexpr (kChannels == 1) {
+    const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+    f(0U, active_taps(op, shape, w, mask, 0, 0, rows));
+  } else {
+    const std::uint32_t round = shape.word_channels();
+    LayerWords words(shape, w, mask, 0, kChannels);
+    bool any = words.any();
+    SPIKELOOM_UNROLL
+    for (std::uint32_t c = 0; c < kChannels; ++c) {
+      if (c != 0 && c % round == 0) {
+        words = LayerWords(shape, w, mask, c, kChannels - c);
+        any = words.any();
+      }
+      f(c, any ? words.taps(op, shape, w, c - words.first) : 0U);
+    }
+  }
+}
+
+/// Where the input of a tap lies, for values: of channel `c` of the group, tap `t`.
+template <typename V>
+SPIKELOOM_KERNEL std::uint32_t input_of_tap(const ResidentOp<V>& op, const LayerShape& shape,
+                                            const LayerWindow& w, std::uint32_t c,
+                                            std::uint32_t t) {
+  const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+  const auto dilation = static_cast<std::uint32_t>(op.window.dilation_columns);
+  return w.first_input + c * shape.in_plane + (t / columns - w.first_row) * shape.row_step +
+         (t % columns - w.first_tap) * dilation;
+}
+
+/// What a Pool makes of the windows of kChannels channels; whether any is active.
+template <std::uint32_t kChannels, typename V>
+SPIKELOOM_KERNEL bool pool_windows(const ResidentOp<V>& op, const LayerShape& shape,
+                                   const LayerWindow& w, const ResidentRow<V>& in, V* x) {
+  bool touched = false;
+  for_each_window<kChannels>(op, shape, w, in.bits, [&](std::uint32_t c, std::uint32_t active) {
+    touched = touched || active != 0;
+    if (in.value != nullptr) {
+      if (active != 0) x[c] = pooled(op, in, w.output + c * op.plane);
+    } else if (op.pooling == Pooling::kMax) {
+      x[c] = active != 0 ? V{1} : V{0};
+    } else {
+      x[c] = static_cast<V>(bit_count(active));
+      if (op.pooling == Pooling::kAverage) x[c] /= static_cast<V>(shape.taps);
+    }
+  });
+  return touched;
+}
+
+/// The windows of kChannels channels of a convolution that has a weight a tap for each: depthwise.
+template <std::uint32_t kChannels, typename V>
+SPIKELOOM_KERNEL bool add_depthwise(const ResidentOp<V>& op, const LayerShape& shape,
+                                    const LayerWindow& w, const ResidentRow<V>& in, V* sum,
+                                    LayerCount<V>& count) {
+  bool touched = false;
+  for_each_window<kChannels>(op, shape, w, in.bits, [&](std::uint32_t c, std::uint32_t active) {
+    const std::uint32_t weights = w.weights + c * shape.taps;
+    touched = touched || active != 0;
+    if (op.even_taps && in.value == nullptr) {
+      V weight = 0;
+      add_tap<1>(op, weights, &weight);
+      sum[c] = static_cast<V>(bit_count(active)) * weight;
+      count.unit += bit_count(active);
+      return;
+    }
+    SPIKELOOM_ROLLED
+    for (; active != 0; active &= active - 1) {
+      const std::uint32_t t = lowest_bit(active);
+      if (in.value == nullptr) {
+        add_tap<1>(op, weights + t, sum + c);
+        ++count.unit;
+        continue;
+      }
+      const V x = in.value[input_of_tap(op, shape, w, c, t)];
+      if (x == V{0}) continue;
+      add_tap<1>(op, weights + t, x, sum + c);
+      count.note_pairs(x, 1);
+    }
+  });
+  return touched;
+}
+
+/// Adds the weights of active taps, which are bits from tap `tap` of channel 0 of the group on.
+template <std::uint32_t kChannels, typename V>
+SPIKELOOM_KERNEL void add_taps(const ResidentOp<V>& op, const LayerShape& shape,
+                               const LayerWindow& w, const ResidentRow<V>& in, std::uint32_t tap,
+                               std::uint32_t active, V* sum, LayerCount<V>& count) {
+  SPIKELOOM_ROLLED
+  for (; active != 0; active &= active - 1) {
+    const std::uint32_t t = tap + lowest_bit(active);
+    const std::uint32_t at = w.weights + t * op.out_group;
+    if (in.value == nullptr) {
+      add_tap<kChannels>(op, at, sum);
+      count.unit += kChannels;
+      continue;
+    }
+    const V x = in.value[input_of_tap(op, shape, w, t / shape.taps, t % shape.taps)];
+    if (x == V{0}) continue;
+    add_tap<kChannels>(op, at, x, sum);
+    count.note_pairs(x, kChannels);
+  }
+}
+
+/// The sums of a window; whether anything reached it. All threads of a warp call it.
+template <std::uint32_t kChannels, typename V>
+SPIKELOOM_KERNEL bool add_window(const ResidentOp<V>& op, const LayerShape& shape,
+                                 const LayerWindow& w, const ResidentRow<V>& in, V* sum,
+                                 LayerCount<V>& count) {
+  [[maybe_unused]] const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+  [[maybe_unused]] const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+  constexpr bool kWords = kChannels > 1;
+  const std::uint32_t round = kWords ? shape.word_channels() : shape.channels_a_round;
+  const std::uint32_t together = shape.channels_at_once;
+  const std::uint32_t those = together < 32 ? (1U << together) - 1 : ~0U;
+  bool touched = false;
+  SPIKELOOM_ROLLED
+  for (std::uint32_t first = 0; first < op.in_group; first += round) {
+    const std::uint32_t left = op.in_group - first, here = left < round ? left : round;
+    const LayerWords words(shape, w, in.bits, first, kWords ? here : 0);
+    const std::uint32_t live =
+        kWords ? words.live(shape) : live_channels(shape, w, in.bits, first, here);
+    SPIKELOOM_ROLLED
+    for (std::uint32_t some = 0; some < here; some += together) {
+      if ((live >> some & those) == 0) continue;
+      const std::uint32_t end = some + together < here ? some + together : here;
+      const std::uint32_t tap = (first + some) * shape.taps;
+      if constexpr (kWords) {
+        std::uint32_t active = 0;
+        SPIKELOOM_ROLLED
+        for (std::uint32_t c = some; c < end; ++c) {
+          active |= words.taps(op, shape, w, c) << ((c - some) * shape.taps);
+        }
+        touched = touched || active != 0;
+        add_taps<kChannels>(op, shape, w, in, tap, active, sum, count);
+      } else {
+        SPIKELOOM_ROLLED
+        for (std::uint32_t row = 0; row < rows; row += shape.rows_at_once) {
+          std::uint32_t active = 0;
+          SPIKELOOM_ROLLED
+          for (std::uint32_t c = some; c < end; ++c) {
+            if ((live >> c & 1) == 0) continue;
+            active |= active_taps(op, shape, w, in.bits, first + c, row, row + shape.rows_at_once)
+                      << ((c - some) * shape.taps);
+          }
+          touched = touched || active != 0;
+          add_taps<kChannels>(op, shape, w, in, tap + row * columns, active, sum, count);
+        }
+      }
+    }
+  }
+  return touched;
+}
+
+}  // namespace spikeloom::cuda
