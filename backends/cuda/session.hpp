@@ -5,7 +5,8 @@
 /// the chunk at once, the nodes of a cycle take turns; so a node's values of the last chunk, and of
 /// as many steps before as its links are long, stay on the device (Signal).
 ///
-/// A network that one block can hold is one launch instead, for every step of it (Resident).
+/// A network that one block can hold may be one launch instead, for every step of it, or one for
+/// each layer (Resident).
 
 #include <algorithm>
 #include <atomic>
