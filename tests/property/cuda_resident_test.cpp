@@ -1,5 +1,5 @@
-/// Random networks in one launch of cuda, or in one a layer, on the processor: whatever runs side by
-/// side, cpu's spikes.
+/// Random networks in one launch of cuda, or in one a layer, on the processor: whatever runs side
+/// by side, cpu's spikes.
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
