@@ -115,7 +115,7 @@ class Activity:
     The pull starts at the fraction `begin` of the run: from the first update on it silences units
     before they carry anything. threshold_rate, from the same moment on, moves all thresholds of a
     layer together: by rate * (fraction - target) an update, never below zero. So the smallest
-    events go first and the weights learn to do without them; 0 leaves thresholds as drawn.
+    events go first; 0 leaves thresholds as drawn.
     """
 
     target: tuple[float, ...] = ()
