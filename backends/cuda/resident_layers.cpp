@@ -12,6 +12,8 @@ namespace {
 /// Steps of a chunk: enough that state stays in registers for long, few enough that what lies
 /// between two layers stays in the L2 cache.
 constexpr std::uint32_t kLayerSteps = 32;
+/// Outputs of a Dense layer from which on a thread has four.
+constexpr std::uint32_t kManyOutputs = 128;
 
 /// Which kernel an operation's neurons have.
 template <typename V>
@@ -111,7 +113,13 @@ KernelCall Resident<V>::pool_call(const Clock* clock, const ResidentOp<V>& op) c
 template <typename V>
 template <LayerForm kForm>
 KernelCall Resident<V>::layer_call_as(const Clock* clock, const ResidentOp<V>& op) const {
-  if (op.head == Head::kDense) return fill(RowLayer<V, kForm>(), clock, op);
+  if (op.head == Head::kDense) {
+    const ResidentSignal& source = signals_[links_[op.first_link].signal];
+    const bool whole = op.inputs == source.size && op.outputs == op.size;
+    return whole && op.size % 4 == 0 && op.size >= kManyOutputs
+               ? fill(RowLayer<V, 4, kForm>(), clock, op)
+               : fill(RowLayer<V, 1, kForm>(), clock, op);
+  }
   if (op.head == Head::kLinks) return fill(LinkLayer<V, kForm>(), clock, op);
   const bool depthwise = op.in_group == 1 && op.out_group == 1 && op.groups > 1 &&
                          op.window.kernel_rows * op.window.kernel_columns <= 32;

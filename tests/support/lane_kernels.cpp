@@ -162,6 +162,7 @@ std::vector<Entry> entries() {
       entry<V, 16, LayerForm::kLateCurrent, LayerHead::kWindow>(),
       entry<V, 1, LayerForm::kMembrane, LayerHead::kRows>(),
       entry<V, 1, LayerForm::kLateCurrent, LayerHead::kRows>(),
+      entry<V, 4, LayerForm::kMembrane, LayerHead::kRows>(),
       entry<V, 1, LayerForm::kMembrane, LayerHead::kLinks>(),
       entry<V, 1, LayerForm::kNone, LayerHead::kPool>(),
       entry<V, 8, LayerForm::kNone, LayerHead::kPool>(),

@@ -159,7 +159,8 @@ struct LayerInputKernel {
 
 /// An operation of every element. A block has a tile: 32 outputs, of each of kChannels channels. In
 /// turns its warps add up what reaches the tile in kLayerWarps steps, each in one, and then move
-/// the tile's neurons through these steps, each those of its channels.
+/// the tile's neurons through these steps, each those of its channels. Of Dense layers four outputs
+/// that lie side by side count as channels; their tile is 128 outputs, of which each warp has 32.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 struct LayerKernel {
   /// Blocks that a multiprocessor is to have at once: so many registers there are for a thread.
@@ -233,15 +234,23 @@ struct LayerKernel {
     LayerImage image;
   };
   static constexpr bool kWindows = kHead == LayerHead::kWindow || kHead == LayerHead::kPool;
+  static constexpr bool kQuads = kHead == LayerHead::kRows && kChannels == 4;
+  /// Whether the thread has outputs to add up; whether it has neurons to move.
   SPIKELOOM_KERNEL bool exists(const Own& own) const { return own.item < items(); }
+  SPIKELOOM_KERNEL bool moves(const Own& own) const {
+    if constexpr (kQuads) return quad_output(own) < op.size;
+    return exists(own) && first_channel(own) < kChannels;
+  }
+  SPIKELOOM_KERNEL static std::uint32_t quad_output(const Own& own) {
+    return own.item / 32 * 128 + own.warp * 32 + own.item % 32;
+  }
   /// Of the channels that this warp has the first, and its output.
   SPIKELOOM_KERNEL static std::uint32_t first_channel(const Own& own) { return own.warp * kOwn; }
   SPIKELOOM_KERNEL std::uint32_t first_output(const Own& own, const Local& local) const {
+    if constexpr (kQuads) return quad_output(own);
     return kWindows ? local.window.output + first_channel(own) * op.plane : own.item;
   }
-  SPIKELOOM_KERNEL bool has_neurons(const Own& own) const {
-    return op.has_neurons && exists(own) && first_channel(own) < kChannels;
-  }
+  SPIKELOOM_KERNEL bool has_neurons(const Own& own) const { return op.has_neurons && moves(own); }
   SPIKELOOM_KERNEL std::size_t log_place(const Own& own, std::int64_t step) const {
     return (static_cast<std::size_t>(step - clock->log_base) * batch + own.element) * op.size;
   }
@@ -266,8 +275,8 @@ template <typename V>
 using GeneralLayer = LayerKernel<V, 1, LayerForm::kGeneral, LayerHead::kAny>;
 template <typename V, std::uint32_t kChannels, LayerForm kForm>
 using WindowLayer = LayerKernel<V, kChannels, kForm, LayerHead::kWindow>;
-template <typename V, LayerForm kForm>
-using RowLayer = LayerKernel<V, 1, kForm, LayerHead::kRows>;
+template <typename V, std::uint32_t kOutputs, LayerForm kForm>
+using RowLayer = LayerKernel<V, kOutputs, kForm, LayerHead::kRows>;
 template <typename V, std::uint32_t kChannels, LayerForm kForm>
 using PoolLayer = LayerKernel<V, kChannels, kForm, LayerHead::kPool>;
 template <typename V, LayerForm kForm>

@@ -196,6 +196,54 @@ SPIKELOOM_KERNEL std::uint32_t active_taps(const ResidentOp<V>& op, const LayerS
   return active;
 }
 
+/// Four neighbouring outputs of a Dense layer that reads a whole signal, over its active sources in
+/// their order: all threads of a warp call it.
+template <typename V>
+SPIKELOOM_KERNEL void add_quads(const ResidentOp<V>& op, const ResidentRow<V>& in,
+                                const ResidentSignal& source, std::uint32_t quad, bool exists,
+                                V* sum, LayerCount<V>& count) {
+  constexpr std::uint32_t kAhead = 4;  // sources whose weights are on their way at once
+  const auto add_word = [&](std::uint32_t word, std::uint32_t bits) {
+    while (bits != 0) {
+      std::uint32_t from[kAhead];
+      V weight[kAhead][4];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        from[a] = bits != 0 ? word * 32 + lowest_bit(bits) : kNowhere;
+        bits &= bits - 1;
+        SPIKELOOM_UNROLL
+        for (std::uint32_t k = 0; k < 4; ++k) weight[a][k] = 0;
+        if (from[a] != kNowhere && exists) {
+          add_tap<4>(op, from[a] * op.outputs + 4 * quad, weight[a]);
+        }
+      }
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        if (from[a] == kNowhere || !exists) continue;
+        const V x = in.value == nullptr ? V{1} : in.value[from[a]];
+        if (x == V{0}) continue;
+        SPIKELOOM_UNROLL
+        for (std::uint32_t k = 0; k < 4; ++k) sum[k] += weight[a][k] * x;
+        count.note_pairs(x, 4);
+      }
+    }
+  };
+  SPIKELOOM_ROLLED
+  for (std::uint32_t first = 0; first < source.words; first += 32) {
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t lane = threadIdx.x % 32;
+    const std::uint32_t own = first + lane < source.words ? in.bits[first + lane] : 0;
+    SPIKELOOM_ROLLED
+    for (std::uint32_t live = __ballot_sync(~0U, own != 0); live != 0; live &= live - 1) {
+      const std::uint32_t word = lowest_bit(live);
+      add_word(first + word, __shfl_sync(~0U, own, static_cast<int>(word)));
+    }
+#else
+    for (std::uint32_t w = first; w < first + 32 && w < source.words; ++w) add_word(w, in.bits[w]);
+#endif
+  }
+}
+
 /// Calls f(c, active taps) for the windows of kChannels channels, each of which has its own.
 template <std::uint32_t kChannels, typename V, typename F>
 SPIKELOOM_KERNEL void for_each_window(const ResidentOp<V>& op, const LayerShape& shape,

@@ -76,8 +76,12 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own&
     touched = pool_windows<kChannels>(op, shape, local.window, in, x);
   } else if (kHead == LayerHead::kRows || (kAny && op.head == Head::kDense)) {
     const std::uint32_t before = local.x.unit + local.x.graded;
-    gather_rows(own.item % 32, op, in, source, own.item / op.outputs, own.item % op.outputs,
-                exists(own), x[0], local.x);
+    if constexpr (kQuads) {
+      add_quads(op, in, source, own.item, exists(own), x, local.x);
+    } else {
+      gather_rows(own.item % 32, op, in, source, own.item / op.outputs, own.item % op.outputs,
+                  exists(own), x[0], local.x);
+    }
     touched = local.x.unit + local.x.graded != before;
   } else if (exists(own)) {
     if (kAny && op.head == Head::kPool) {
@@ -95,7 +99,7 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own&
   }
   if ((op.scale != nullptr || op.bias != nullptr) && exists(own)) {
     const std::uint32_t channel = (kAny || kHead == LayerHead::kRows) && op.head == Head::kDense
-                                      ? own.item % op.outputs
+                                      ? own.item * kChannels % op.outputs
                                       : local.window.channel;
     SPIKELOOM_UNROLL
     for (std::uint32_t k = 0; k < kChannels; ++k) {
@@ -147,12 +151,13 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own&
     for (std::uint32_t k = 0; k < kChannels; ++k) shared.sum[own.warp][k][lane] = x[k];
   }
   if (!exists(own)) return;
-  const std::uint32_t first = kWindows ? local.window.output : own.item;
+  const std::uint32_t first = kWindows ? local.window.output : own.item * kChannels;
+  const std::uint32_t apart = kQuads ? 1 : op.plane;
   if (op.x_log != nullptr) op.x_log[log_place(own, step) + first] = x[0];  // kGeneral alone
   if (op.x_latest == nullptr || s + 1 != local.count) return;
   SPIKELOOM_UNROLL
   for (std::uint32_t k = 0; k < kChannels; ++k) {
-    op.x_latest[std::size_t{own.element} * op.size + first + k * op.plane] = x[k];
+    op.x_latest[std::size_t{own.element} * op.size + first + k * apart] = x[k];
   }
 }
 
@@ -195,7 +200,10 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
   o.order = op.neurons.options.order;
   if constexpr (std::is_integral_v<V>) o.fixed_point = op.neurons.options.fixed_point;
   const bool at_zero = op.rest == Rest::kAtZero;
-  const std::uint32_t lane = own.item % 32, first = first_output(own, local);
+  const std::uint32_t first = first_output(own, local);
+  // Where its sums lie: by lane and channel.
+  const std::uint32_t lane = kQuads ? first % 128 / 4 : own.item % 32;
+  const std::uint32_t channel = kQuads ? first % 4 : first_channel(own);
   SPIKELOOM_ROLLED
   for (std::uint32_t j = 0; j < kLayerWarps && from + j < local.count; ++j) {
     const std::int64_t step = local.first + from + j;
@@ -206,11 +214,11 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
       V left = 0;  // of whole numbers the bits of all states
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k < kOwn; ++k) {
-        const V x = touched ? shared.sum[j][first_channel(own) + k][lane] : V{0};
+        const V x = touched ? shared.sum[j][channel + k][lane] : V{0};
         OneNeuron<V> neuron{{local.current[k], local.membrane[k]}, 0, false};
         const V spikes = op.neurons.step(neuron, 0, c, o, false, x);
         local.membrane[k] = neuron.now.membrane, local.current[k] = neuron.now.current;
-        spiked.note(k, exists(own) && spikes != V{0});
+        spiked.note(k, moves(own) && spikes != V{0});
         // What rests below its threshold has no current (Rest).
         if (!kCurrent && !at_zero) {
           awake = awake || equations::spike_count(local.membrane[k], c.threshold, kRule) != V{0};
@@ -223,13 +231,16 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
       local.awake = awake || left != V{0};
       local.y.events += bit_count(spiked.own);
     }
-    spiked.write(own.image.template row<V>(out, step, false).bits, first, op.plane);
+    // A warp of a Dense layer's last tile may have no outputs, and no word.
+    if (!kQuads || any_lane(moves(own))) {
+      spiked.write(own.image.template row<V>(out, step, false).bits, first, op.plane);
+    }
     SPIKELOOM_ROLLED
     for (std::uint32_t l = 0; l < op.log_count; ++l) {
       SPIKELOOM_ROLLED
       for (std::uint32_t k = 0; k < kOwn; ++k) {
         const V y = spiked.at(k) ? V{1} : V{0};
-        if (exists(own)) op.log[l][log_place(own, step) + first + k * op.plane] = y;
+        if (moves(own)) op.log[l][log_place(own, step) + first + k * op.plane] = y;
       }
     }
   }
