@@ -172,7 +172,7 @@ Status CudaSession<V>::choose_ways() {
   if (executable_->options().schedule != Schedule::kAuto) return {};
   // After 2, 4, 8 and 16 chunks, then every 16: activity rises when a run begins, and asking makes
   // the host wait.
-  constexpr std::uint64_t kFirst = 2 * kChunk, kOften = 16 * kChunk;
+  constexpr std::uint64_t kFirst = std::uint64_t{2} * kChunk, kOften = std::uint64_t{16} * kChunk;
   const std::uint64_t wait = std::clamp(measured_steps_, kFirst, kOften);
   if (steps_here_ - measured_steps_ < wait) return {};
   if (std::none_of(nodes_.begin(), nodes_.end(),
@@ -374,7 +374,7 @@ RunStats CudaSession<V>::stats() const {
     const bool is_input = std::holds_alternative<op::Input>(node.operation);
     const bool reads_source = !device.gathers && device.in.tally != nullptr;
     const std::size_t read = is_input       ? 2 * n
-                             : reads_source ? 2 * node.inputs[0].source
+                             : reads_source ? std::size_t{2} * node.inputs[0].source
                                             : 2 * n + 1;
     made.events_in += tallies[read].events;
     made.value_sum += static_cast<double>(tallies[read].sum);

@@ -56,8 +56,8 @@ std::vector<LaneCase> lane_cases() {
           {"odd", chain({3, 13, 13}, {made(5, 3, 3, 1, 1), relay(6.0F)}, {5, 13, 13}), 507},
           {"dense",
            chain({300},
-                 {linear(148, 300, whole(148 * 300, 1)), relay(20.0F, 148),
-                  linear(10, 148, whole(10 * 148, 2)), relay(9.0F, 10)},
+                 {linear(148, 300, whole(std::int64_t{148} * 300, 1)), relay(20.0F, 148),
+                  linear(10, 148, whole(std::int64_t{10} * 148, 2)), relay(9.0F, 10)},
                  {10}),
            300}};
 }

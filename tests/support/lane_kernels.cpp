@@ -46,6 +46,8 @@ T lane_value(T own, std::uint32_t from) {
 
 }  // namespace
 
+// Names that CUDA has reserved for itself.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 #define __CUDA_ARCH__ 900
 #define __device__
 #define __forceinline__ inline
@@ -110,6 +112,8 @@ inline std::uint32_t atomicOr(std::uint32_t* to, std::uint32_t value) {
 }
 
 }  // namespace spikeloom::cuda
+
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 #include "backends/cuda/kernels/layer.hpp"
 

@@ -66,10 +66,10 @@ inline std::vector<SizeCase> size_cases() {
         {name, chain(in, {std::move(layer), relay(3.0F, neurons)}, out), inputs, steps});
   };
   // 5,000 sources are two lists, 700 outputs two tiles; 40 steps three chunks.
-  add("dense", {5000}, linear(700, 5000, whole(700 * 5000, 1)), {700}, 3);
-  add("dense_steps", {40}, linear(150, 40, whole(150 * 40, 1)), {150}, 40);
+  add("dense", {5000}, linear(700, 5000, whole(std::int64_t{700} * 5000, 1)), {700}, 3);
+  add("dense_steps", {40}, linear(150, 40, whole(std::int64_t{150} * 40, 1)), {150}, 40);
   // 16 steps of 9,000 outputs are enough blocks for four outputs a thread, the last ones not full.
-  add("dense_wide", {40}, linear(9000, 40, whole(9000 * 40, 1)), {9000}, 16);
+  add("dense_wide", {40}, linear(9000, 40, whole(std::int64_t{9000} * 40, 1)), {9000}, 16);
   // 2,500 targets are three blocks.
   node::RandomSparse random;
   random.shape = integers({2500, 3000});

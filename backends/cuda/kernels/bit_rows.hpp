@@ -105,7 +105,7 @@ struct BitRowsKernel {
       std::uint32_t sum = 0;
       SPIKELOOM_UNROLL
       for (std::uint32_t j = 0; j < kBits; ++j) sum |= (bit[j] >> t & 1) << j;
-      if (sum != 0) add_to(sums + t * kWords + w, static_cast<V>(sum) * weight);
+      if (sum != 0) add_to(sums + std::size_t{t} * kWords + w, static_cast<V>(sum) * weight);
     }
   }
 };

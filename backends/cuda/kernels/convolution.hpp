@@ -209,7 +209,8 @@ struct ConvolutionKernel {
       const std::uint32_t channel = group * out_group + in_its_group;
       const V value =
           completed(sums[static_cast<std::size_t>(pixel) * stride() + own], scale, bias, channel);
-      y[static_cast<std::size_t>(channel) * plane + first_row * columns + pixel] = value;
+      y[static_cast<std::size_t>(channel) * plane + std::size_t{first_row} * columns + pixel] =
+          value;
       local.tally.count(value);
     }
   }

@@ -99,7 +99,7 @@ struct DenseKernel {
       const V x = in.unit ? V{1} : shared.value[k];
       for (std::uint32_t j = 0; j < kOut; ++j) {
         if (output + j * kDenseThreads >= last) break;
-        sum[j] += static_cast<V>(w[j * kDenseThreads]) * x;
+        sum[j] += static_cast<V>(w[std::size_t{j} * kDenseThreads]) * x;
       }
     }
     for (std::uint32_t j = 0; j < kOut; ++j) local.sum[j] = sum[j];

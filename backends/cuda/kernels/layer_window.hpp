@@ -96,7 +96,7 @@ struct LayerImage {
   SPIKELOOM_KERNEL ResidentRow<V> row(const ResidentSignal& s, std::int64_t step,
                                       bool for_reading) const {
     const auto slot = static_cast<std::uint32_t>(static_cast<std::uint64_t>(step) & (s.slots - 1));
-    ResidentRow<V> row{at<std::uint32_t>(s.bits) + slot * s.words, nullptr};
+    ResidentRow<V> row{at<std::uint32_t>(s.bits) + std::size_t{slot} * s.words, nullptr};
     bool valued = s.value != kNowhere;
     if (valued && for_reading && s.graded != kNowhere) {
       valued = at<std::int64_t>(s.graded)[slot] == step + 1;

@@ -20,7 +20,9 @@ SPIKELOOM_KERNEL void read_weights(const W* from, V* to) {
   std::memcpy(&pack, from, sizeof pack);
 #endif
   SPIKELOOM_UNROLL
-  for (std::uint32_t j = 0; j < kCount; ++j) to[j] = static_cast<V>(pack.weight[j]);
+  for (std::uint32_t j = 0; j < kCount; ++j) {
+    to[j] = static_cast<V>(pack.weight[j]);  // NOLINT(bugprone-signed-char-misuse): a number
+  }
 }
 
 /// One warp lists the active inputs as they are numbered.
