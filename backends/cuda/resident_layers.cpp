@@ -11,7 +11,7 @@ namespace {
 
 /// Steps of a chunk: enough that state stays in registers for long, few enough that what lies
 /// between two layers stays in the L2 cache.
-constexpr std::uint32_t kLayerSteps = 32;
+constexpr std::uint32_t kLayerSteps = 32, kMostLayerSteps = 256;
 /// Outputs of a Dense layer from which on a thread has four.
 constexpr std::uint32_t kManyOutputs = 128;
 
@@ -44,7 +44,7 @@ LayerForm form_of(const ResidentOp<V>& op, const ResidentSignal& out) {
 /// Rings hold a chunk and what is read late.
 template <typename V>
 void Resident<V>::size_rings() {
-  most_steps_ = tuning().steps != 0 ? tuning().steps : kLayerSteps;
+  most_steps_ = tuning().steps != 0 ? std::min(tuning().steps, kMostLayerSteps) : kLayerSteps;
   std::vector<std::uint32_t> latest(signals_.size(), 0);
   for (const ResidentOp<V>& op : ops_) {
     if (is_input(op.head)) continue;

@@ -19,7 +19,7 @@ struct Tuning {
   std::uint32_t phases = 0;       ///< of a step, at least
   std::uint32_t shares = 0;       ///< parts that a warp's fair share of a phase is cut into
   std::uint32_t front_bytes = 0;  ///< at most so much of an element in shared memory
-  std::uint32_t channels = 0;     ///< layers: at most so many a thread
+  std::uint32_t channels = 0;     ///< layers: 8 instead of 16 for a thread of a convolution
   bool lazy = true;               ///< neurons that rest are left out
   /// The processor's threads come in descending order: between two barriers any must do.
   bool backwards = false;

@@ -29,37 +29,57 @@ std::vector<LaneCase> lane_cases() {
   current.r = floats({1}, {4.0F});
   current.v_leak = floats({1}, {0.0F});
   current.v_threshold = floats({1}, {1.0F});
-  const auto made = [](std::int64_t out, std::int64_t in_group, std::int64_t size,
-                       std::int64_t stride, std::int64_t groups) {
-    node::Conv2d conv = convolution(out, in_group, size);
-    conv.bias = {};
-    conv.stride = integers({stride, stride});
-    if (size > stride) conv.padding.value = integers({1, 1});
-    conv.groups = Tensor::scalar(groups);
-    return conv;
+  const auto conv = [](std::int64_t out, std::int64_t in_group, std::int64_t size,
+                       std::int64_t stride, std::int64_t padding, std::int64_t groups = 1) {
+    node::Conv2d made = convolution(out, in_group, size);
+    made.bias = {};
+    made.stride = integers({stride, stride});
+    made.padding.value = integers({padding, padding});
+    made.groups = Tensor::scalar(groups);
+    return made;
   };
-  node::SumPool2d pool;
-  pool.kernel_size = pool.stride = integers({2, 2});
-  pool.padding = integers({0, 0});
-  return {// 34 columns: rows of windows lie in two words, 16 outputs a row in a warp of two rows.
-          {"digits",
-           chain({2, 34, 34},
-                 {made(16, 2, 5, 2, 1), relay(9.0F), pool, made(8, 16, 3, 1, 1), relay(6.0F)},
-                 {8, 8, 8}),
-           2312},
-          {"gesture",
-           chain({2, 32, 32},
-                 {made(2, 1, 2, 2, 2), current, made(16, 2, 3, 1, 1), current,
-                  made(16, 1, 2, 2, 16), current},
-                 {16, 8, 8}),
-           2048, true},
-          {"odd", chain({3, 13, 13}, {made(5, 3, 3, 1, 1), relay(6.0F)}, {5, 13, 13}), 507},
-          {"dense",
-           chain({300},
-                 {linear(148, 300, whole(std::int64_t{148} * 300, 1)), relay(20.0F, 148),
-                  linear(10, 148, whole(std::int64_t{10} * 148, 2)), relay(9.0F, 10)},
-                 {10}),
-           300}};
+  const auto pool = [](std::int64_t size, std::int64_t stride, std::int64_t padding) {
+    node::SumPool2d made;
+    made.kernel_size = integers({size, size});
+    made.stride = integers({stride, stride});
+    made.padding = integers({padding, padding});
+    return made;
+  };
+  const auto dense = [](std::int64_t out, std::int64_t in) {
+    return linear(out, in, whole(out * in, 1));
+  };
+  return {
+      // 34 columns: rows of windows lie in two words, 16 outputs a row in a warp of two rows.
+      {"digits",
+       chain({2, 34, 34},
+             {conv(16, 2, 5, 2, 1), relay(9.0F), pool(2, 2, 0), conv(8, 16, 3, 1, 1), relay(6.0F)},
+             {8, 8, 8}),
+       2312},
+      {"gesture",
+       chain({2, 32, 32},
+             {conv(2, 1, 2, 2, 0, 2), current, conv(16, 2, 3, 1, 1), current,
+              conv(16, 1, 2, 2, 0, 16), current, conv(8, 16, 3, 1, 1), current},
+             {8, 8, 8}),
+       2048, true},
+      {"dense, late", chain({300}, {dense(148, 300), current, dense(10, 148), current}, {10}), 300,
+       true},
+      // A row of 64 columns has two words.
+      {"wide",
+       chain({2, 8, 64}, {conv(8, 2, 3, 1, 1), relay(6.0F), conv(8, 1, 3, 1, 1, 8), relay(3.0F)},
+             {8, 8, 64}),
+       1024},
+      {"wide, 16 channels", chain({2, 4, 96}, {conv(16, 2, 3, 1, 1), relay(6.0F)}, {16, 4, 96}),
+       768},
+      {"wide pool",
+       chain({2, 8, 64}, {relay(), pool(3, 2, 1), conv(8, 2, 3, 1, 1), relay(6.0F)}, {8, 4, 32}),
+       1024},
+      // More padding than a row of outputs needs; rows that no word begins.
+      {"padded", chain({2, 6, 12}, {conv(16, 2, 3, 1, 3), relay(6.0F)}, {16, 10, 16}), 144},
+      {"narrow", chain({3, 7, 15}, {conv(8, 3, 2, 1, 1), relay(6.0F)}, {8, 8, 16}), 315},
+      {"odd", chain({3, 13, 13}, {conv(5, 3, 3, 1, 1), relay(6.0F)}, {5, 13, 13}), 507},
+      {"dense",
+       chain({300}, {dense(148, 300), relay(20.0F, 148), dense(10, 148), relay(9.0F, 10)}, {10}),
+       300}};
 }
 
 TEST_P(CudaLanes, EqualCpu) {

@@ -59,6 +59,12 @@ bool takes_resident(const Executable& executable) {
   return static_cast<const cuda::CudaExecutable<V>&>(executable).takes_resident();
 }
 
+bool takes_layers(const Executable& executable, Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::kInteger
+             ? static_cast<const cuda::CudaExecutable<std::int32_t>&>(executable).takes_layers()
+             : static_cast<const cuda::CudaExecutable<float>&>(executable).takes_layers();
+}
+
 /// A network in one launch: few threads and many, nearly nothing in shared memory, teams of blocks,
 /// launches of a step and of several, operations one after the other, cut into few parts or many,
 /// neurons that never rest; on the processor also threads in another order, which would show what a
@@ -126,15 +132,23 @@ TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
   current.r = leaky.r;
   current.v_leak = leaky.v_leak;
   current.v_threshold = floats({1}, {1.0F});
-  const std::pair<const char*, Network> networks[] = {
+  node::Conv2d wide_rows = convolution(8, 2, 3);  // 64 columns: a window may lie in two words
+  wide_rows.bias = {};
+  wide_rows.padding.value = integers({1, 1});
+  const struct {
+    const char* name;
+    Network network;
+    std::int64_t inputs = 5000;
+  } networks[] = {
       {"even", chain({2, 50, 50}, {halving, relay(6.0F), relay(0.5F)}, {40, 24, 24})},
       {"even leaky", chain({2, 50, 50}, {halving, leaky, relay(0.5F)}, {40, 24, 24})},
       {"even current", chain({2, 50, 50}, {halving, current, relay(0.5F)}, {40, 24, 24})},
-      {"odd current", chain({2, 13, 13}, {odd, current, relay(0.5F)}, {3, 11, 11})},
-      {"odd", chain({2, 13, 13}, {odd, relay(6.0F), relay(0.5F)}, {3, 11, 11})},
-      {"odd leaky", chain({2, 13, 13}, {odd, leaky, relay(0.5F)}, {3, 11, 11})},
+      {"odd current", chain({2, 13, 13}, {odd, current, relay(0.5F)}, {3, 11, 11}), 338},
+      {"odd", chain({2, 13, 13}, {odd, relay(6.0F), relay(0.5F)}, {3, 11, 11}), 338},
+      {"odd leaky", chain({2, 13, 13}, {odd, leaky, relay(0.5F)}, {3, 11, 11}), 338},
       {"even many", chain({2, 50, 50}, {many, relay(6.0F), relay(0.5F)}, {32, 24, 24})},
       {"even many current", chain({2, 50, 50}, {many, current, relay(0.5F)}, {32, 24, 24})},
+      {"rows of 64", chain({2, 8, 64}, {wide_rows, relay(6.0F), relay(0.5F)}, {8, 8, 64}), 1024},
       {"even wide", chain({2, 50, 50}, {wide, relay(6.0F), relay(0.5F)}, {8, 20, 16})}};
   using Options = std::vector<std::pair<std::string, std::string>>;
   const Options ways[] = {{{"dt", "1"}},
@@ -143,10 +157,9 @@ TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
                           {{"dt", "1"}, {"reset-timing", "next"}},
                           {{"dt", "1"}, {"reset", "subtract"}, {"reset-timing", "next"}},
                           {{"dt", "1"}, {"reset-timing", "next"}, {"reset-every", "5"}}};
-  for (const auto& [name, network] : networks) {
+  for (const auto& [name, network, inputs] : networks) {
     for (const Options& way : ways) {
       SCOPED_TRACE(name);
-      const std::int64_t inputs = std::string_view(name).starts_with("even") ? 5000 : 338;
       const CodedInput input = busy_input(inputs, 12, 9);
       RunRequest request{.preset = "nir", .options = way};
       request.arithmetic = GetParam();
@@ -163,6 +176,9 @@ TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
       }
       cuda::tuning() = {.steps = 5};
       request.backend = kCudaHostLayers;
+      const auto layers = compile_network(network, request);
+      ASSERT_TRUE(layers.ok()) << error_of(layers);
+      EXPECT_TRUE(takes_layers(**layers, GetParam()));
       stats_of_equal_run(network, input, request, *expected);
       cuda::tuning() = {};
     }

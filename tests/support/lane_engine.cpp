@@ -1,6 +1,7 @@
 #include "tests/support/lane_engine.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -29,7 +30,6 @@ struct Meeting {
 
 struct Fiber {
   ucontext_t context{};
-  std::vector<char> stack;
   const Meeting* waits_for = nullptr;
   std::uint64_t round = 0;  ///< until which it waits
   bool done = false;
@@ -90,17 +90,19 @@ void meet_block() {
 bool run_fibers(std::uint32_t threads, std::uint64_t seed,
                 const std::function<void(std::uint32_t)>& body) {
   Block own;
+  static std::vector<std::unique_ptr<char[]>> stacks;  // one block at a time
+  while (stacks.size() < threads) stacks.emplace_back(new char[kStack]);
   own.fibers.resize(threads);
   own.warps.resize(threads / 32);
   own.meeting.size = threads;
   own.body = &body;
   block = &own;
-  for (Fiber& fiber : own.fibers) {
-    fiber.stack.resize(kStack);
-    getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.data();
-    fiber.context.uc_stack.ss_size = fiber.stack.size();
-    makecontext(&fiber.context, enter, 0);
+  for (std::uint32_t t = 0; t < threads; ++t) {
+    ucontext_t& context = own.fibers[t].context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = stacks[t].get();
+    context.uc_stack.ss_size = kStack;
+    makecontext(&context, enter, 0);
   }
   std::vector<std::uint32_t> order(threads);
   std::iota(order.begin(), order.end(), 0U);

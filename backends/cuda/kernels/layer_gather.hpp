@@ -67,7 +67,8 @@ struct LayerWords {
     const std::uint32_t plane = (first + channel) * shape.in_plane;
     const std::uint32_t word =
         (plane + w.words_from) / 32 + (lane & ((1U << shape.word_shift) - 1));
-    if (channel < count && word * 32 < plane + w.words_to) own = mask[word];
+    const bool there = w.words_from < w.words_to && word * 32 < plane + w.words_to;
+    if (channel < count && there) own = mask[word];
 #else
     static_cast<void>(shape), static_cast<void>(w);
     bits = mask;

@@ -147,7 +147,7 @@ struct LayerShape {
                          : 32 / static_cast<std::uint32_t>(w.kernel_columns);
     channels_a_round = 32 / channels_at_once * channels_at_once;
     even = op.plane % 32 == 0;
-    straddles = columns % 32 != 0 && 32 % columns != 0;
+    straddles = 32 % columns != 0;  // else a row lies within a word
     std::uint32_t most = 1;
     for (std::uint32_t front = 0; even && front < op.plane; front += 32) {
       const LayerRows rows(w, front);
@@ -212,8 +212,9 @@ SPIKELOOM_KERNEL LayerWindow window_of(const ResidentOp<V>& op, const LayerShape
       group * op.in_group * shape.taps * op.out_group + made.channel - group * op.out_group;
   made.mask = made.width < 32 ? (1U << made.width) - 1 : ~0U;
 #if defined(__CUDA_ARCH__)
+  if (!shape.even) return made;
   const auto in_columns = static_cast<std::uint32_t>(w.in_columns);
-  const LayerRows rows(w, position - threadIdx.x % 32);  // where shapes are even
+  const LayerRows rows(w, position - threadIdx.x % 32);
   const std::uint32_t base = group * op.in_group * shape.in_plane;
   made.words_from = base + rows.low * in_columns;
   made.words_to = base + rows.high * in_columns;
