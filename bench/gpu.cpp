@@ -46,7 +46,7 @@ struct Options {
   double seconds = 2.0;
   std::int64_t size = 16384, steps = 500;
   cuda::Tuning tuning;
-  bool resident = false, layers = false, eager = false;
+  bool eager = false;
   int passes = 3;  ///< at least
   std::vector<double> activity = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 1.0};
 };
@@ -308,10 +308,10 @@ struct Times {
 std::string way(const Options& options) {
   const cuda::Tuning& t = cuda::tuning();
   if (options.backend.find("cuda") == std::string::npos) return options.backend;
-  if (t.way == cuda::Tuning::Way::kAuto) return options.backend;
-  if (t.way == cuda::Tuning::Way::kChunks) return options.backend + ", launches per node";
   std::string text = options.backend;
-  text += t.way == cuda::Tuning::Way::kLayers ? ", layers" : ", one launch";
+  if (t.way == cuda::Tuning::Way::kChunks) text += ", launches per node";
+  if (t.way == cuda::Tuning::Way::kResident) text += ", one launch";
+  if (t.way == cuda::Tuning::Way::kLayers) text += ", layers";
   if (t.threads != 0) text += fmt::format(", {} threads", t.threads);
   if (t.team != 0) text += fmt::format(", {} blocks", t.team);
   if (t.phases != 0) text += fmt::format(", {} phases or more", t.phases);
@@ -577,7 +577,7 @@ int main(int argc, char** argv) {
   app.add_option("COMMAND", options.command, "check, throughput, latency, variants or linear")
       ->required()
       ->check(CLI::IsMember({"check", "throughput", "latency", "variants", "linear"}));
-  app.add_option("--backend", options.backend, "cuda, cuda-host or cpu");
+  app.add_option("--backend", options.backend, "cuda, cuda-layers, cuda-resident, cpu; cuda-host");
   app.add_option("--shared", options.shared, "the folder with acceptance/");
   app.add_option("--only", options.only, "networks whose name contains this");
   app.add_option("--batch", options.batch, "recordings at once");
@@ -585,18 +585,14 @@ int main(int argc, char** argv) {
   app.add_option("--size", options.size, "linear: neurons");
   app.add_option("--steps", options.steps, "linear: steps");
   app.add_option("--activity", options.activity, "linear: shares of neurons that fire in a step");
-  app.add_flag("--resident", options.resident, "one launch for the network, if it fits a block");
   app.add_option("--threads", options.tuning.threads, "of a block that holds a network");
   app.add_option("--team", options.tuning.team, "blocks that share a batch element");
-  app.add_flag("--layers", options.layers, "launches per layer");
   app.add_option("--channels", options.tuning.channels, "most channels of a thread");
   app.add_option("--launch-steps", options.tuning.steps, "steps of a launch");
   app.add_option("--front", options.tuning.front_bytes, "most bytes of it in shared memory");
   app.add_flag("--eager", options.eager, "neurons that rest are computed too");
   CLI11_PARSE(app, argc, argv);
   options.tuning.lazy = !options.eager;
-  if (options.layers) options.tuning.way = cuda::Tuning::Way::kLayers;
-  if (options.resident) options.tuning.way = cuda::Tuning::Way::kResident;
   cuda::tuning() = options.tuning;
   return exit_code(run(options));
 }

@@ -131,42 +131,6 @@ struct LayerWords {
   }
 };
 
-/// Which of the channels [first, first + count), at most 32, have active inputs in the rows that
-/// the warp's windows reach; more may be said to.
-SPIKELOOM_KERNEL std::uint32_t live_channels([[maybe_unused]] const LayerShape& shape,
-                                             [[maybe_unused]] const LayerWindow& w,
-                                             [[maybe_unused]] const std::uint32_t* mask,
-                                             [[maybe_unused]] std::uint32_t first,
-                                             std::uint32_t count) {
-  const std::uint32_t all = count < 32 ? (1U << count) - 1 : ~0U;
-#if defined(__CUDA_ARCH__)
-  if (!shape.even) return all;
-  const std::uint32_t lane = threadIdx.x % 32;
-  // 2^shift lanes share a channel's words where there are fewer channels than lanes.
-  const std::uint32_t shift = count > 16  ? 0
-                              : count > 8 ? 1
-                              : count > 4 ? 2
-                              : count > 2 ? 3
-                              : count > 1 ? 4
-                                          : 5;
-  const std::uint32_t own = lane >> shift;
-  std::uint32_t any = 0;
-  if (own < count && w.words_from < w.words_to) {
-    const std::uint32_t base = (first + own) * shape.in_plane;
-    const std::uint32_t last = (base + w.words_to - 1) / 32;
-    for (std::uint32_t word = (base + w.words_from) / 32 + (lane & ((1U << shift) - 1));
-         word <= last; word += 1U << shift) {
-      any |= mask[word];
-    }
-  }
-  const std::uint32_t busy = __ballot_sync(~0U, any != 0);
-  const std::uint32_t its_lanes = shift == 5 ? ~0U : (1U << (1U << shift)) - 1;
-  return __ballot_sync(~0U, lane < count && (busy >> (lane << shift) & its_lanes) != 0);
-#else
-  return all;
-#endif
-}
-
 /// The active taps [first_row, last_row) of a channel's window, tap t at bit t - first_row x
 /// columns.
 template <typename V>
@@ -356,45 +320,45 @@ template <std::uint32_t kChannels, typename V>
 SPIKELOOM_KERNEL bool add_window(const ResidentOp<V>& op, const LayerShape& shape,
                                  const LayerWindow& w, const ResidentRow<V>& in, V* sum,
                                  LayerCount<V>& count) {
-  [[maybe_unused]] const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
-  [[maybe_unused]] const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
-  constexpr bool kWords = kChannels > 1;
-  const std::uint32_t round = kWords ? shape.word_channels() : shape.channels_a_round;
   const std::uint32_t together = shape.channels_at_once;
-  const std::uint32_t those = together < 32 ? (1U << together) - 1 : ~0U;
   bool touched = false;
-  SPIKELOOM_ROLLED
-  for (std::uint32_t first = 0; first < op.in_group; first += round) {
-    const std::uint32_t left = op.in_group - first, here = left < round ? left : round;
-    const LayerWords words(shape, w, in.bits, first, kWords ? here : 0);
-    const std::uint32_t live =
-        kWords ? words.live(shape) : live_channels(shape, w, in.bits, first, here);
+  if constexpr (kChannels > 1) {
+    const std::uint32_t round = shape.word_channels();
+    const std::uint32_t those = together < 32 ? (1U << together) - 1 : ~0U;
     SPIKELOOM_ROLLED
-    for (std::uint32_t some = 0; some < here; some += together) {
-      if ((live >> some & those) == 0) continue;
-      const std::uint32_t end = some + together < here ? some + together : here;
-      const std::uint32_t tap = (first + some) * shape.taps;
-      if constexpr (kWords) {
+    for (std::uint32_t first = 0; first < op.in_group; first += round) {
+      const std::uint32_t left = op.in_group - first, here = left < round ? left : round;
+      const LayerWords words(shape, w, in.bits, first, here);
+      const std::uint32_t live = words.live(shape);
+      SPIKELOOM_ROLLED
+      for (std::uint32_t some = 0; some < here; some += together) {
+        if ((live >> some & those) == 0) continue;
+        const std::uint32_t end = some + together < here ? some + together : here;
         std::uint32_t active = 0;
         SPIKELOOM_ROLLED
         for (std::uint32_t c = some; c < end; ++c) {
           active |= words.taps(op, shape, w, c) << ((c - some) * shape.taps);
         }
         touched = touched || active != 0;
-        add_taps<kChannels>(op, shape, w, in, tap, active, sum, count);
-      } else {
+        add_taps<kChannels>(op, shape, w, in, (first + some) * shape.taps, active, sum, count);
+      }
+    }
+  } else {
+    const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+    const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+    SPIKELOOM_ROLLED
+    for (std::uint32_t some = 0; some < op.in_group; some += together) {
+      const std::uint32_t end = some + together < op.in_group ? some + together : op.in_group;
+      SPIKELOOM_ROLLED
+      for (std::uint32_t row = 0; row < rows; row += shape.rows_at_once) {
+        std::uint32_t active = 0;
         SPIKELOOM_ROLLED
-        for (std::uint32_t row = 0; row < rows; row += shape.rows_at_once) {
-          std::uint32_t active = 0;
-          SPIKELOOM_ROLLED
-          for (std::uint32_t c = some; c < end; ++c) {
-            if ((live >> c & 1) == 0) continue;
-            active |= active_taps(op, shape, w, in.bits, first + c, row, row + shape.rows_at_once)
-                      << ((c - some) * shape.taps);
-          }
-          touched = touched || active != 0;
-          add_taps<kChannels>(op, shape, w, in, tap + row * columns, active, sum, count);
+        for (std::uint32_t c = some; c < end; ++c) {
+          active |= active_taps(op, shape, w, in.bits, c, row, row + shape.rows_at_once)
+                    << ((c - some) * shape.taps);
         }
+        touched = touched || active != 0;
+        add_taps<1>(op, shape, w, in, some * shape.taps + row * columns, active, sum, count);
       }
     }
   }

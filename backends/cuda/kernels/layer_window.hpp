@@ -126,7 +126,6 @@ struct LayerRows {
 struct LayerShape {
   std::uint32_t in_plane = 1, row_step = 1, taps = 1;
   std::uint32_t channels_at_once = 1, rows_at_once = 1;  ///< whose taps are bits of one word
-  std::uint32_t channels_a_round = 32;                   ///< of whom one asks at once who is active
   bool even = false;                                     ///< a warp looks at windows of one channel
   // Where a warp's lanes can hold all words that its windows of a channel look at, LayerWords: so
   // many lanes, 2^word_shift, a channel; whether a window's row may lie in two words.
@@ -145,7 +144,6 @@ struct LayerShape {
     channels_at_once = small ? 32 / taps : 1;
     rows_at_once = small ? static_cast<std::uint32_t>(w.kernel_rows)
                          : 32 / static_cast<std::uint32_t>(w.kernel_columns);
-    channels_a_round = 32 / channels_at_once * channels_at_once;
     even = op.plane % 32 == 0;
     straddles = 32 % columns != 0;  // else a row lies within a word
     std::uint32_t most = 1;
