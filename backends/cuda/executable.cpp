@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "backends/cuda/memory_check.hpp"
+#include "backends/cuda/neuron_bounds.hpp"
 #include "backends/cuda/resident.hpp"
 #include "backends/cuda/session.hpp"
 #include "snn/step_options.hpp"
@@ -74,6 +75,9 @@ Status make_neurons(const ProgramNode& node, const Discretisation& d, const Inte
   }
   SPIKELOOM_TRY(image.initial, of_doubles<V>(machine, c.initial));
   neurons.initial = image.initial.data();
+  if constexpr (std::is_integral_v<V>) {
+    neurons.bounds = find_bounds(neurons, integer->neurons, integer->in_bound, c.initial);
+  }
   return {};
 }
 

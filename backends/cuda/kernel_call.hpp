@@ -15,6 +15,7 @@
 #include "backends/cuda/kernels/exchange.hpp"
 #include "backends/cuda/kernels/gates.hpp"
 #include "backends/cuda/kernels/layer.hpp"
+#include "backends/cuda/kernels/layer_pool.hpp"
 #include "backends/cuda/kernels/neurons.hpp"
 #include "backends/cuda/kernels/product.hpp"
 #include "backends/cuda/kernels/resident.hpp"
@@ -59,17 +60,10 @@ using Kernel = std::variant<
     RowLayer<float, 4, LayerForm::kLateCurrent>, RowLayer<std::int32_t, 1, LayerForm::kLateCurrent>,
     RowLayer<std::int32_t, 4, LayerForm::kLateCurrent>, LinkLayer<float, LayerForm::kMembrane>,
     LinkLayer<std::int32_t, LayerForm::kMembrane>, LinkLayer<float, LayerForm::kLateCurrent>,
-    LinkLayer<std::int32_t, LayerForm::kLateCurrent>, PoolLayer<float, 1, LayerForm::kNone>,
-    PoolLayer<std::int32_t, 1, LayerForm::kNone>, PoolLayer<float, 8, LayerForm::kNone>,
-    PoolLayer<std::int32_t, 8, LayerForm::kNone>, PoolLayer<float, 1, LayerForm::kMembrane>,
-    PoolLayer<std::int32_t, 1, LayerForm::kMembrane>, PoolLayer<float, 8, LayerForm::kMembrane>,
-    PoolLayer<std::int32_t, 8, LayerForm::kMembrane>, PoolLayer<float, 1, LayerForm::kLateCurrent>,
-    PoolLayer<std::int32_t, 1, LayerForm::kLateCurrent>,
-    PoolLayer<float, 8, LayerForm::kLateCurrent>,
-    PoolLayer<std::int32_t, 8, LayerForm::kLateCurrent>, PoolLayer<float, 2, LayerForm::kNone>,
-    PoolLayer<float, 2, LayerForm::kMembrane>, PoolLayer<float, 2, LayerForm::kLateCurrent>,
-    PoolLayer<std::int32_t, 2, LayerForm::kNone>, PoolLayer<std::int32_t, 2, LayerForm::kMembrane>,
-    PoolLayer<std::int32_t, 2, LayerForm::kLateCurrent>>;
+    LinkLayer<std::int32_t, LayerForm::kLateCurrent>, PoolLayer<float, LayerForm::kNone>,
+    PoolLayer<std::int32_t, LayerForm::kNone>, PoolLayer<float, LayerForm::kMembrane>,
+    PoolLayer<std::int32_t, LayerForm::kMembrane>, PoolLayer<float, LayerForm::kLateCurrent>,
+    PoolLayer<std::int32_t, LayerForm::kLateCurrent>>;
 
 struct KernelCall {
   Kernel kernel;

@@ -66,9 +66,9 @@ class Resident {
   Result<std::vector<V>> output(std::uint32_t element, std::uint32_t node, std::int64_t step) const;
   /// A node of a checkpoint made before `step`.
   Result<CheckpointNode> save(std::uint32_t element, std::uint32_t node, std::int64_t step) const;
-  /// After clear().
+  /// After clear(); the kernels have to be recorded again.
   Status load(std::uint32_t element, std::uint32_t node, std::int64_t step,
-              const CheckpointNode& saved) const;
+              const CheckpointNode& saved);
 
  private:
   struct Place {  ///< of a node
@@ -96,8 +96,6 @@ class Resident {
   std::vector<KernelCall> layer_calls(const Clock* clock) const;
   KernelCall layer_call(const Clock* clock, const ResidentOp<V>& op) const;
   template <LayerForm kForm>
-  KernelCall pool_call(const Clock* clock, const ResidentOp<V>& op) const;
-  template <LayerForm kForm>
   KernelCall layer_call_as(const Clock* clock, const ResidentOp<V>& op) const;
   template <typename K>
   KernelCall fill(K kernel, const Clock* clock, const ResidentOp<V>& op) const;
@@ -122,6 +120,7 @@ class Resident {
   Result<std::vector<V>> read(std::uint32_t element, std::uint32_t signal, std::int64_t step) const;
   Status write(std::uint32_t element, std::uint32_t signal, std::int64_t step,
                const std::vector<double>& values) const;
+  void keep_bounds(std::uint32_t membrane, const CheckpointNode& saved);
   template <typename T>
   Result<std::vector<double>> state(std::uint32_t element, std::uint32_t place,
                                     std::size_t size) const;

@@ -92,22 +92,10 @@ KernelCall Resident<V>::layer_call(const Clock* clock, const ResidentOp<V>& op) 
     case LayerForm::kLateCurrent:
       return layer_call_as<LayerForm::kLateCurrent>(clock, op);
     case LayerForm::kNone:
-      return pool_call<LayerForm::kNone>(clock, op);
+      return fill(PoolLayer<V, LayerForm::kNone>(), clock, op);
     default:
       return fill(GeneralLayer<V>(), clock, op);
   }
-}
-
-/// Windows of several channels a thread are looked at as a warp's words.
-template <typename V>
-template <LayerForm kForm>
-KernelCall Resident<V>::pool_call(const Clock* clock, const ResidentOp<V>& op) const {
-  if (LayerShape(op).has_words) {
-    const std::uint32_t channels = op.size / op.plane;
-    if (channels % 8 == 0) return fill(PoolLayer<V, 8, kForm>(), clock, op);
-    if (channels % 2 == 0) return fill(PoolLayer<V, 2, kForm>(), clock, op);
-  }
-  return fill(PoolLayer<V, 1, kForm>(), clock, op);
 }
 
 template <typename V>
@@ -123,7 +111,7 @@ KernelCall Resident<V>::layer_call_as(const Clock* clock, const ResidentOp<V>& o
   if (op.head == Head::kLinks) return fill(LinkLayer<V, kForm>(), clock, op);
   const bool depthwise = op.in_group == 1 && op.out_group == 1 && op.groups > 1 &&
                          op.window.kernel_rows * op.window.kernel_columns <= 32;
-  if (op.head == Head::kPool || depthwise) return pool_call<kForm>(clock, op);
+  if (op.head == Head::kPool || depthwise) return fill(PoolLayer<V, kForm>(), clock, op);
   if (LayerShape(op).has_words) {
     const std::uint32_t most = tuning().channels != 0 ? tuning().channels : 16;
     if (op.out_group % 16 == 0 && most >= 16) return fill(WindowLayer<V, 16, kForm>(), clock, op);
@@ -143,7 +131,7 @@ KernelCall Resident<V>::fill(K k, const Clock* clock, const ResidentOp<V>& op) c
   k.delay = links_[op.first_link].delay;
   k.out = signals_[op.out];
   if (op.head == Head::kConvolution || op.head == Head::kPool) k.shape = LayerShape(op);
-  k.batch = batch_;
+  k.elements = k.batch = batch_;
   k.images = images_.data();
   k.image_bytes = layout_.image_bytes;
   return cuda::call(k);

@@ -253,12 +253,28 @@ Result<CheckpointNode> Resident<V>::save(std::uint32_t element, std::uint32_t n,
   return saved;
 }
 
+/// States from elsewhere need not be such as a run from the start can have.
+template <typename V>
+void Resident<V>::keep_bounds(std::uint32_t membrane, const CheckpointNode& saved) {
+  const auto beyond = [](const std::vector<double>& values, double bound) {
+    return std::any_of(values.begin(), values.end(),
+                       [&](double v) { return std::abs(v) > bound; });
+  };
+  for (ResidentOp<V>& op : ops_) {
+    if (op.membrane != membrane) continue;
+    NeuronBounds& bounds = op.neurons.bounds;
+    bounds.hold = bounds.hold && !beyond(saved.current, bounds.current) &&
+                  !beyond(saved.membrane, bounds.membrane);
+  }
+}
+
 template <typename V>
 Status Resident<V>::load(std::uint32_t element, std::uint32_t n, std::int64_t step,
-                         const CheckpointNode& saved) const {
+                         const CheckpointNode& saved) {
   const ProgramNode& node = program_.nodes[n];
   const Place& place = places_[n];
   if (place.membrane != kNowhere) {
+    keep_bounds(place.membrane, saved);
     SPIKELOOM_CHECK(put(element, place.membrane, narrowed<V>(saved.membrane)));
   }
   if (place.current != kNowhere) {
@@ -293,7 +309,7 @@ Status Resident<V>::load(std::uint32_t element, std::uint32_t n, std::int64_t st
   template Result<CheckpointNode> Resident<V>::save(std::uint32_t, std::uint32_t, std::int64_t)   \
       const;                                                                                      \
   template Status Resident<V>::load(std::uint32_t, std::uint32_t, std::int64_t,                   \
-                                    const CheckpointNode&) const;
+                                    const CheckpointNode&);
 
 SPIKELOOM_RESIDENT(float)
 SPIKELOOM_RESIDENT(std::int32_t)

@@ -128,6 +128,7 @@ Status CudaSession<V>::restore(const CheckpointState& saved) {
   totals_.steps = saved.stats.steps;
   totals_.input = saved.stats.input;
   saved_stats_ = saved.stats.nodes;
+  stale_ = stale_ || resident_ != nullptr;  // Resident::load
   for (std::uint32_t e = 0; e < batch_; ++e) {
     const CheckpointElement& element = saved.elements[e];
     std::vector<QueuedEvent> waiting;

@@ -21,7 +21,8 @@ void meet_block();
 
 /// A kernel of layers, whose type is named by numbers: it is another in the twin namespace.
 struct LaneKernel {
-  bool input = false;  ///< LayerInputKernel; else LayerKernel<V, channels, form, head>
+  /// LayerInputKernel<V>, LayerKernel<V, channels, form, head>, PoolLayer<V, form>
+  enum class Kind { kInput, kLayer, kPool } kind = Kind::kLayer;
   bool real = false;   ///< V
   std::uint32_t channels = 1;
   int form = 0, head = 0;

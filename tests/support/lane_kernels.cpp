@@ -116,6 +116,7 @@ inline std::uint32_t atomicOr(std::uint32_t* to, std::uint32_t value) {
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 #include "backends/cuda/kernels/layer.hpp"
+#include "backends/cuda/kernels/layer_pool.hpp"
 
 namespace spikeloom::test {
 namespace {
@@ -148,9 +149,19 @@ struct Entry {
 
 template <typename V, std::uint32_t kChannels, cuda::LayerForm kForm, cuda::LayerHead kHead>
 Entry entry() {
-  return {{false, std::is_same_v<V, float>, kChannels, static_cast<int>(kForm),
-           static_cast<int>(kHead)},
+  return {{.real = std::is_same_v<V, float>,
+           .channels = kChannels,
+           .form = static_cast<int>(kForm),
+           .head = static_cast<int>(kHead)},
           run_blocks<cuda::LayerKernel<V, kChannels, kForm, kHead>>};
+}
+
+template <typename V, cuda::LayerForm kForm>
+Entry pool_entry() {
+  return {{.kind = LaneKernel::Kind::kPool,
+           .real = std::is_same_v<V, float>,
+           .form = static_cast<int>(kForm)},
+          run_blocks<cuda::PoolLayer<V, kForm>>};
 }
 
 template <typename V>
@@ -158,7 +169,8 @@ std::vector<Entry> entries() {
   using cuda::LayerForm;
   using cuda::LayerHead;
   return {
-      {{true, std::is_same_v<V, float>}, run_blocks<cuda::LayerInputKernel<V>>},
+      {{.kind = LaneKernel::Kind::kInput, .real = std::is_same_v<V, float>},
+       run_blocks<cuda::LayerInputKernel<V>>},
       entry<V, 1, LayerForm::kGeneral, LayerHead::kAny>(),
       entry<V, 1, LayerForm::kMembrane, LayerHead::kWindow>(),
       entry<V, 8, LayerForm::kMembrane, LayerHead::kWindow>(),
@@ -170,12 +182,9 @@ std::vector<Entry> entries() {
       entry<V, 4, LayerForm::kMembrane, LayerHead::kRows>(),
       entry<V, 4, LayerForm::kLateCurrent, LayerHead::kRows>(),
       entry<V, 1, LayerForm::kMembrane, LayerHead::kLinks>(),
-      entry<V, 1, LayerForm::kNone, LayerHead::kPool>(),
-      entry<V, 2, LayerForm::kNone, LayerHead::kPool>(),
-      entry<V, 8, LayerForm::kNone, LayerHead::kPool>(),
-      entry<V, 8, LayerForm::kMembrane, LayerHead::kPool>(),
-      entry<V, 2, LayerForm::kLateCurrent, LayerHead::kPool>(),
-      entry<V, 8, LayerForm::kLateCurrent, LayerHead::kPool>(),
+      pool_entry<V, LayerForm::kNone>(),
+      pool_entry<V, LayerForm::kMembrane>(),
+      pool_entry<V, LayerForm::kLateCurrent>(),
   };
 }
 

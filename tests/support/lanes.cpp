@@ -17,7 +17,16 @@ struct Named {
 template <typename V>
 struct Named<cuda::LayerInputKernel<V>> {
   static constexpr bool kKnown = true;
-  static LaneKernel name() { return {.input = true, .real = std::is_same_v<V, float>}; }
+  static LaneKernel name() { return {.kind = LaneKernel::Kind::kInput, .real = std::is_same_v<V, float>}; }
+};
+template <typename V, cuda::LayerForm kForm>
+struct Named<cuda::PoolLayer<V, kForm>> {
+  static constexpr bool kKnown = true;
+  static LaneKernel name() {
+    return {.kind = LaneKernel::Kind::kPool,
+            .real = std::is_same_v<V, float>,
+            .form = static_cast<int>(kForm)};
+  }
 };
 template <typename V, std::uint32_t kChannels, cuda::LayerForm kForm, cuda::LayerHead kHead>
 struct Named<cuda::LayerKernel<V, kChannels, kForm, kHead>> {

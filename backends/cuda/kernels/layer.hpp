@@ -9,18 +9,13 @@
 /// channels at once, in the order of the sources: float32 sums are those of the other backends.
 
 #include "backends/cuda/kernels/layer_gather.hpp"
+#include "backends/cuda/kernels/layer_plain.hpp"
 
 namespace spikeloom::cuda {
 
-/// Neurons whose options are known when this is compiled: a membrane alone, or a membrane and a
-/// current whose spikes leave at a step's beginning; both of one kind, spiking 0 or 1, never
-/// resting after a spike, unrecorded but for what they send. kNone: no neurons.
-enum class LayerForm : std::uint8_t { kGeneral, kNone, kMembrane, kLateCurrent };
-/// What reaches them: through a convolution's windows, from a Dense layer's rows, from a Pool's
-/// windows, from links; or whatever the operation says.
-enum class LayerHead : std::uint8_t { kWindow, kRows, kPool, kLinks, kAny };
-/// Steps that a block adds up at once, one a warp.
-inline constexpr std::uint32_t kLayerWarps = 4, kLayerThreads = 32 * kLayerWarps;
+/// What reaches neurons: through a convolution's windows, from a Dense layer's rows, from links; or
+/// whatever the operation says. (Of Pools: layer_pool.hpp.)
+enum class LayerHead : std::uint8_t { kWindow, kRows, kLinks, kAny };
 
 /// The input of a chunk: clear slots, then the events, then the values of those steps in which one
 /// adds to another or is not 1, then the counts of one input after the other.
@@ -188,22 +183,23 @@ struct LayerKernel {
   ResidentSignal source, out;  ///< its only link's, or its first's
   std::uint32_t delay = 0;     ///< of that link
   LayerShape shape;
-  std::uint32_t batch = 1;
+  std::uint32_t first_element = 0, elements = 1, batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
 
   SPIKELOOM_KERNEL std::uint32_t items() const { return op.size / kChannels; }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return kLayerThreads; }
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(items(), 32) * batch; }
-  /// Two for kLayerWarps steps, or one for all where there are no neurons; then the counts.
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(items(), 32) * elements; }
+  /// Two for kLayerWarps steps; then the counts.
   SPIKELOOM_KERNEL std::uint32_t phases_of(std::uint32_t steps) const {
-    return kForm == LayerForm::kNone ? 3 : 2 * tiles(steps, kLayerWarps) + 2;
+    return 2 * tiles(steps, kLayerWarps) + 2;
   }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return phases_of(clock->count); }
 
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
     auto& shared = *static_cast<Shared*>(place.shared);
-    const std::uint32_t per = tiles(items(), 32), element = place.block / per;
+    const std::uint32_t per = tiles(items(), 32);
+    const std::uint32_t element = first_element + place.block / per;
     const Own own{place.block % per * 32 + place.thread % 32, place.thread / 32, element,
                   LayerImage{images + element * image_bytes}};
     if (phase == 0) begin(place, own, shared, local);
@@ -213,12 +209,9 @@ struct LayerKernel {
       if (op.x_tally != nullptr) shared.x.publish(place, op.x_tally);
       if (op.y_tally != nullptr) shared.y.publish(place, op.y_tally);
     } else if (phase + 2 == phases) {
-      if constexpr (kForm != LayerForm::kNone) store(own, local);
+      store(own, local);
       local.x.add_up(&shared.x);
       local.y.add_up(&shared.y);
-    } else if constexpr (kForm == LayerForm::kNone) {
-      SPIKELOOM_ROLLED
-      for (std::uint32_t s = own.warp; s < local.count; s += kLayerWarps) pass(own, s, local);
     } else if (phase % 2 == 0) {
       const std::uint32_t s = phase / 2 * kLayerWarps + own.warp;
       if (s < local.count) add_up(own, s, shared, local);
@@ -233,7 +226,7 @@ struct LayerKernel {
     std::uint32_t item = 0, warp = 0, element = 0;
     LayerImage image;
   };
-  static constexpr bool kWindows = kHead == LayerHead::kWindow || kHead == LayerHead::kPool;
+  static constexpr bool kWindows = kHead == LayerHead::kWindow;
   static constexpr bool kQuads = kHead == LayerHead::kRows && kChannels == 4;
   /// Whether the thread has outputs to add up; whether it has neurons to move.
   SPIKELOOM_KERNEL bool exists(const Own& own) const { return own.item < items(); }
@@ -260,13 +253,12 @@ struct LayerKernel {
   SPIKELOOM_KERNEL bool gather(const Own& own, std::int64_t step, const ResidentRow<V>& in, V* x,
                                Local& local) const;
   SPIKELOOM_KERNEL void count_input(const Own& own, const ResidentRow<V>& in) const;
-  SPIKELOOM_KERNEL void pass(const Own& own, std::uint32_t s, Local& local) const;
   SPIKELOOM_KERNEL void add_up(const Own& own, std::uint32_t s, Shared& shared, Local& local) const;
   SPIKELOOM_KERNEL void step(const Own& own, std::uint32_t first, Shared& shared,
                              Local& local) const;
-  template <SpikeRule kRule, Reset kReset>
+  template <typename Neurons>
   SPIKELOOM_KERNEL void step_plain(const Own& own, std::uint32_t first, const Shared& shared,
-                                   Local& local) const;
+                                   const Neurons& neurons, Local& local) const;
   SPIKELOOM_KERNEL void step_general(const Own& own, std::uint32_t first, const Shared& shared,
                                      Local& local) const;
 };
@@ -277,8 +269,6 @@ template <typename V, std::uint32_t kChannels, LayerForm kForm>
 using WindowLayer = LayerKernel<V, kChannels, kForm, LayerHead::kWindow>;
 template <typename V, std::uint32_t kOutputs, LayerForm kForm>
 using RowLayer = LayerKernel<V, kOutputs, kForm, LayerHead::kRows>;
-template <typename V, std::uint32_t kChannels, LayerForm kForm>
-using PoolLayer = LayerKernel<V, kChannels, kForm, LayerHead::kPool>;
 template <typename V, LayerForm kForm>
 using LinkLayer = LayerKernel<V, 1, kForm, LayerHead::kLinks>;
 

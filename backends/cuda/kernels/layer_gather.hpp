@@ -209,28 +209,6 @@ SPIKELOOM_KERNEL void add_quads(const ResidentOp<V>& op, const ResidentRow<V>& i
   }
 }
 
-/// Calls f(c, active taps) for the windows of kChannels channels, each of which has its own.
-template <std::uint32_t kChannels, typename V, typename F>
-SPIKELOOM_KERNEL void for_each_window(const ResidentOp<V>& op, const LayerShape& shape,
-                                      const LayerWindow& w, const std::uint32_t* mask, F&& f) {
-  if constexpr (kChannels == 1) {
-    const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
-    f(0U, active_taps(op, shape, w, mask, 0, 0, rows));
-  } else {
-    const std::uint32_t round = shape.word_channels();
-    LayerWords words(shape, w, mask, 0, kChannels);
-    bool any = words.any();
-    SPIKELOOM_UNROLL
-    for (std::uint32_t c = 0; c < kChannels; ++c) {
-      if (c != 0 && c % round == 0) {
-        words = LayerWords(shape, w, mask, c, kChannels - c);
-        any = words.any();
-      }
-      f(c, any ? words.taps(op, shape, w, c - words.first) : 0U);
-    }
-  }
-}
-
 /// Where the input of a tap lies, for values: of channel `c` of the group, tap `t`.
 template <typename V>
 SPIKELOOM_KERNEL std::uint32_t input_of_tap(const ResidentOp<V>& op, const LayerShape& shape,
@@ -240,58 +218,6 @@ SPIKELOOM_KERNEL std::uint32_t input_of_tap(const ResidentOp<V>& op, const Layer
   const auto dilation = static_cast<std::uint32_t>(op.window.dilation_columns);
   return w.first_input + c * shape.in_plane + (t / columns - w.first_row) * shape.row_step +
          (t % columns - w.first_tap) * dilation;
-}
-
-/// What a Pool makes of the windows of kChannels channels; whether any is active.
-template <std::uint32_t kChannels, typename V>
-SPIKELOOM_KERNEL bool pool_windows(const ResidentOp<V>& op, const LayerShape& shape,
-                                   const LayerWindow& w, const ResidentRow<V>& in, V* x) {
-  bool touched = false;
-  for_each_window<kChannels>(op, shape, w, in.bits, [&](std::uint32_t c, std::uint32_t active) {
-    touched = touched || active != 0;
-    if (in.value != nullptr) {
-      if (active != 0) x[c] = pooled(op, in, w.output + c * op.plane);
-    } else if (op.pooling == Pooling::kMax) {
-      x[c] = active != 0 ? V{1} : V{0};
-    } else {
-      x[c] = static_cast<V>(bit_count(active));
-      if (op.pooling == Pooling::kAverage) x[c] /= static_cast<V>(shape.taps);
-    }
-  });
-  return touched;
-}
-
-/// The windows of kChannels channels of a convolution that has a weight a tap for each: depthwise.
-template <std::uint32_t kChannels, typename V>
-SPIKELOOM_KERNEL bool add_depthwise(const ResidentOp<V>& op, const LayerShape& shape,
-                                    const LayerWindow& w, const ResidentRow<V>& in, V* sum,
-                                    LayerCount<V>& count) {
-  bool touched = false;
-  for_each_window<kChannels>(op, shape, w, in.bits, [&](std::uint32_t c, std::uint32_t active) {
-    const std::uint32_t weights = w.weights + c * shape.taps;
-    touched = touched || active != 0;
-    if (op.even_taps && in.value == nullptr) {
-      V weight = 0;
-      add_tap<1>(op, weights, &weight);
-      sum[c] = static_cast<V>(bit_count(active)) * weight;
-      count.unit += bit_count(active);
-      return;
-    }
-    SPIKELOOM_ROLLED
-    for (; active != 0; active &= active - 1) {
-      const std::uint32_t t = lowest_bit(active);
-      if (in.value == nullptr) {
-        add_tap<1>(op, weights + t, sum + c);
-        ++count.unit;
-        continue;
-      }
-      const V x = in.value[input_of_tap(op, shape, w, c, t)];
-      if (x == V{0}) continue;
-      add_tap<1>(op, weights + t, x, sum + c);
-      count.note_pairs(x, 1);
-    }
-  });
-  return touched;
 }
 
 /// Adds the weights of active taps, which are bits from tap `tap` of channel 0 of the group on.

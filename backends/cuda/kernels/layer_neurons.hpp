@@ -70,10 +70,6 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own&
   bool touched = false;
   if (kHead == LayerHead::kWindow || (kAny && op.head == Head::kConvolution)) {
     touched = add_window<kChannels>(op, shape, local.window, in, x, local.x);
-  } else if (kHead == LayerHead::kPool && op.head == Head::kConvolution) {
-    touched = add_depthwise<kChannels>(op, shape, local.window, in, x, local.x);
-  } else if (kHead == LayerHead::kPool) {
-    touched = pool_windows<kChannels>(op, shape, local.window, in, x);
   } else if (kHead == LayerHead::kRows || (kAny && op.head == Head::kDense)) {
     const std::uint32_t before = local.x.unit + local.x.graded;
     if constexpr (kQuads) {
@@ -115,26 +111,6 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own&
   return touched;
 }
 
-/// A Pool whose sums are read by others.
-template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::pass(const Own& own, std::uint32_t s,
-                                                                    Local& local) const {
-  const std::int64_t step = local.first + s;
-  V x[kChannels] = {};
-  const bool touched =
-      gather(own, step, own.image.template row<V>(source, step - delay, true), x, local);
-  const ResidentRow<V> to = own.image.template row<V>(out, step, false);
-  LayerBits<kChannels> bits;
-  if (any_lane(touched)) {
-    SPIKELOOM_UNROLL
-    for (std::uint32_t k = 0; k < kChannels; ++k) {
-      bits.note(k, x[k] != V{0});
-      if (to.value != nullptr && exists(own)) to.value[local.window.output + k * op.plane] = x[k];
-    }
-  }
-  bits.write(to.bits, local.window.output, op.plane);
-}
-
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own& own,
                                                                       std::uint32_t s,
@@ -170,36 +146,18 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step(const Own& o
   if constexpr (kForm == LayerForm::kGeneral) {
     step_general(own, first, shared, local);
   } else {
-    const bool equal = op.neurons.options.rule == SpikeRule::kGreaterEqual;
-    if (op.neurons.options.reset == Reset::kSubtract) {
-      if (equal) {
-        step_plain<SpikeRule::kGreaterEqual, Reset::kSubtract>(own, first, shared, local);
-      } else {
-        step_plain<SpikeRule::kGreater, Reset::kSubtract>(own, first, shared, local);
-      }
-    } else if (equal) {
-      step_plain<SpikeRule::kGreaterEqual, Reset::kToVReset>(own, first, shared, local);
-    } else {
-      step_plain<SpikeRule::kGreater, Reset::kToVReset>(own, first, shared, local);
-    }
+    with_plain_neurons<V, kForm == LayerForm::kLateCurrent>(
+        op, [&](const auto& neurons) { step_plain(own, first, shared, neurons, local); });
   }
 }
 
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-template <SpikeRule kRule, Reset kReset>
+template <typename Neurons>
 SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const Own& own,
                                                                           std::uint32_t from,
                                                                           const Shared& shared,
+                                                                          const Neurons& neurons,
                                                                           Local& local) const {
-  constexpr bool kCurrent = kForm == LayerForm::kLateCurrent;
-  const equations::Coefficients<V> c = op.neurons.at(0);
-  equations::StepOptions o;
-  o.spiking = true;
-  o.has_current = o.late = kCurrent;
-  o.rule = kRule, o.reset = kReset;
-  o.order = op.neurons.options.order;
-  if constexpr (std::is_integral_v<V>) o.fixed_point = op.neurons.options.fixed_point;
-  const bool at_zero = op.rest == Rest::kAtZero;
   const std::uint32_t first = first_output(own, local);
   // Where its sums lie: by lane and channel.
   const std::uint32_t lane = kQuads ? first % 128 / 4 : own.item % 32;
@@ -210,25 +168,15 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
     const bool touched = (shared.touched[j] >> lane & 1) != 0;
     LayerBits<kOwn> spiked;
     if (any_lane(touched || local.awake)) {
-      bool awake = op.rest == Rest::kNever;
-      V left = 0;  // of whole numbers the bits of all states
+      Restless<V, kForm == LayerForm::kLateCurrent> restless(neurons.rest);
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k < kOwn; ++k) {
         const V x = touched ? shared.sum[j][channel + k][lane] : V{0};
-        OneNeuron<V> neuron{{local.current[k], local.membrane[k]}, 0, false};
-        const V spikes = op.neurons.step(neuron, 0, c, o, false, x);
-        local.membrane[k] = neuron.now.membrane, local.current[k] = neuron.now.current;
-        spiked.note(k, moves(own) && spikes != V{0});
-        // What rests below its threshold has no current (Rest).
-        if (!kCurrent && !at_zero) {
-          awake = awake || equations::spike_count(local.membrane[k], c.threshold, kRule) != V{0};
-        } else if constexpr (std::is_integral_v<V>) {
-          left |= local.membrane[k] | local.current[k];
-        } else {
-          awake = awake || local.membrane[k] != V{0} || local.current[k] != V{0};
-        }
+        const bool spikes = neurons.step(local.current[k], local.membrane[k], x);
+        spiked.note(k, moves(own) && spikes);
+        restless.note(neurons, local.current[k], local.membrane[k]);
       }
-      local.awake = awake || left != V{0};
+      local.awake = restless.awake();
       local.y.events += bit_count(spiked.own);
     }
     // A warp of a Dense layer's last tile may have no outputs, and no word.

@@ -5,6 +5,9 @@
 
 namespace spikeloom::cuda {
 
+/// Steps that a block adds up at once, one a warp.
+inline constexpr std::uint32_t kLayerWarps = 4, kLayerThreads = 32 * kLayerWarps;
+
 /// Counts of one thread.
 template <typename V>
 struct LayerCount {

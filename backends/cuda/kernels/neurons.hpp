@@ -18,6 +18,21 @@ struct OneNeuron {
   V before = 0;                ///< the membrane before a reset
 };
 
+/// A decay of n / 2^12 as factor / 2^shift in lowest terms; `most` is 2^shift - 1 where products are
+/// rounded towards 0, 0 where they are rounded down.
+struct ReducedDecay {
+  std::int32_t factor = 0, most = 0, shift = 0;
+};
+
+/// Neurons of whole numbers with a current, all of one kind, whose states stay so small that none
+/// saturates and no product with a reduced decay needs more than 32 bits; the membrane takes the
+/// new current as it is.
+struct NeuronBounds {
+  bool hold = false;
+  std::int32_t current = 0, membrane = 0;  ///< magnitudes that a state cannot leave
+  ReducedDecay current_decay, membrane_decay;
+};
+
 /// Coefficients by neuron or, `uniform`, one value each; absent parts are null.
 template <typename V>
 struct NeuronRef {
@@ -32,6 +47,7 @@ struct NeuronRef {
   const std::int32_t* refractory = nullptr;
   const V* initial = nullptr;  ///< membranes at the start, one per neuron; null for 0
   bool uniform = false;
+  NeuronBounds bounds;
   equations::StepOptions options;
 
   SPIKELOOM_KERNEL equations::Coefficients<V> at(std::uint32_t neuron) const {
