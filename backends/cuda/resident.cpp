@@ -350,6 +350,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
       }
     }
     add_logs(n, op);
+    if (layers_) SPIKELOOM_CHECK(add_products(images[head].weights, op));
     op.plain = op.head == Head::kSums && is_plain(op) && signals_[op.out].value == kNowhere;
     ops_.push_back(op);
   }

@@ -99,6 +99,7 @@ class Resident {
   KernelCall layer_call_as(const Clock* clock, const ResidentOp<V>& op) const;
   template <typename K>
   KernelCall fill(K kernel, const Clock* clock, const ResidentOp<V>& op) const;
+  Status add_products(const WeightImage<V>& weights, ResidentOp<V>& op);
   void size_rings();
   std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);
   void add_input_ops();
@@ -157,6 +158,7 @@ class Resident {
   Buffer<std::uint32_t> task_start_image_;
   std::vector<Buffer<ResidentPixel>> pixels_;  ///< of convolutions
   std::vector<Buffer<ResidentStep>> steps_;
+  std::vector<Buffer<Quad>> products_;
   Buffer<char> images_;
   Buffer<ResidentEvent<V>> events_;
   std::vector<Buffer<V>> latest_;

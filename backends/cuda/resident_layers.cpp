@@ -39,7 +39,59 @@ LayerForm form_of(const ResidentOp<V>& op, const ResidentSignal& out) {
   return o.late ? LayerForm::kLateCurrent : LayerForm::kMembrane;
 }
 
+/// Channels of a convolution that a thread takes at once.
+template <typename V>
+std::uint32_t channels_of(const ResidentOp<V>& op, const LayerShape& shape) {
+  if (!shape.has_words) return 1;
+  const std::uint32_t most = tuning().channels != 0 ? tuning().channels : 16;
+  if (op.out_group % 16 == 0 && most >= 16) return 16;
+  return op.out_group % 8 == 0 ? 8 : 1;
+}
+
 }  // namespace
+
+/// Weights as products of matrices want them, words of taps as multiply_window() makes them.
+template <typename V>
+Status Resident<V>::add_products(const WeightImage<V>& weights, ResidentOp<V>& op) {
+  if constexpr (std::is_integral_v<V>) {
+    if (op.head != Head::kConvolution || weights.narrow.empty()) return {};
+    const LayerShape shape(op);
+    const std::uint32_t channels = channels_of(op, shape);
+    constexpr std::uint32_t kMostTaps = 1U << 18;  // of a sum of 16 sums
+    if (channels == 1 || op.in_group * shape.taps > kMostTaps) return {};
+    std::vector<std::int8_t> all(weights.narrow.size());
+    SPIKELOOM_CHECK(weights.narrow.read(all.data(), all.size()));
+    SPIKELOOM_CHECK(machine_.wait());
+    std::vector<Quad> made;
+    for (std::uint32_t piece = 0; piece < op.groups * op.out_group / channels; ++piece) {
+      const std::uint32_t group = piece * channels / op.out_group;
+      const std::int8_t* const from = all.data() +
+                                      std::size_t{group} * op.in_group * shape.taps * op.out_group +
+                                      piece * channels % op.out_group;
+      shape.for_each_word(op.in_group, [&](std::uint32_t first, std::uint32_t end) {
+        for (std::uint32_t lane = 0; lane < 32; ++lane) {
+          Quad& quad = made.emplace_back();
+          for (std::uint32_t word = 0; word < 4; ++word) {
+            quad.word[word] = 0;
+            for (std::uint32_t i = 0; i < 4; ++i) {
+              const std::uint32_t tap = first * shape.taps + product_tap(lane, word, i);
+              const std::uint32_t channel = product_channel(lane, word);
+              if (tap >= end * shape.taps || channel >= channels) continue;
+              const auto weight = static_cast<std::uint8_t>(from[tap * op.out_group + channel]);
+              quad.word[word] |= std::uint32_t{weight} << (8 * i);
+            }
+          }
+        }
+      });
+    }
+    op.product_count = static_cast<std::uint32_t>(made.size() * channels /
+                                                  (32 * std::size_t{op.groups} * op.out_group));
+    SPIKELOOM_TRY(Buffer<Quad> kept, Buffer<Quad>::of(machine_, made));
+    op.products = kept.data();
+    products_.push_back(std::move(kept));
+  }
+  return {};
+}
 
 /// Rings hold a chunk and what is read late.
 template <typename V>
@@ -112,11 +164,9 @@ KernelCall Resident<V>::layer_call_as(const Clock* clock, const ResidentOp<V>& o
   const bool depthwise = op.in_group == 1 && op.out_group == 1 && op.groups > 1 &&
                          op.window.kernel_rows * op.window.kernel_columns <= 32;
   if (op.head == Head::kPool || depthwise) return fill(PoolLayer<V, kForm>(), clock, op);
-  if (LayerShape(op).has_words) {
-    const std::uint32_t most = tuning().channels != 0 ? tuning().channels : 16;
-    if (op.out_group % 16 == 0 && most >= 16) return fill(WindowLayer<V, 16, kForm>(), clock, op);
-    if (op.out_group % 8 == 0) return fill(WindowLayer<V, 8, kForm>(), clock, op);
-  }
+  const std::uint32_t channels = channels_of(op, LayerShape(op));
+  if (channels == 16) return fill(WindowLayer<V, 16, kForm>(), clock, op);
+  if (channels == 8) return fill(WindowLayer<V, 8, kForm>(), clock, op);
   return fill(WindowLayer<V, 1, kForm>(), clock, op);
 }
 
@@ -137,8 +187,9 @@ KernelCall Resident<V>::fill(K k, const Clock* clock, const ResidentOp<V>& op) c
   return cuda::call(k);
 }
 
-#define SPIKELOOM_RESIDENT_LAYERS(V)       \
-  template void Resident<V>::size_rings(); \
+#define SPIKELOOM_RESIDENT_LAYERS(V)                                                \
+  template void Resident<V>::size_rings();                                          \
+  template Status Resident<V>::add_products(const WeightImage<V>&, ResidentOp<V>&); \
   template std::vector<KernelCall> Resident<V>::layer_calls(const Clock*) const;
 
 SPIKELOOM_RESIDENT_LAYERS(float)

@@ -257,8 +257,7 @@ Result<CheckpointNode> Resident<V>::save(std::uint32_t element, std::uint32_t n,
 template <typename V>
 void Resident<V>::keep_bounds(std::uint32_t membrane, const CheckpointNode& saved) {
   const auto beyond = [](const std::vector<double>& values, double bound) {
-    return std::any_of(values.begin(), values.end(),
-                       [&](double v) { return std::abs(v) > bound; });
+    return std::any_of(values.begin(), values.end(), [&](double v) { return std::abs(v) > bound; });
   };
   for (ResidentOp<V>& op : ops_) {
     if (op.membrane != membrane) continue;

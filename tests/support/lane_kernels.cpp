@@ -103,6 +103,37 @@ inline int __dp4a(int a, int b, int c) {
   for (int k = 0; k < 4; ++k) c += byte(a, k) * byte(b, k);
   return c;
 }
+/// mma.m16n8k32 of bytes, as the PTX manual lays it out.
+inline void multiply_in_lanes(const std::uint32_t* weights, std::uint32_t low, std::uint32_t high,
+                              std::int32_t* sum) {
+  std::uint32_t a[32][4], b[32][2];
+  const auto share = [](std::uint32_t first, std::uint32_t second, auto&& keep) {
+    const std::uint64_t* const all = meet_lanes(std::uint64_t{second} << 32 | first);
+    for (std::uint32_t lane = 0; lane < 32; ++lane) keep(lane, all[lane]);
+  };
+  for (std::uint32_t half = 0; half < 2; ++half) {
+    share(weights[2 * half], weights[2 * half + 1], [&](std::uint32_t lane, std::uint64_t both) {
+      a[lane][2 * half] = static_cast<std::uint32_t>(both);
+      a[lane][2 * half + 1] = static_cast<std::uint32_t>(both >> 32);
+    });
+  }
+  share(low, high, [&](std::uint32_t lane, std::uint64_t both) {
+    b[lane][0] = static_cast<std::uint32_t>(both),
+    b[lane][1] = static_cast<std::uint32_t>(both >> 32);
+  });
+  const auto byte = [](std::uint32_t word, std::uint32_t k) {
+    return std::int32_t{static_cast<std::int8_t>(word >> (8 * (k % 4)) & 255)};
+  };
+  const std::uint32_t own = current_thread() % 32;
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    const std::uint32_t row = own / 4 + i / 2 * 8, column = own % 4 * 2 + i % 2;
+    for (std::uint32_t k = 0; k < 32; ++k) {
+      const std::uint32_t part = k % 16 / 4, high_half = k / 16;
+      sum[i] += byte(a[row % 8 * 4 + part][row / 8 + 2 * high_half], k) *
+                byte(b[column * 4 + part][high_half], k);
+    }
+  }
+}
 template <typename T>
 T atomicAdd(T* to, T value) {
   return std::exchange(*to, *to + value);

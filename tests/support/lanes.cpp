@@ -17,7 +17,9 @@ struct Named {
 template <typename V>
 struct Named<cuda::LayerInputKernel<V>> {
   static constexpr bool kKnown = true;
-  static LaneKernel name() { return {.kind = LaneKernel::Kind::kInput, .real = std::is_same_v<V, float>}; }
+  static LaneKernel name() {
+    return {.kind = LaneKernel::Kind::kInput, .real = std::is_same_v<V, float>};
+  }
 };
 template <typename V, cuda::LayerForm kForm>
 struct Named<cuda::PoolLayer<V, kForm>> {

@@ -10,6 +10,7 @@
 
 #include "backends/cuda/kernels/layer_gather.hpp"
 #include "backends/cuda/kernels/layer_plain.hpp"
+#include "backends/cuda/kernels/layer_products.hpp"
 
 namespace spikeloom::cuda {
 
@@ -164,8 +165,8 @@ struct LayerKernel {
   static constexpr std::uint32_t kOwn = kChannels > kLayerWarps ? kChannels / kLayerWarps : 1;
   struct Shared {
     Tally<V> x, y;
-    std::uint32_t touched[kLayerWarps];  ///< of each step: which of the 32 outputs
-    V sum[kLayerWarps][kChannels][32];   ///< of those
+    std::uint32_t touched[kLayerWarps];            ///< of each step: which of the 32 outputs
+    alignas(8) V sum[kLayerWarps][kChannels][32];  ///< of those
   };
   struct Local {
     LayerCount<V> x, y;
@@ -254,6 +255,8 @@ struct LayerKernel {
                                Local& local) const;
   SPIKELOOM_KERNEL void count_input(const Own& own, const ResidentRow<V>& in) const;
   SPIKELOOM_KERNEL void add_up(const Own& own, std::uint32_t s, Shared& shared, Local& local) const;
+  SPIKELOOM_KERNEL bool multiply_up(const Own& own, std::uint32_t s, const ResidentRow<V>& in,
+                                    Shared& shared, Local& local) const;
   SPIKELOOM_KERNEL void step(const Own& own, std::uint32_t first, Shared& shared,
                              Local& local) const;
   template <typename Neurons>

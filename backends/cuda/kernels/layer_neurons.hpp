@@ -111,6 +111,45 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own&
   return touched;
 }
 
+/// add_up() by products, where the operation and the step have some.
+template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
+SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
+    [[maybe_unused]] const Own& own, [[maybe_unused]] std::uint32_t s,
+    [[maybe_unused]] const ResidentRow<V>& in, [[maybe_unused]] Shared& shared,
+    [[maybe_unused]] Local& local) const {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  if constexpr (std::is_integral_v<V> && kWindows && kChannels >= 8) {
+    if (op.products == nullptr || in.value != nullptr) return false;
+    LayerProducts products;
+    const bool touched =
+        multiply_window<kChannels>(op, shape, local.window, in.bits, products, local.x);
+    const std::uint32_t lane = own.item % 32, channel = local.window.channel;
+    const bool completes = op.scale != nullptr || op.bias != nullptr;
+    const bool last = op.x_latest != nullptr && s + 1 == local.count;
+    write_bits(shared.touched + own.warp, lane, touched || op.bias != nullptr);
+    if (any_lane(touched || op.bias != nullptr || last)) {
+      V sum = 0;  // of so few that it cannot overflow
+      products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t window, V* two) {
+        SPIKELOOM_UNROLL
+        for (std::uint32_t k = 0; k < 2; ++k) {
+          if (completes) two[k] = completed(two[k], op.scale, op.bias, channel + c);
+          local.x.events += two[k] != V{0} ? 1 : 0;
+          sum += two[k];
+          if (!last) continue;
+          op.x_latest[std::size_t{own.element} * op.size + local.window.output - lane + window + k +
+                      c * op.plane] = two[k];
+        }
+        *reinterpret_cast<Two<V>*>(shared.sum[own.warp][c] + window) = {two[0], two[1]};
+      });
+      local.x.sum += sum;
+    }
+    if (op.counts_input) count_input(own, in);
+    return true;
+  }
+#endif
+  return false;
+}
+
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own& own,
                                                                       std::uint32_t s,
@@ -118,9 +157,10 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own&
                                                                       Local& local) const {
   const std::int64_t step = local.first + s;
   const std::uint32_t lane = own.item % 32;
+  const ResidentRow<V> in = own.image.template row<V>(source, step - delay, true);
+  if (multiply_up(own, s, in, shared, local)) return;
   V x[kChannels] = {};
-  const bool touched =
-      gather(own, step, own.image.template row<V>(source, step - delay, true), x, local);
+  const bool touched = gather(own, step, in, x, local);
   write_bits(shared.touched + own.warp, lane, touched);
   if (any_lane(touched)) {
     SPIKELOOM_UNROLL

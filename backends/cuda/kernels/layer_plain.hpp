@@ -42,8 +42,8 @@ struct PlainNeurons {
   /// Whether it spikes.
   SPIKELOOM_KERNEL bool step(V& current, V& membrane, V x) const {
     if constexpr (kBounded) {
-      const bool spikes = kRule == SpikeRule::kGreater ? membrane > c.threshold
-                                                       : membrane >= c.threshold;
+      const bool spikes =
+          kRule == SpikeRule::kGreater ? membrane > c.threshold : membrane >= c.threshold;
       current = decayed_within(current, current_decay) + c.current_gain * x;
       const V left = kReset == Reset::kToVReset ? c.reset : membrane - c.threshold;
       membrane = decayed_within(spikes ? left : membrane, decay) + current;
@@ -73,8 +73,8 @@ class Restless {
   SPIKELOOM_KERNEL void note(const Neurons& neurons, V current, V membrane) {
     // What rests below its threshold has no current (Rest).
     if (!kCurrent && rest_ != Rest::kAtZero) {
-      awake_ = awake_ || equations::spike_count(membrane, neurons.c.threshold, neurons.o.rule) !=
-                             V{0};
+      awake_ =
+          awake_ || equations::spike_count(membrane, neurons.c.threshold, neurons.o.rule) != V{0};
     } else if constexpr (std::is_integral_v<V>) {
       left_ |= membrane | current;
     } else {

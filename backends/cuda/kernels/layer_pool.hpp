@@ -9,7 +9,7 @@ namespace spikeloom::cuda {
 
 template <typename V, LayerForm kForm>
 struct PoolLayer {
-  static constexpr int kBlocksAtOnce = 8;
+  static constexpr int kBlocksAtOnce = 6;
   /// Steps whose windows are looked at at once, so that memory is waited for once.
   static constexpr std::uint32_t kAhead = 4;
   struct Shared {
@@ -37,12 +37,15 @@ struct PoolLayer {
     if (phase == 1) {
       const std::uint32_t element = first_element + place.block / per_element();
       const std::uint32_t output = place.block % per_element() * kLayerThreads + place.thread;
-      Own own{output, element, output < op.size,
+      Own own{output,
+              element,
+              output < op.size,
               LayerImage{images + element * image_bytes},
-              window_of(op, shape, output < op.size ? output : 0, 1), LayerCount<V>(),
-              LayerCount<V>()};
+              window_of(op, shape, output < op.size ? output : 0, 1),
+              {},
+              {}};
       if constexpr (kForm == LayerForm::kNone) {
-        run(own, [](V, bool) { return false; });
+        run(own, [](V x, bool) { return x != V{0}; });
       } else {
         with_plain_neurons<V, kForm == LayerForm::kLateCurrent>(
             op, [&](const auto& neurons) { move(own, neurons); });
@@ -65,6 +68,12 @@ struct PoolLayer {
     LayerWindow window;
     LayerCount<V> x, y;
   };
+  /// What is known of kAhead steps: the active taps, a bit for each step that anything reaches, and
+  /// what comes of it.
+  struct Ahead {
+    std::uint32_t active[kAhead] = {}, touched = 0;
+    V x[kAhead] = {};
+  };
 
   template <typename Neurons>
   SPIKELOOM_KERNEL void move(Own& own, const Neurons& neurons) const {
@@ -81,7 +90,7 @@ struct PoolLayer {
       Restless<V, kCurrent> restless(neurons.rest);
       restless.note(neurons, current, membrane);
       awake = restless.awake();
-      return spikes && own.exists;
+      return spikes;
     });
     own.y.sum = static_cast<typename Tally<V>::Sum>(own.y.events);
     if (!own.exists) return;
@@ -89,81 +98,134 @@ struct PoolLayer {
     if (kCurrent) own.image.template at<V>(op.current)[own.output] = current;
   }
 
+  /// Whether what comes of spikes is their number times one weight.
+  SPIKELOOM_KERNEL bool even() const {
+    return op.head == Head::kPool ? op.pooling == Pooling::kSum : op.even_taps;
+  }
+
   /// All steps: what comes to the output, what `step` makes of it, and what is sent.
   template <typename Step>
   SPIKELOOM_KERNEL void run(Own& own, Step&& step) const {
     const std::int64_t first = clock->first;
     const std::uint32_t count = clock->count;
-    const bool even = op.head == Head::kPool || op.even_taps;
-    V weight = 1;
-    if (op.head != Head::kPool && even) {
-      weight = 0;
-      add_tap<1>(op, own.window.weights, &weight);
-    }
+    const bool plain = even() && source.value == kNowhere && op.scale == nullptr &&
+                       op.bias == nullptr && !op.counts_input;
+    V weight = 1, last = 0;
+    if (op.head != Head::kPool) weight = 0, add_tap<1>(op, own.window.weights, &weight);
+    std::uint32_t pairs = 0;
     SPIKELOOM_ROLLED
     for (std::uint32_t s = 0; s < count; s += kAhead) {
-      std::uint32_t active[kAhead];
-      look(own, first + s, active);
+      const std::uint32_t steps = count - s < kAhead ? count - s : kAhead;
+      Ahead ahead;
+      look(own, first + s, steps, ahead);
       SPIKELOOM_UNROLL
       for (std::uint32_t a = 0; a < kAhead; ++a) {
-        if (s + a >= count) break;
-        const std::int64_t now = first + s + a;
-        const ResidentRow<V> in = own.image.template row<V>(source, now - delay, true);
-        bool touched = active[a] != 0;
-        V x = 0;
-        if (in.value == nullptr && even) {
-          x = made_of(bit_count(active[a]), weight);
-          if (op.head != Head::kPool) own.x.unit += bit_count(active[a]);
-        } else if (touched) {
-          x = op.head == Head::kPool ? pooled(op, in, own.output) : tap_by_tap(own, in, active[a]);
-        }
-        if (op.scale != nullptr || op.bias != nullptr) {
-          x = completed(x, op.scale, op.bias, own.window.channel);
-          touched = own.exists && (touched || op.bias != nullptr);
-        }
-        if (touched) own.x.note(x);
-        if (op.counts_input) count_input(own, in);
-        if (op.x_latest != nullptr && s + a + 1 == count && own.exists) {
-          op.x_latest[std::size_t{own.element} * op.size + own.output] = x;
-        }
-        send(own, now, x, step(x, touched));
+        const std::uint32_t spikes = bit_count(ahead.active[a]);
+        ahead.x[a] = static_cast<V>(spikes) * weight;
+        ahead.touched |= (spikes != 0 ? 1U : 0U) << a;
+        pairs += spikes;
       }
+      if (!plain) weigh(own, first + s, steps, ahead, pairs);
+      std::uint32_t sent = 0;
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        if (a >= steps) break;
+        const bool touched = (ahead.touched >> a & 1) != 0;
+        if (touched) own.x.note(ahead.x[a]);
+        last = ahead.x[a];
+        const bool sends = step(ahead.x[a], touched) && own.exists;
+        const ResidentRow<V> to = own.image.template row<V>(out, first + s + a, false);
+        // Warps of the last block may have no outputs, and no word.
+        if (own.output - own.output % 32 < op.size) {
+          write_bits(to.bits + own.output / 32, own.output % 32, sends);
+        }
+        if constexpr (kForm == LayerForm::kNone) {
+          if (to.value != nullptr && own.exists) to.value[own.output] = ahead.x[a];
+        }
+        sent |= (sends ? 1U : 0U) << a;
+      }
+      if constexpr (kForm != LayerForm::kNone) {
+        own.y.events += bit_count(sent);
+        if (op.log_count != 0) log(own, first + s, steps, sent);
+      }
+    }
+    if (op.head != Head::kPool) own.x.unit += pairs;
+    if (op.x_latest != nullptr && own.exists && count != 0) {
+      op.x_latest[std::size_t{own.element} * op.size + own.output] = last;
     }
   }
-  /// The active taps of the window in kAhead steps; of steps that do not come, anything.
-  SPIKELOOM_KERNEL void look(const Own& own, std::int64_t first, std::uint32_t* active) const {
-    const std::uint32_t* bits[kAhead];
+  /// The active taps of the window in kAhead steps.
+  SPIKELOOM_KERNEL void look(const Own& own, std::int64_t first, std::uint32_t steps,
+                             Ahead& ahead) const {
+    const auto* const bits = own.image.template at<std::uint32_t>(source.bits);
+    std::uint32_t slot[kAhead];
     SPIKELOOM_UNROLL
     for (std::uint32_t a = 0; a < kAhead; ++a) {
-      active[a] = 0;
-      bits[a] = own.image.template row<V>(source, first + a - delay, false).bits;
+      slot[a] = (static_cast<std::uint32_t>(first + a - delay) & (source.slots - 1)) * source.words;
     }
     const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+    const auto dilation = static_cast<std::uint32_t>(op.window.dilation_columns);
     const LayerWindow& w = own.window;
-    if (op.window.dilation_columns != 1) {
-      SPIKELOOM_UNROLL
-      for (std::uint32_t a = 0; a < kAhead && own.exists; ++a) {
-        active[a] = active_taps(op, shape, w, bits[a], 0, 0,
-                                static_cast<std::uint32_t>(op.window.kernel_rows));
-      }
-      return;
-    }
     std::uint32_t at = w.first_input, shift = w.first_row * columns + w.first_tap;
     SPIKELOOM_ROLLED
     for (std::uint32_t row = w.first_row; row < w.last_row && own.exists; ++row) {
-      SPIKELOOM_UNROLL
-      for (std::uint32_t a = 0; a < kAhead; ++a) {
-        active[a] |= bit_field(bits[a], at, w.width) << shift;
+      if (dilation == 1) {
+        SPIKELOOM_UNROLL
+        for (std::uint32_t a = 0; a < kAhead; ++a) {
+          ahead.active[a] |= bit_field(bits, slot[a] * 32 + at, w.width) << shift;
+        }
+      } else {
+        SPIKELOOM_ROLLED
+        for (std::uint32_t k = 0; k < w.width; ++k) {
+          const std::uint32_t bit = at + k * dilation;
+          SPIKELOOM_UNROLL
+          for (std::uint32_t a = 0; a < kAhead; ++a) {
+            ahead.active[a] |= (bits[slot[a] + bit / 32] >> (bit % 32) & 1) << (shift + k);
+          }
+        }
       }
       at += shape.row_step, shift += columns;
     }
+    SPIKELOOM_UNROLL
+    for (std::uint32_t a = 1; a < kAhead; ++a) {
+      if (a >= steps) ahead.active[a] = 0;
+    }
   }
-  SPIKELOOM_KERNEL V made_of(std::uint32_t active, V weight) const {
-    if (op.head == Head::kPool && op.pooling == Pooling::kMax) return active != 0 ? V{1} : V{0};
-    const V sum = static_cast<V>(active) * weight;
-    return op.head == Head::kPool && op.pooling == Pooling::kAverage
-               ? sum / static_cast<V>(shape.taps)
-               : sum;
+  /// Sums that are other than a number of spikes times a weight, one step after the other;
+  /// `pairs` loses those that are counted here.
+  SPIKELOOM_KERNEL void weigh(Own& own, std::int64_t first, std::uint32_t steps, Ahead& ahead,
+                              std::uint32_t& pairs) const {
+    SPIKELOOM_ROLLED
+    for (std::uint32_t a = 0; a < steps; ++a) {
+      std::uint32_t active = 0;
+      V x = 0;
+      SPIKELOOM_UNROLL
+      for (std::uint32_t b = 0; b < kAhead; ++b) {
+        if (a == b) active = ahead.active[b], x = ahead.x[b];
+      }
+      bool touched = active != 0;
+      const ResidentRow<V> in = own.image.template row<V>(source, first + a - delay, true);
+      if ((in.value != nullptr || !even()) && touched) {
+        pairs -= bit_count(active);
+        x = op.head != Head::kPool ? tap_by_tap(own, in, active)
+            : in.value != nullptr  ? pooled(op, in, own.output)
+                                   : of_spikes(bit_count(active));
+      }
+      if ((op.scale != nullptr || op.bias != nullptr) && own.exists) {
+        x = completed(x, op.scale, op.bias, own.window.channel);
+        touched = touched || op.bias != nullptr;
+      }
+      if (op.counts_input) count_input(own, in);
+      ahead.touched = (ahead.touched & ~(1U << a)) | (touched ? 1U : 0U) << a;
+      SPIKELOOM_UNROLL
+      for (std::uint32_t b = 0; b < kAhead; ++b) {
+        if (a == b) ahead.x[b] = x;
+      }
+    }
+  }
+  SPIKELOOM_KERNEL V of_spikes(std::uint32_t spikes) const {
+    if (op.pooling == Pooling::kMax) return V{1};
+    return static_cast<V>(spikes) / static_cast<V>(shape.taps);
   }
   /// A convolution's sum whose inputs or weights are not all the same.
   SPIKELOOM_KERNEL V tap_by_tap(Own& own, const ResidentRow<V>& in, std::uint32_t active) const {
@@ -187,23 +249,17 @@ struct PoolLayer {
     }
     if (count.events != 0) count.tally().add(op.in_tally + own.output / 32 % kTallyCopies);
   }
-  SPIKELOOM_KERNEL void send(Own& own, std::int64_t now, V x, bool spikes) const {
-    const ResidentRow<V> to = own.image.template row<V>(out, now, false);
-    if constexpr (kForm == LayerForm::kNone) {
-      if (to.value != nullptr && own.exists) to.value[own.output] = x;
-      spikes = x != V{0} && own.exists;
-    }
-    // Warps of the last block may have no outputs, and no word.
-    if (own.output - own.output % 32 < op.size) {
-      write_bits(to.bits + own.output / 32, own.output % 32, spikes);
-    }
-    if constexpr (kForm == LayerForm::kNone) return;
-    own.y.events += spikes ? 1 : 0;
+  SPIKELOOM_KERNEL void log(const Own& own, std::int64_t first, std::uint32_t steps,
+                            std::uint32_t sent) const {
     SPIKELOOM_ROLLED
-    for (std::uint32_t l = 0; l < op.log_count; ++l) {
-      if (!own.exists) continue;
-      const auto logged = static_cast<std::size_t>(now - clock->log_base) * batch + own.element;
-      op.log[l][logged * op.size + own.output] = spikes ? V{1} : V{0};
+    for (std::uint32_t a = 0; a < steps && own.exists; ++a) {
+      const std::size_t logged =
+          (static_cast<std::size_t>(first + a - clock->log_base) * batch + own.element) * op.size +
+          own.output;
+      SPIKELOOM_ROLLED
+      for (std::uint32_t l = 0; l < op.log_count; ++l) {
+        op.log[l][logged] = (sent >> a & 1) != 0 ? V{1} : V{0};
+      }
     }
   }
 };

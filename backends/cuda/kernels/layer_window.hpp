@@ -1,6 +1,8 @@
 #pragma once
 /// What a thread of LayerKernel (layer.hpp) counts, writes, and looks at.
 
+#include <algorithm>
+
 #include "backends/cuda/kernels/resident.hpp"
 
 namespace spikeloom::cuda {
@@ -160,6 +162,16 @@ struct LayerShape {
     has_words = even && small && w.dilation_columns == 1 && word_shift <= 5;
   }
   SPIKELOOM_KERNEL std::uint32_t word_channels() const { return 32U >> word_shift; }
+  /// Calls f(first, end) for the channels of a group whose taps are one word.
+  template <typename F>
+  void for_each_word(std::uint32_t channels, F&& f) const {
+    for (std::uint32_t first = 0; first < channels; first += word_channels()) {
+      const std::uint32_t end = std::min(first + word_channels(), channels);
+      for (std::uint32_t c = first; c < end; c += channels_at_once) {
+        f(c, std::min(c + channels_at_once, end));
+      }
+    }
+  }
 };
 
 /// The window of a thread's output, which stays.

@@ -187,6 +187,10 @@ struct ResidentOp {
   const ResidentPixel* pixel = nullptr;         ///< of every input
   const ResidentStep* step = nullptr;           ///< of every pair of rests, the owner's first
   const void* weight = nullptr;
+  /// Of windows whose sums are products of matrices (layer_products.hpp): for each piece of the out
+  /// channels `product_count` words of taps, of each a Quad a thread. Null elsewhere.
+  const Quad* products = nullptr;
+  std::uint32_t product_count = 0;
   const V* scale = nullptr;
   const V* bias = nullptr;
   const V* parameter = nullptr;
