@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include <cooperative_groups.h>
 #include <cuda_runtime.h>
@@ -217,6 +218,10 @@ class DeviceMachine : public Machine, public DeviceMember {
     return {};
   }
   ~DeviceMachine() override {
+    for (const Branch& branch : branches_) {
+      if (branch.done != nullptr) cudaEventDestroy(branch.done);
+      if (branch.stream != nullptr) cudaStreamDestroy(branch.stream);
+    }
     if (owns_stream_ && stream_ != nullptr) cudaStreamDestroy(stream_);
   }
   Status enter() override {
@@ -295,14 +300,7 @@ class DeviceMachine : public Machine, public DeviceMember {
                    "record a sequence");
     return {};
   }
-  Status launch(const KernelCall& call) override {
-    if (call.blocks == 0) return {};
-    SPIKELOOM_CHECK(enter());
-    const cudaError_t launched =
-        std::visit([&](const auto& kernel) { return launch(kernel, call); }, call.kernel);
-    SPIKELOOM_CUDA(launched, "launch a kernel");
-    return {};
-  }
+  Status launch(const KernelCall& call) override { return launch_on(stream_, call); }
   Result<std::unique_ptr<Sequence>> end_recording() override {
     auto sequence = std::make_unique<DeviceSequence>();
     SPIKELOOM_CHECK(enter());
@@ -345,8 +343,38 @@ class DeviceMachine : public Machine, public DeviceMember {
  private:
   /// Before calls that wait for the device where nobody looks at the rest of the team.
   Status wait_watched() { return watch_ != nullptr ? wait() : enter(); }
+  Status launch_on(cudaStream_t stream, const KernelCall& call) {
+    if (call.blocks == 0) return {};
+    SPIKELOOM_CHECK(enter());
+    const cudaError_t launched =
+        std::visit([&](const auto& kernel) { return launch(kernel, call, stream); }, call.kernel);
+    SPIKELOOM_CUDA(launched, "launch a kernel");
+    return {};
+  }
+  /// Calls of other branches than the first go beside it, from a common start to a common end.
   Status launch_all(const std::vector<KernelCall>& calls) {
-    for (const KernelCall& one : calls) SPIKELOOM_CHECK(launch(one));
+    std::uint32_t most = 0;
+    for (const KernelCall& one : calls) most = one.branch > most ? one.branch : most;
+    while (branches_.size() <= most) SPIKELOOM_CHECK(add_branch());
+    if (most != 0) SPIKELOOM_CUDA(cudaEventRecord(branches_[0].done, stream_), "branch off");
+    for (std::uint32_t b = 1; b <= most; ++b) {
+      SPIKELOOM_CUDA(cudaStreamWaitEvent(branches_[b].stream, branches_[0].done), "branch off");
+    }
+    for (const KernelCall& one : calls) {
+      SPIKELOOM_CHECK(launch_on(one.branch == 0 ? stream_ : branches_[one.branch].stream, one));
+    }
+    for (std::uint32_t b = 1; b <= most; ++b) {
+      SPIKELOOM_CUDA(cudaEventRecord(branches_[b].done, branches_[b].stream), "join branches");
+      SPIKELOOM_CUDA(cudaStreamWaitEvent(stream_, branches_[b].done), "join branches");
+    }
+    return {};
+  }
+  /// The first has no stream of its own.
+  Status add_branch() {
+    Branch& made = branches_.emplace_back();
+    SPIKELOOM_CUDA(cudaEventCreateWithFlags(&made.done, cudaEventDisableTiming), "make an event");
+    if (branches_.size() == 1) return {};
+    SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking), "make a stream");
     return {};
   }
   template <typename K>
@@ -387,12 +415,13 @@ class DeviceMachine : public Machine, public DeviceMember {
     return code;
   }
   template <typename V, bool kAll>
-  cudaError_t launch(const ResidentKernel<V, kAll>& kernel, const KernelCall& call) {
+  cudaError_t launch(const ResidentKernel<V, kAll>& kernel, const KernelCall& call,
+                     cudaStream_t stream) {
     cudaLaunchConfig_t config{};
     config.gridDim = call.blocks;
     config.blockDim = call.threads;
     config.dynamicSmemBytes = call.shared;
-    config.stream = stream_;
+    config.stream = stream;
     cudaLaunchAttribute cluster{};
     cluster.id = cudaLaunchAttributeClusterDimension;
     cluster.val.clusterDim = {kernel.team, 1, 1};
@@ -401,22 +430,32 @@ class DeviceMachine : public Machine, public DeviceMember {
     return cudaLaunchKernelEx(&config, run_resident<V, kAll>, kernel);
   }
   template <typename K>
-  cudaError_t launch(const K& kernel, const KernelCall& call) {
+  cudaError_t launch(const K& kernel, const KernelCall& call, cudaStream_t stream) {
     constexpr auto function = function_of<K>();
-    function<<<call.blocks, call.threads, call.shared, stream_>>>(kernel);
+    function<<<call.blocks, call.threads, call.shared, stream>>>(kernel);
     return cudaGetLastError();
   }
-  cudaError_t launch(const Product& product, const KernelCall&) { return blas_.multiply(product); }
-  cudaError_t launch(const NarrowProduct& product, const KernelCall&) {
+  /// These have the machine's stream.
+  cudaError_t launch(const Product& product, const KernelCall&, cudaStream_t) {
+    return blas_.multiply(product);
+  }
+  cudaError_t launch(const NarrowProduct& product, const KernelCall&, cudaStream_t) {
     return blas_.multiply(product);
   }
   /// A team does these.
   cudaError_t prepare(const Gather&, const KernelCall&) { return cudaSuccess; }
-  cudaError_t launch(const Gather&, const KernelCall&) { return cudaErrorNotSupported; }
+  cudaError_t launch(const Gather&, const KernelCall&, cudaStream_t) {
+    return cudaErrorNotSupported;
+  }
+  struct Branch {
+    cudaStream_t stream = nullptr;
+    cudaEvent_t done = nullptr;
+  };
 
   int device_;
   cudaStream_t stream_ = nullptr;
   bool owns_stream_ = true;
+  std::vector<Branch> branches_;
   Watch* watch_ = nullptr;
   Blas blas_;
   bool has_blas_ = false, asked_for_blas_ = false;

@@ -68,7 +68,8 @@ using Kernel = std::variant<
 struct KernelCall {
   Kernel kernel;
   std::uint32_t blocks = 0, threads = kTile;
-  std::size_t shared = 0;  ///< bytes
+  std::size_t shared = 0;    ///< bytes
+  std::uint32_t branch = 0;  ///< calls of one branch are done in order, branches side by side
 };
 
 /// A product; `blocks` only says that there is something to do.

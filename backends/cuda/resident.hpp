@@ -94,11 +94,18 @@ class Resident {
   KernelCall call_as(const Clock* clock) const;
   // resident_layers.cpp
   std::vector<KernelCall> layer_calls(const Clock* clock) const;
-  KernelCall layer_call(const Clock* clock, const ResidentOp<V>& op) const;
+  struct LayerRun {  ///< of elements [first, end)
+    const Clock* clock;
+    std::uint32_t first, end, branch;
+  };
+  KernelCall input_call(const LayerRun& run) const;
+  KernelCall layer_call(const LayerRun& run, const ResidentOp<V>& op) const;
   template <LayerForm kForm>
-  KernelCall layer_call_as(const Clock* clock, const ResidentOp<V>& op) const;
+  KernelCall layer_call_as(const LayerRun& run, const ResidentOp<V>& op) const;
   template <typename K>
-  KernelCall fill(K kernel, const Clock* clock, const ResidentOp<V>& op) const;
+  KernelCall fill(K kernel, const LayerRun& run, const ResidentOp<V>& op) const;
+  template <typename K>
+  KernelCall fill_run(K kernel, const LayerRun& run) const;
   Status add_products(const WeightImage<V>& weights, ResidentOp<V>& op);
   void size_rings();
   std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);

@@ -113,78 +113,94 @@ void Resident<V>::size_rings() {
   }
 }
 
+/// Parts of the batch go side by side, so that where one layer has too little work for a device
+/// others of other parts are there.
 template <typename V>
 std::vector<KernelCall> Resident<V>::layer_calls(const Clock* clock) const {
+  const std::uint32_t chosen = batch_ >= 64 ? 4 : batch_ >= 16 ? 2 : 1;
+  const std::uint32_t most = tuning().branches != 0 ? tuning().branches : chosen;
+  const std::uint32_t parts = std::min(most, batch_);
   std::vector<KernelCall> calls;
-  if (!inputs_.empty()) {
-    LayerInputKernel<V> k;
-    k.clock = clock;
-    k.inputs = inputs_image_.data();
-    k.signals = signals_image_.data();
-    k.events = events_.data();
-    k.event_slots = event_slots_;
-    k.input_count = static_cast<std::uint32_t>(inputs_.size());
-    k.cursor = layout_.cursor;
-    k.batch = batch_;
-    k.images = images_.data();
-    k.image_bytes = layout_.image_bytes;
-    calls.push_back(cuda::call(k));
-  }
-  for (const ResidentOp<V>& op : ops_) {
-    if (!is_input(op.head)) calls.push_back(layer_call(clock, op));
+  for (std::uint32_t part = 0; part < parts; ++part) {
+    const LayerRun run{clock, batch_ * part / parts, batch_ * (part + 1) / parts, part};
+    if (!inputs_.empty()) calls.push_back(input_call(run));
+    for (const ResidentOp<V>& op : ops_) {
+      if (!is_input(op.head)) calls.push_back(layer_call(run, op));
+    }
   }
   return calls;
 }
 
 template <typename V>
-KernelCall Resident<V>::layer_call(const Clock* clock, const ResidentOp<V>& op) const {
+KernelCall Resident<V>::input_call(const LayerRun& run) const {
+  LayerInputKernel<V> k;
+  k.inputs = inputs_image_.data();
+  k.events = events_.data();
+  k.event_slots = event_slots_;
+  k.input_count = static_cast<std::uint32_t>(inputs_.size());
+  k.cursor = layout_.cursor;
+  return fill_run(k, run);
+}
+
+template <typename V>
+KernelCall Resident<V>::layer_call(const LayerRun& run, const ResidentOp<V>& op) const {
   switch (form_of(op, signals_[op.out])) {
     case LayerForm::kMembrane:
-      return layer_call_as<LayerForm::kMembrane>(clock, op);
+      return layer_call_as<LayerForm::kMembrane>(run, op);
     case LayerForm::kLateCurrent:
-      return layer_call_as<LayerForm::kLateCurrent>(clock, op);
+      return layer_call_as<LayerForm::kLateCurrent>(run, op);
     case LayerForm::kNone:
-      return fill(PoolLayer<V, LayerForm::kNone>(), clock, op);
+      return fill(PoolLayer<V, LayerForm::kNone>(), run, op);
     default:
-      return fill(GeneralLayer<V>(), clock, op);
+      return fill(GeneralLayer<V>(), run, op);
   }
 }
 
 template <typename V>
 template <LayerForm kForm>
-KernelCall Resident<V>::layer_call_as(const Clock* clock, const ResidentOp<V>& op) const {
+KernelCall Resident<V>::layer_call_as(const LayerRun& run, const ResidentOp<V>& op) const {
   if (op.head == Head::kDense) {
     const ResidentSignal& source = signals_[links_[op.first_link].signal];
     const bool whole = op.inputs == source.size && op.outputs == op.size;
     return whole && op.size % 4 == 0 && op.size >= kManyOutputs
-               ? fill(RowLayer<V, 4, kForm>(), clock, op)
-               : fill(RowLayer<V, 1, kForm>(), clock, op);
+               ? fill(RowLayer<V, 4, kForm>(), run, op)
+               : fill(RowLayer<V, 1, kForm>(), run, op);
   }
-  if (op.head == Head::kLinks) return fill(LinkLayer<V, kForm>(), clock, op);
+  if (op.head == Head::kLinks) return fill(LinkLayer<V, kForm>(), run, op);
   const bool depthwise = op.in_group == 1 && op.out_group == 1 && op.groups > 1 &&
                          op.window.kernel_rows * op.window.kernel_columns <= 32;
-  if (op.head == Head::kPool || depthwise) return fill(PoolLayer<V, kForm>(), clock, op);
+  if (op.head == Head::kPool || depthwise) return fill(PoolLayer<V, kForm>(), run, op);
   const std::uint32_t channels = channels_of(op, LayerShape(op));
-  if (channels == 16) return fill(WindowLayer<V, 16, kForm>(), clock, op);
-  if (channels == 8) return fill(WindowLayer<V, 8, kForm>(), clock, op);
-  return fill(WindowLayer<V, 1, kForm>(), clock, op);
+  if (channels == 16) return fill(WindowLayer<V, 16, kForm>(), run, op);
+  if (channels == 8) return fill(WindowLayer<V, 8, kForm>(), run, op);
+  return fill(WindowLayer<V, 1, kForm>(), run, op);
 }
 
 template <typename V>
 template <typename K>
-KernelCall Resident<V>::fill(K k, const Clock* clock, const ResidentOp<V>& op) const {
-  k.clock = clock;
-  k.signals = signals_image_.data();
+KernelCall Resident<V>::fill(K k, const LayerRun& run, const ResidentOp<V>& op) const {
   k.links = links_image_.data();
   k.op = op;
   k.source = signals_[links_[op.first_link].signal];
   k.delay = links_[op.first_link].delay;
   k.out = signals_[op.out];
   if (op.head == Head::kConvolution || op.head == Head::kPool) k.shape = LayerShape(op);
-  k.elements = k.batch = batch_;
+  return fill_run(k, run);
+}
+
+template <typename V>
+template <typename K>
+KernelCall Resident<V>::fill_run(K k, const LayerRun& run) const {
+  k.clock = run.clock;
+  k.signals = signals_image_.data();
+  k.first_element = run.first;
+  k.elements = run.end - run.first;
+  k.batch = batch_;
   k.images = images_.data();
   k.image_bytes = layout_.image_bytes;
-  return cuda::call(k);
+  KernelCall made = cuda::call(k);
+  made.branch = run.branch;
+  return made;
 }
 
 #define SPIKELOOM_RESIDENT_LAYERS(V)                                                \

@@ -32,18 +32,18 @@ struct LayerInputKernel {
   const ResidentSignal* signals = nullptr;
   const ResidentEvent<V>* events = nullptr;
   std::uint32_t event_slots = 0;  ///< a power of two
-  std::uint32_t input_count = 0, cursor = 0, batch = 1;
+  std::uint32_t input_count = 0, cursor = 0, first_element = 0, elements = 1, batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
 
   static constexpr std::uint32_t kBefore = 3;  ///< phases before the counts
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return batch; }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return elements; }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return 512; }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return kBefore + 2 * input_count; }
 
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local&) const {
     auto& shared = *static_cast<Shared*>(place.shared);
-    const LayerImage image{images + place.block * image_bytes};
+    const LayerImage image{images + element_of(place) * image_bytes};
     if (phase == 0) {
       if (place.thread == 0) shared.found = 0, shared.count.clear();
       SPIKELOOM_ROLLED
@@ -62,6 +62,9 @@ struct LayerInputKernel {
   }
 
  private:
+  SPIKELOOM_KERNEL std::uint32_t element_of(const Place& place) const {
+    return first_element + place.block;
+  }
   SPIKELOOM_KERNEL std::uint32_t start(const LayerImage& image) const {
     const auto* const at = image.at<std::uint32_t>(cursor);
     const std::uint32_t before = static_cast<std::uint32_t>(clock->first - 1) & 3;
@@ -95,7 +98,7 @@ struct LayerInputKernel {
     }
   }
   SPIKELOOM_KERNEL void arrive(const Place& place, const LayerImage& image, Shared& shared) const {
-    const ResidentEvent<V>* const ring = events + std::size_t{place.block} * event_slots;
+    const ResidentEvent<V>* const ring = events + std::size_t{element_of(place)} * event_slots;
     const std::uint32_t from = start(image);
     const std::int64_t first = clock->first, last = first + clock->count;
     std::uint32_t found = 0;
@@ -118,7 +121,7 @@ struct LayerInputKernel {
   }
   SPIKELOOM_KERNEL void resolve(const Place& place, const LayerImage& image,
                                 std::uint32_t found) const {
-    const ResidentEvent<V>* const ring = events + std::size_t{place.block} * event_slots;
+    const ResidentEvent<V>* const ring = events + std::size_t{element_of(place)} * event_slots;
     const std::uint32_t from = start(image);
     SPIKELOOM_ROLLED
     for (std::uint32_t k = place.thread; k < found; k += place.threads) {
@@ -140,7 +143,7 @@ struct LayerInputKernel {
     for (std::uint32_t k = 0; k < now.count && input.log_count > 0; ++k) {
       const ResidentRow<V> row = image.row<V>(s, now.first + k, true);
       const auto logged =
-          static_cast<std::size_t>(now.first + k - now.log_base) * batch + place.block;
+          static_cast<std::size_t>(now.first + k - now.log_base) * batch + element_of(place);
       SPIKELOOM_ROLLED
       for (std::uint32_t l = 0; l < input.log_count; ++l) {
         SPIKELOOM_ROLLED
