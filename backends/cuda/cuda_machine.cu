@@ -246,6 +246,13 @@ class DeviceMachine : public Machine, public DeviceMember {
     held_.remove(memory);
     cudaFree(memory);
   }
+  Result<void*> allocate_host(std::size_t bytes) override {
+    void* memory = nullptr;
+    SPIKELOOM_CHECK(wait_watched());
+    SPIKELOOM_CUDA(cudaMallocHost(&memory, bytes), "allocate page-locked memory");
+    return memory;
+  }
+  void release_host(void* memory) noexcept override { cudaFreeHost(memory); }
   Status upload(void* to, const void* from, std::size_t bytes) override {
     SPIKELOOM_CHECK(enter());
     for (std::size_t done = 0; done < bytes; done += kMostStaged) {

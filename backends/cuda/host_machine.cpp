@@ -98,16 +98,18 @@ void run_call(const KernelCall& call) {
   std::visit([&](const auto& kernel) { run_blocks(kernel, call, shared); }, call.kernel);
 }
 
+Error no_memory(std::size_t bytes) {
+  return Error{.code = ErrorCode::kResource,
+               .what = "there is not enough memory",
+               .got = std::to_string(bytes) + " bytes wanted",
+               .next = "run a smaller batch or network"};
+}
+
 class HostMachine : public Machine {
  public:
   Result<void*> allocate(std::size_t bytes) override {
     void* const memory = std::calloc(1, bytes);
-    if (memory == nullptr) {
-      return Error{.code = ErrorCode::kResource,
-                   .what = "there is not enough memory",
-                   .got = std::to_string(bytes) + " bytes wanted",
-                   .next = "run a smaller batch or network"};
-    }
+    if (memory == nullptr) return no_memory(bytes);
     held_.add(memory, bytes);
     return memory;
   }
@@ -187,6 +189,14 @@ class HostTeam : public Team {
 };
 
 }  // namespace
+
+Result<void*> Machine::allocate_host(std::size_t bytes) {
+  void* const memory = std::malloc(bytes);
+  if (memory == nullptr) return no_memory(bytes);
+  return memory;
+}
+
+void Machine::release_host(void* memory) noexcept { std::free(memory); }
 
 std::shared_ptr<Machine> make_host_machine() { return std::make_shared<HostMachine>(); }
 

@@ -16,6 +16,7 @@
 #include "backends/cuda/kernels/gates.hpp"
 #include "backends/cuda/kernels/layer.hpp"
 #include "backends/cuda/kernels/layer_pool.hpp"
+#include "backends/cuda/kernels/log_bits.hpp"
 #include "backends/cuda/kernels/neurons.hpp"
 #include "backends/cuda/kernels/product.hpp"
 #include "backends/cuda/kernels/resident.hpp"
@@ -29,9 +30,10 @@ using Kernel = std::variant<
     ElementwiseKernel<float>, ElementwiseKernel<std::int32_t>, PoolKernel<float>,
     PoolKernel<std::int32_t>, DelayKernel<float>, DelayKernel<std::int32_t>, ClearKernel<float>,
     ClearKernel<std::int32_t>, MarkKernel<float>, MarkKernel<std::int32_t>, LogKernel<float>,
-    LogKernel<std::int32_t>, InputKernel<float>, InputKernel<std::int32_t>, NeuronKernel<float>,
-    NeuronKernel<std::int32_t>, PublishKernel<float>, PublishKernel<std::int32_t>,
-    DenseKernel<float, float, 1>, DenseKernel<float, float, 4>, DenseKernel<float, std::int8_t, 1>,
+    LogKernel<std::int32_t>, LogBitsKernel<float>, LogBitsKernel<std::int32_t>, InputKernel<float>,
+    InputKernel<std::int32_t>, NeuronKernel<float>, NeuronKernel<std::int32_t>,
+    PublishKernel<float>, PublishKernel<std::int32_t>, DenseKernel<float, float, 1>,
+    DenseKernel<float, float, 4>, DenseKernel<float, std::int8_t, 1>,
     DenseKernel<float, std::int8_t, 4>, DenseKernel<std::int32_t, std::int8_t, 1>,
     DenseKernel<std::int32_t, std::int8_t, 4>, DenseKernel<std::int32_t, std::int16_t, 1>,
     DenseKernel<std::int32_t, std::int16_t, 4>, ConvolutionKernel<float, float>,

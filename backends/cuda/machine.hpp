@@ -1,6 +1,7 @@
 #pragma once
 /// What the CUDA backend asks of a GPU, or of the processor that stands in for one in tests.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,9 @@ class Machine {
   /// Memory that holds zeros.
   virtual Result<void*> allocate(std::size_t bytes) = 0;
   virtual void release(void* memory) noexcept = 0;
+  /// The host's memory: on a device page-locked, for downloads as fast as the bus.
+  virtual Result<void*> allocate_host(std::size_t bytes);
+  virtual void release_host(void* memory) noexcept;
   virtual Status upload(void* to, const void* from, std::size_t bytes) = 0;
   virtual Status download(void* to, const void* from, std::size_t bytes) = 0;
   virtual Status clear(void* memory, std::size_t bytes) = 0;
@@ -100,6 +104,36 @@ class Buffer {
   Status clear() const {
     return data_ == nullptr ? Status() : machine_->clear(data_, size_ * sizeof(T));
   }
+
+ private:
+  Machine* machine_ = nullptr;
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Memory of the host for what is downloaded from a machine, which has to outlive it.
+template <typename T>
+class HostBuffer {
+ public:
+  HostBuffer() = default;
+  HostBuffer(const HostBuffer&) = delete;
+  HostBuffer& operator=(const HostBuffer&) = delete;
+  ~HostBuffer() {
+    if (data_ != nullptr) machine_->release_host(data_);
+  }
+
+  /// Room for `size`; what was in it is lost where it has to grow.
+  Status reserve(Machine& machine, std::size_t size) {
+    if (size <= size_) return {};
+    const std::size_t room = std::max(size, 2 * size_);
+    SPIKELOOM_TRY(void* const memory, machine.allocate_host(room * sizeof(T)));
+    if (data_ != nullptr) machine_->release_host(data_);
+    machine_ = &machine;
+    data_ = static_cast<T*>(memory);
+    size_ = room;
+    return {};
+  }
+  T* data() const { return data_; }
 
  private:
   Machine* machine_ = nullptr;

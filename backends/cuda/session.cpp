@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -224,102 +223,6 @@ Status CudaSession<V>::send_input(std::uint32_t count, const std::vector<InputEv
   return clock_.write(&clock, 1);
 }
 
-namespace {
-
-/// By bits, two values at once: most rows have none. One with nothing but -0 counts as not silent.
-template <typename V>
-bool is_silent(std::span<const V> values) {
-  static_assert(sizeof(V) == 4);
-  const V* at = values.data();
-  std::uint64_t bits = 0;
-  for (std::size_t pairs = values.size() / 2; pairs > 0; --pairs, at += 2) {
-    std::uint64_t two = 0;
-    std::memcpy(&two, at, sizeof two);
-    bits |= two;
-  }
-  return bits == 0 && (values.size() % 2 == 0 || *at == V{0});
-}
-
-}  // namespace
-
-/// Fetches the logs and calls f(record, indices, values) for what they hold.
-template <typename V>
-template <typename F>
-Status CudaSession<V>::each_logged(F f) {
-  struct Taken {
-    std::uint32_t node;
-    Variable variable;
-    std::size_t size, first;  ///< in what was fetched: steps x batch x size
-  };
-  const auto steps = static_cast<std::size_t>(step_ - log_base_);
-  std::vector<Taken> logs;
-  std::size_t all = 0;
-  for (std::uint32_t n = 0; n < nodes_.size() && steps > 0; ++n) {
-    for (const Variable variable : records_[n]) {
-      const auto size = static_cast<std::size_t>(program_.nodes[n].out_size);
-      logs.push_back({n, variable, size, all});
-      all += steps * batch_ * size;
-    }
-  }
-  if (fetched_.size() < all) fetched_.resize(all);
-  for (const Taken& log : logs) {
-    const NodeDevice<V>& device = nodes_[log.node];
-    const Buffer<V>& from = log.variable == Variable::kMembrane  ? device.membrane_log
-                            : log.variable == Variable::kCurrent ? device.current_log
-                                                                 : device.output_log;
-    SPIKELOOM_CHECK(from.read(fetched_.data() + log.first, steps * batch_ * log.size));
-  }
-  if (!logs.empty()) SPIKELOOM_CHECK(machine_.wait());
-  std::vector<std::uint32_t> index;
-  std::vector<double> value;
-  for (std::size_t s = 0; s < steps; ++s) {
-    for (std::uint32_t e = 0; e < batch_; ++e) {
-      for (const Taken& log : logs) {
-        const V* const values = fetched_.data() + log.first + (s * batch_ + e) * log.size;
-        const bool sparse = Records::has_index(log.variable);
-        if (sparse && is_silent(std::span(values, log.size))) continue;
-        index.clear();
-        value.clear();
-        for (std::uint32_t i = 0; i < log.size; ++i) {
-          if (sparse && values[i] == V{0}) continue;
-          if (sparse) index.push_back(i);
-          value.push_back(static_cast<double>(values[i]));
-        }
-        if (sparse && index.empty()) continue;
-        f(Record{log.node, log.variable, e, static_cast<std::uint32_t>(value.size()),
-                 log_base_ + static_cast<std::int64_t>(s)},
-          std::span<const std::uint32_t>(index), std::span<const double>(value));
-      }
-    }
-  }
-  log_base_ = step_;
-  return {};
-}
-
-template <typename V>
-Status CudaSession<V>::take_logs() {
-  return each_logged([&](const Record& record, std::span<const std::uint32_t> index,
-                         std::span<const double> value) { made_.add(record, index, value); });
-}
-
-template <typename V>
-Status CudaSession<V>::read(Sink& sink) {
-  const auto start = Clocks::now();
-  const auto give = [&](const Record& r, std::span<const std::uint32_t> index,
-                        std::span<const double> value) {
-    if (Records::has_index(r.variable)) {
-      sink.events(r.node, r.variable, r.element, r.step, index, value);
-    } else {
-      sink.state(r.node, r.variable, r.element, r.step, value);
-    }
-  };
-  made_.for_each(give);
-  made_.clear();
-  Status status = lost_ ? Status() : each_logged(give);
-  totals_.seconds.record += seconds_since(start);
-  return status;
-}
-
 template <typename V>
 Status CudaSession<V>::latest(std::uint32_t element, std::uint32_t node,
                               std::span<float> out) const {
@@ -424,7 +327,6 @@ RunStats CudaSession<V>::stats() const {
 #define SPIKELOOM_INSTANTIATE(V)                                                                \
   template Status CudaSession<V>::push(std::uint32_t, std::uint32_t, const EventSpan&);         \
   template Status CudaSession<V>::advance(Time);                                                \
-  template Status CudaSession<V>::read(Sink&);                                                  \
   template Status CudaSession<V>::latest(std::uint32_t, std::uint32_t, std::span<float>) const; \
   template Status CudaSession<V>::reset();                                                      \
   template Result<std::int64_t> CudaSession<V>::within_limits(std::int64_t);                    \
@@ -432,7 +334,6 @@ RunStats CudaSession<V>::stats() const {
   template void CudaSession<V>::take_input(std::uint32_t);                                      \
   template Status CudaSession<V>::send_input(std::uint32_t, const std::vector<InputEvent<V>>&); \
   template void CudaSession<V>::count_steps(std::uint32_t);                                     \
-  template Status CudaSession<V>::take_logs();                                                  \
   template RunStats CudaSession<V>::stats() const;
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)

@@ -48,6 +48,7 @@ struct NodeDevice {
   Buffer<std::int32_t> countdown;
   /// What is recorded, until the host takes it: steps x batch x size.
   Buffer<V> output_log, membrane_log, current_log;
+  Buffer<std::uint32_t> bits_log;  ///< of outputs that are 0 or 1, for the way to the host
   Buffer<std::uint32_t> list_count, list_index;
   // Recurrent layers (kernels/gates.hpp); their state is `membrane`.
   Buffer<V> gate_input, gate_update, gate_gated;
@@ -141,6 +142,8 @@ class CudaSession : public Session {
   Status make_links(std::uint32_t node);
   Status make_exchange(std::uint32_t node, const Exchange& exchange);
   Status make_logs();
+  /// Whether what is recorded of the node's output is 0 or 1.
+  bool records_units(std::uint32_t node) const;
   /// Whether a dense layer has a product, and what that needs.
   Status make_product(std::uint32_t node);
   Status make_resident();
@@ -196,11 +199,16 @@ class CudaSession : public Session {
     return resident_ != nullptr ? std::min<std::int64_t>(resident_->most_steps(), log_steps_)
                                 : kChunk;
   }
+
+  // session_records.cpp
   template <typename F>
   Status each_logged(F f);
+  /// Makes bits of the logs that have them.
+  Status pack_logs();
   /// Takes what was recorded from the device.
   Status take_logs();
   bool logs_are_full(std::uint32_t count) const { return step_ + count - log_base_ > log_steps_; }
+
   Result<CheckpointState> collect() const;
   Status restore(const CheckpointState& saved);
 
@@ -225,7 +233,8 @@ class CudaSession : public Session {
   Buffer<Tally<V>> tallies_;  ///< kTallyCopies of each
   Buffer<InputEvent<V>> input_events_;
   std::unique_ptr<Sequence> one_step_, chunk_;
-  bool stale_ = false;  ///< the sequences hold what is no more
+  std::unique_ptr<Sequence> pack_;  ///< of the logs
+  bool stale_ = false;              ///< the sequences hold what is no more
 
   std::int64_t step_ = 0, base_ = 0;
   std::int64_t log_base_ = 0, log_steps_ = 0;  ///< the first step of the logs, and their room
@@ -233,7 +242,7 @@ class CudaSession : public Session {
   std::size_t waiting_ = 0;
   std::vector<InputEvent<V>> taken_;  ///< scratch
   Records made_;
-  std::vector<V> fetched_;  ///< scratch
+  HostBuffer<std::uint32_t> fetched_;  ///< scratch
   RunStats totals_;
   std::vector<NodeStats> saved_stats_;          ///< of a checkpoint that was loaded
   std::uint64_t steps_here_ = 0;                ///< since then

@@ -151,6 +151,14 @@ Status CudaSession<V>::make_resident() {
   return {};
 }
 
+template <typename V>
+bool CudaSession<V>::records_units(std::uint32_t n) const {
+  if (nodes_[n].out.ref.unit) return true;
+  const ProgramNode& node = program_.nodes[n];
+  return std::holds_alternative<op::Output>(node.operation) && node.inputs.size() == 1 &&
+         node.inputs[0].delay == 0 && nodes_[node.inputs[0].source].out.ref.unit;
+}
+
 /// Room for what is recorded of some chunks, so that the host seldom has to wait for the device.
 template <typename V>
 Status CudaSession<V>::make_logs() {
@@ -172,6 +180,10 @@ Status CudaSession<V>::make_logs() {
                                                         : nodes_[n].output_log;
       if (!log.empty()) continue;  // spikes and y are the same
       SPIKELOOM_TRY(log, Buffer<V>::make(machine_, steps * size(n)));
+      const bool smaller = nodes_[n].out.ref.words < nodes_[n].out.ref.size;
+      if (!Records::has_index(variable) || !records_units(n) || !smaller) continue;
+      const std::size_t words = steps * batch_ * nodes_[n].out.ref.words;
+      SPIKELOOM_TRY(nodes_[n].bits_log, Buffer<std::uint32_t>::make(machine_, words));
     }
   }
   return {};

@@ -41,6 +41,12 @@ struct Named<cuda::LayerKernel<V, kChannels, kForm, kHead>> {
   }
 };
 
+/// Whether its threads have nothing to do with one another: loops over them say the same.
+bool needs_no_lanes(const cuda::KernelCall& call) {
+  return std::holds_alternative<cuda::LogBitsKernel<float>>(call.kernel) ||
+         std::holds_alternative<cuda::LogBitsKernel<std::int32_t>>(call.kernel);
+}
+
 bool run_in_lanes(const cuda::KernelCall& call, std::uint64_t seed) {
   return std::visit(
       [&](const auto& kernel) {
@@ -81,6 +87,11 @@ class LanesMachine : public cuda::Machine, public std::enable_shared_from_this<L
   }
   Status run(cuda::Sequence& sequence) override {
     for (const cuda::KernelCall& call : static_cast<LanesSequence&>(sequence).calls) {
+      if (needs_no_lanes(call)) {
+        SPIKELOOM_TRY(const auto alone, host_->record({call}));
+        SPIKELOOM_CHECK(host_->run(*alone));
+        continue;
+      }
       if (run_in_lanes(call, seed_++)) continue;
       return Error{.what = "a kernel that is not known in lanes, or lanes that never meet",
                    .got = "kernel " + std::to_string(call.kernel.index())};

@@ -380,6 +380,31 @@ TEST(CudaSession, WhatOneDeviceOfATeamDoesNotGiveBackIsNotGivenByHalves) {
   EXPECT_EQ(lost.count, 0U);
 }
 
+/// So much that a kernel makes bits of it first.
+TEST_P(CudaLaunches, ARecordThatTheDeviceDoesNotGiveBackIsGivenLater) {
+  constexpr std::int64_t kSteps = 600;
+  constexpr std::uint32_t kBatch = 32;
+  const auto machine = std::make_shared<WeakMachine>();
+  const auto executable =
+      cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine, {}, GetParam());
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(kBatch);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  Session& session = **opened;
+  ASSERT_TRUE(push_steps(session, kSteps).ok());
+  ASSERT_TRUE(session.advance(kSteps * session.step_time()).ok());
+  for (int* const left : {&machine->records_left, &machine->runs_left, &machine->reads_left}) {
+    const int before = std::exchange(*left, 0);
+    CountingSink nothing;
+    EXPECT_FALSE(session.read(nothing).ok());
+    EXPECT_EQ(nothing.count, 0U);
+    *left = before;
+  }
+  CountingSink all;
+  ASSERT_TRUE(session.read(all).ok());
+  EXPECT_EQ(all.count, std::size_t{4 * kSteps});
+}
+
 /// Where there is no room for more, and where one of the writes of a network in one launch fails.
 TEST(CudaSession, InputThatCouldNotBeSentIsNotLeftOut) {
   const auto machine = std::make_shared<WeakMachine>();
