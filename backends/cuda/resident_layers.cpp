@@ -32,10 +32,12 @@ LayerForm form_of(const ResidentOp<V>& op, const ResidentSignal& out) {
     return LayerForm::kGeneral;
   }
   if (!op.has_neurons && op.head == Head::kPool && op.log_count == 0) return LayerForm::kNone;
-  if (!op.has_neurons || !op.neurons.uniform || !o.spiking || !common || !reads || recorded ||
-      more || rounds || out.value != kNowhere || o.late != o.has_current) {
+  if (!op.has_neurons || !o.spiking || !common || !reads || recorded || more || rounds ||
+      out.value != kNowhere || o.late != o.has_current) {
     return LayerForm::kGeneral;
   }
+  if (!op.neurons.uniform && op.head == Head::kLinks) return LayerForm::kGeneral;
+  if (!op.neurons.uniform) return o.late ? LayerForm::kOwnLateCurrent : LayerForm::kOwnMembrane;
   return o.late ? LayerForm::kLateCurrent : LayerForm::kMembrane;
 }
 
@@ -149,6 +151,10 @@ KernelCall Resident<V>::layer_call(const LayerRun& run, const ResidentOp<V>& op)
       return layer_call_as<LayerForm::kMembrane>(run, op);
     case LayerForm::kLateCurrent:
       return layer_call_as<LayerForm::kLateCurrent>(run, op);
+    case LayerForm::kOwnMembrane:
+      return layer_call_as<LayerForm::kOwnMembrane>(run, op);
+    case LayerForm::kOwnLateCurrent:
+      return layer_call_as<LayerForm::kOwnLateCurrent>(run, op);
     case LayerForm::kNone:
       return fill(PoolLayer<V, LayerForm::kNone>(), run, op);
     default:
@@ -166,10 +172,12 @@ KernelCall Resident<V>::layer_call_as(const LayerRun& run, const ResidentOp<V>& 
                ? fill(RowLayer<V, 4, kForm>(), run, op)
                : fill(RowLayer<V, 1, kForm>(), run, op);
   }
-  if (op.head == Head::kLinks) return fill(LinkLayer<V, kForm>(), run, op);
+  constexpr LayerForm kOneKind =
+      has_current(kForm) ? LayerForm::kLateCurrent : LayerForm::kMembrane;
+  if (op.head == Head::kLinks) return fill(LinkLayer<V, kOneKind>(), run, op);
   const bool depthwise = op.in_group == 1 && op.out_group == 1 && op.groups > 1 &&
                          op.window.kernel_rows * op.window.kernel_columns <= 32;
-  if (op.head == Head::kPool || depthwise) return fill(PoolLayer<V, kForm>(), run, op);
+  if (op.head == Head::kPool || depthwise) return fill(PoolLayer<V, kOneKind>(), run, op);
   const std::uint32_t channels = channels_of(op, LayerShape(op));
   if (channels == 16) return fill(WindowLayer<V, 16, kForm>(), run, op);
   if (channels == 8) return fill(WindowLayer<V, 8, kForm>(), run, op);

@@ -186,7 +186,7 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step(const Own& o
   if constexpr (kForm == LayerForm::kGeneral) {
     step_general(own, first, shared, local);
   } else {
-    with_plain_neurons<V, kForm == LayerForm::kLateCurrent>(
+    with_plain_neurons<V, kForm>(
         op, [&](const auto& neurons) { step_plain(own, first, shared, neurons, local); });
   }
 }
@@ -202,19 +202,27 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
   // Where its sums lie: by lane and channel.
   const std::uint32_t lane = kQuads ? first % 128 / 4 : own.item % 32;
   const std::uint32_t channel = kQuads ? first % 4 : first_channel(own);
+  constexpr bool kVaried = is_varied(kForm);
+  constexpr std::uint32_t kKinds = kVaried ? kOwn : 1;
+  equations::Coefficients<V> kinds[kKinds];
+  SPIKELOOM_UNROLL
+  for (std::uint32_t k = 0; k < kKinds; ++k) {
+    kinds[k] = op.neurons.at(kVaried && moves(own) ? first + k * op.plane : 0, neurons.o);
+  }
   SPIKELOOM_ROLLED
   for (std::uint32_t j = 0; j < kLayerWarps && from + j < local.count; ++j) {
     const std::int64_t step = local.first + from + j;
     const bool touched = (shared.touched[j] >> lane & 1) != 0;
     LayerBits<kOwn> spiked;
     if (any_lane(touched || local.awake)) {
-      Restless<V, kForm == LayerForm::kLateCurrent> restless(neurons.rest);
+      Restless<V, has_current(kForm)> restless(neurons.rest);
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k < kOwn; ++k) {
+        const equations::Coefficients<V>& c = kinds[kVaried ? k : 0];
         const V x = touched ? shared.sum[j][channel + k][lane] : V{0};
-        const bool spikes = neurons.step(local.current[k], local.membrane[k], x);
+        const bool spikes = neurons.step(c, local.current[k], local.membrane[k], x);
         spiked.note(k, moves(own) && spikes);
-        restless.note(neurons, local.current[k], local.membrane[k]);
+        restless.note(neurons, c.threshold, local.current[k], local.membrane[k]);
       }
       local.awake = restless.awake();
       local.y.events += bit_count(spiked.own);

@@ -8,9 +8,23 @@
 namespace spikeloom::cuda {
 
 /// Neurons whose options are known when this is compiled: a membrane alone, or a membrane and a
-/// current whose spikes leave at a step's beginning; both of one kind, spiking 0 or 1, never
-/// resting after a spike, unrecorded but for what they send. kNone: no neurons.
-enum class LayerForm : std::uint8_t { kGeneral, kNone, kMembrane, kLateCurrent };
+/// current whose spikes leave at a step's beginning; both spiking 0 or 1, never resting after a
+/// spike, unrecorded but for what they send; all of one kind, or with coefficients of their own
+/// (kOwn...: weights of 8 bits have a threshold for each channel). kNone: no neurons.
+enum class LayerForm : std::uint8_t {
+  kGeneral,
+  kNone,
+  kMembrane,
+  kLateCurrent,
+  kOwnMembrane,
+  kOwnLateCurrent
+};
+constexpr bool has_current(LayerForm form) {
+  return form == LayerForm::kLateCurrent || form == LayerForm::kOwnLateCurrent;
+}
+constexpr bool is_varied(LayerForm form) {
+  return form == LayerForm::kOwnMembrane || form == LayerForm::kOwnLateCurrent;
+}
 
 /// value x decay / 2^12 where the decay is factor / 2^shift and value x factor fits 32 bits; `most`
 /// is 2^shift - 1 where it is rounded towards 0, or 0 where it is rounded down.
@@ -22,14 +36,12 @@ SPIKELOOM_KERNEL std::int32_t decayed_within(std::int32_t value, const ReducedDe
 /// than 32 bits (NeuronBounds).
 template <typename V, bool kCurrent, SpikeRule kRule, Reset kReset, bool kBounded = false>
 struct PlainNeurons {
-  equations::Coefficients<V> c;
   equations::StepOptions o;
   ReducedDecay current_decay, decay;
   Rest rest;
 
   SPIKELOOM_KERNEL explicit PlainNeurons(const ResidentOp<V>& op)
-      : c(op.neurons.at(0)),
-        current_decay(op.neurons.bounds.current_decay),
+      : current_decay(op.neurons.bounds.current_decay),
         decay(op.neurons.bounds.membrane_decay),
         rest(op.rest) {
     o.spiking = true;
@@ -40,7 +52,8 @@ struct PlainNeurons {
   }
 
   /// Whether it spikes.
-  SPIKELOOM_KERNEL bool step(V& current, V& membrane, V x) const {
+  SPIKELOOM_KERNEL bool step(const equations::Coefficients<V>& c, V& current, V& membrane,
+                             V x) const {
     if constexpr (kBounded) {
       const bool spikes =
           kRule == SpikeRule::kGreater ? membrane > c.threshold : membrane >= c.threshold;
@@ -70,11 +83,10 @@ class Restless {
  public:
   SPIKELOOM_KERNEL explicit Restless(Rest rest) : awake_(rest == Rest::kNever), rest_(rest) {}
   template <typename Neurons>
-  SPIKELOOM_KERNEL void note(const Neurons& neurons, V current, V membrane) {
+  SPIKELOOM_KERNEL void note(const Neurons& neurons, V threshold, V current, V membrane) {
     // What rests below its threshold has no current (Rest).
     if (!kCurrent && rest_ != Rest::kAtZero) {
-      awake_ =
-          awake_ || equations::spike_count(membrane, neurons.c.threshold, neurons.o.rule) != V{0};
+      awake_ = awake_ || equations::spike_count(membrane, threshold, neurons.o.rule) != V{0};
     } else if constexpr (std::is_integral_v<V>) {
       left_ |= membrane | current;
     } else {
@@ -90,13 +102,14 @@ class Restless {
 };
 
 /// Calls f with what PlainNeurons is to be for an operation.
-template <typename V, bool kCurrent, typename F>
+template <typename V, LayerForm kForm, typename F>
 SPIKELOOM_KERNEL void with_plain_neurons(const ResidentOp<V>& op, F&& f) {
   const bool equal = op.neurons.options.rule == SpikeRule::kGreaterEqual;
   const bool subtracts = op.neurons.options.reset == Reset::kSubtract;
+  constexpr bool kCurrent = has_current(kForm);
   constexpr auto kAbove = SpikeRule::kGreater, kFrom = SpikeRule::kGreaterEqual;
   constexpr auto kTo = Reset::kToVReset, kBy = Reset::kSubtract;
-  if constexpr (kCurrent && std::is_integral_v<V>) {
+  if constexpr (kForm == LayerForm::kLateCurrent && std::is_integral_v<V>) {
     if (op.neurons.bounds.hold) {
       if (subtracts) {
         equal ? f(PlainNeurons<V, true, kFrom, kBy, true>(op))

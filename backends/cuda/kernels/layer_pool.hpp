@@ -47,8 +47,7 @@ struct PoolLayer {
       if constexpr (kForm == LayerForm::kNone) {
         run(own, [](V x, bool) { return x != V{0}; });
       } else {
-        with_plain_neurons<V, kForm == LayerForm::kLateCurrent>(
-            op, [&](const auto& neurons) { move(own, neurons); });
+        with_plain_neurons<V, kForm>(op, [&](const auto& neurons) { move(own, neurons); });
       }
       own.x.add_up(&shared.x);
       own.y.add_up(&shared.y);
@@ -77,7 +76,8 @@ struct PoolLayer {
 
   template <typename Neurons>
   SPIKELOOM_KERNEL void move(Own& own, const Neurons& neurons) const {
-    constexpr bool kCurrent = kForm == LayerForm::kLateCurrent;
+    constexpr bool kCurrent = has_current(kForm);
+    const equations::Coefficients<V> c = op.neurons.at(own.exists ? own.output : 0, neurons.o);
     V membrane = 0, current = 0;
     if (own.exists) {
       membrane = own.image.template at<V>(op.membrane)[own.output];
@@ -86,9 +86,9 @@ struct PoolLayer {
     bool awake = true;  // nothing is known yet
     run(own, [&](V x, bool touched) {
       if (!any_lane(touched || awake)) return false;
-      const bool spikes = neurons.step(current, membrane, x);
+      const bool spikes = neurons.step(c, current, membrane, x);
       Restless<V, kCurrent> restless(neurons.rest);
-      restless.note(neurons, current, membrane);
+      restless.note(neurons, c.threshold, current, membrane);
       awake = restless.awake();
       return spikes;
     });

@@ -51,14 +51,19 @@ struct NeuronRef {
   equations::StepOptions options;
 
   SPIKELOOM_KERNEL equations::Coefficients<V> at(std::uint32_t neuron) const {
+    return at(neuron, options);
+  }
+  /// Where what of the options matters is known when this is compiled.
+  SPIKELOOM_KERNEL equations::Coefficients<V> at(std::uint32_t neuron,
+                                                 const equations::StepOptions& o) const {
     const std::uint32_t i = uniform ? 0 : neuron;
     equations::Coefficients<V> c;
     c.decay = decay[i];
     c.gain = gain[i];
     c.drive = drive[i];
-    if (options.clamped) c.clamp = clamp[i];
-    if (options.has_current) c.current_decay = current_decay[i], c.current_gain = current_gain[i];
-    if (options.spiking) c.threshold = threshold[i], c.reset = reset[i];
+    if (o.clamped) c.clamp = clamp[i];
+    if (o.has_current) c.current_decay = current_decay[i], c.current_gain = current_gain[i];
+    if (o.spiking) c.threshold = threshold[i], c.reset = reset[i];
     return c;
   }
   /// One step with input x, which begins anew where the neuron `restarts`; how often it spikes.
