@@ -1,9 +1,12 @@
 /// Layers of cuda as a device runs them, lane by lane (support/lanes.hpp), beside cpu: ballots,
 /// shuffles and words that lanes hold, which loops over threads do not have.
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "backends/cuda/executable.hpp"
+#include "backends/cuda/kernels/layer.hpp"
 #include "tests/support/compare_runs.hpp"
 #include "tests/support/lanes.hpp"
 #include "tests/support/run_network.hpp"
@@ -19,9 +22,12 @@ struct LaneCase {
   Network network;
   std::int64_t inputs;
   bool late = false;  ///< spikes at a step's beginning
+  /// Those kernels by channels and head whose neurons have coefficients of their own.
+  std::vector<std::pair<std::uint32_t, cuda::LayerHead>> own = {};
 };
 
 std::vector<LaneCase> lane_cases() {
+  using Head = cuda::LayerHead;
   node::CubaLif current;
   current.tau_syn = floats({1}, {3.0F});
   current.w_in = floats({1}, {3.0F});
@@ -79,13 +85,65 @@ std::vector<LaneCase> lane_cases() {
       {"odd", chain({3, 13, 13}, {conv(5, 3, 3, 1, 1), relay(6.0F)}, {5, 13, 13}), 507},
       {"dense",
        chain({300}, {dense(148, 300), relay(20.0F, 148), dense(10, 148), relay(9.0F, 10)}, {10}),
-       300}};
+       300},
+      {"own thresholds",
+       chain({2, 34, 34},
+             {conv(16, 2, 5, 2, 1), own_relay({16, 16, 16}, 9), pool(2, 2, 0), conv(8, 16, 3, 1, 1),
+              own_relay({8, 8, 8}, 6), conv(8, 1, 3, 1, 1, 8), own_relay({8, 8, 8}, 2)},
+             {8, 8, 8}),
+       2312,
+       false,
+       {{16, Head::kWindow}, {8, Head::kWindow}}},
+      {"own leaks",
+       chain({2, 34, 34},
+             {conv(16, 2, 5, 2, 1), own_leaky({16, 16, 16}, 9), pool(2, 2, 0), conv(8, 16, 3, 1, 1),
+              own_leaky({8, 8, 8}, 6), conv(8, 1, 3, 1, 1, 8), own_leaky({8, 8, 8}, 2)},
+             {8, 8, 8}),
+       2312,
+       false,
+       {{16, Head::kWindow}, {8, Head::kWindow}}},
+      {"own currents",
+       chain({2, 32, 32},
+             {conv(2, 1, 2, 2, 0, 2), own_current({2, 16, 16}), conv(16, 2, 3, 1, 1),
+              own_current({16, 16, 16}), conv(16, 1, 2, 2, 0, 16), own_current({16, 8, 8}),
+              conv(8, 16, 3, 1, 1), own_current({8, 8, 8})},
+             {8, 8, 8}),
+       2048,
+       true,
+       {{16, Head::kWindow}, {8, Head::kWindow}}},
+      {"own, odd",
+       chain({3, 13, 13}, {conv(5, 3, 3, 1, 1), own_leaky({5, 13, 13}, 6)}, {5, 13, 13}),
+       507,
+       false,
+       {{1, Head::kWindow}}},
+      {"own, dense",
+       chain({300}, {dense(148, 300), own_leaky({148}, 20), dense(10, 148), own_relay({10}, 9)},
+             {10}),
+       300,
+       false,
+       {{4, Head::kRows}, {1, Head::kRows}}},
+      {"own, dense, late",
+       chain({300}, {dense(148, 300), own_current({148}), dense(10, 148), own_current({10})}, {10}),
+       300,
+       true,
+       {{4, Head::kRows}, {1, Head::kRows}}}};
+}
+
+/// In half of the steps nothing comes: neurons go on with what they have.
+CodedInput half_busy_input(std::int64_t elements) {
+  constexpr std::size_t kBusy = 6;
+  CodedInput made = busy_input(elements, 2 * kBusy, 3);
+  const std::size_t events = made.step_start[kBusy];
+  std::fill(made.step_start.begin() + kBusy, made.step_start.end(), events);
+  made.index.resize(events);
+  made.value.resize(events);
+  return made;
 }
 
 TEST_P(CudaLanes, EqualCpu) {
   for (const LaneCase& one : lane_cases()) {
     SCOPED_TRACE(one.name);
-    const CodedInput input = busy_input(one.inputs, 9, 3);
+    const CodedInput input = half_busy_input(one.inputs);
     RunRequest request{.preset = "nir", .options = {{"dt", "1"}, {"reset", "subtract"}}};
     if (one.late) request.options.push_back({"reset-timing", "next"});
     request.arithmetic = GetParam();
@@ -98,15 +156,26 @@ TEST_P(CudaLanes, EqualCpu) {
     ASSERT_GT((*expected)[0].stats.nodes.back().events_in, 20U);
     const Program& program = (*compiled)->program();
     const RunOptions& options = (*compiled)->options();
-    const auto lanes =
-        GetParam() == Arithmetic::kInteger
-            ? cuda::compile_cuda<std::int32_t>(program, options, "cuda", make_lanes_machine(5))
-            : cuda::compile_cuda<float>(program, options, "cuda", make_lanes_machine(5));
+    std::vector<LaneKernel> ran;
+    const auto machine = make_lanes_machine(5, &ran);
+    const auto lanes = GetParam() == Arithmetic::kInteger
+                           ? cuda::compile_cuda<std::int32_t>(program, options, "cuda", machine)
+                           : cuda::compile_cuda<float>(program, options, "cuda", machine);
     ASSERT_TRUE(lanes.ok()) << error_of(lanes);
     const auto run = run_batch(**lanes, std::vector<CodedInput>(2, input));
     ASSERT_TRUE(run.ok()) << error_of(run);
     for (std::size_t e = 0; e < 2; ++e) EXPECT_TRUE((*run)[e].events == (*expected)[e].events) << e;
     EXPECT_EQ(difference((*expected)[0].stats, (*run)[0].stats), "");
+    for (const auto& [channels, head] : one.own) {
+      using Form = cuda::LayerForm;
+      const LaneKernel kernel{
+          .real = GetParam() == Arithmetic::kFloat32,
+          .channels = channels,
+          .form = static_cast<int>(one.late ? Form::kOwnLateCurrent : Form::kOwnMembrane),
+          .head = static_cast<int>(head)};
+      EXPECT_TRUE(std::find(ran.begin(), ran.end(), kernel) != ran.end())
+          << channels << " " << static_cast<int>(head);
+    }
   }
 }
 

@@ -106,10 +106,10 @@ TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
   }
 }
 
-/// Convolutions into neurons of one kind that nobody records (the last ones are) have code of their
-/// own in one launch: for sizes that are multiples of 128 and others, for neurons that rest at 0 or
-/// below threshold, with a current, and with spikes that leave a step later.
-TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
+/// Convolutions into neurons that nobody records (the last ones are) have code of their own, in
+/// one launch if they are of one kind: for sizes that are multiples of 128 and others, for neurons
+/// that rest at 0 or below threshold, with a current, and with spikes that leave a step later.
+TEST_P(CudaSizes, UnrecordedNeuronsEqualCpu) {
   node::Conv2d halving = convolution(40, 2, 3);
   halving.stride = integers({2, 2});
   node::Conv2d odd = convolution(3, 2, 3);
@@ -149,7 +149,14 @@ TEST_P(CudaSizes, UnrecordedNeuronsOfOneKindEqualCpu) {
       {"even many", chain({2, 50, 50}, {many, relay(6.0F), relay(0.5F)}, {32, 24, 24})},
       {"even many current", chain({2, 50, 50}, {many, current, relay(0.5F)}, {32, 24, 24})},
       {"rows of 64", chain({2, 8, 64}, {wide_rows, relay(6.0F), relay(0.5F)}, {8, 8, 64}), 1024},
-      {"even wide", chain({2, 50, 50}, {wide, relay(6.0F), relay(0.5F)}, {8, 20, 16})}};
+      {"even wide", chain({2, 50, 50}, {wide, relay(6.0F), relay(0.5F)}, {8, 20, 16})},
+      {"own", chain({2, 50, 50}, {halving, own_relay({40, 24, 24}, 6), relay(0.5F)}, {40, 24, 24})},
+      {"own leaky",
+       chain({2, 50, 50}, {many, own_leaky({32, 24, 24}, 6), relay(0.5F)}, {32, 24, 24})},
+      {"own current",
+       chain({2, 50, 50}, {many, own_current({32, 24, 24}), relay(0.5F)}, {32, 24, 24})},
+      {"own odd", chain({2, 13, 13}, {odd, own_leaky({3, 11, 11}, 6), relay(0.5F)}, {3, 11, 11}),
+       338}};
   using Options = std::vector<std::pair<std::string, std::string>>;
   const Options ways[] = {{{"dt", "1"}},
                           {{"dt", "1"}, {"reset", "subtract"}},

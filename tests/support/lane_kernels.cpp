@@ -216,6 +216,15 @@ std::vector<Entry> entries() {
       pool_entry<V, LayerForm::kNone>(),
       pool_entry<V, LayerForm::kMembrane>(),
       pool_entry<V, LayerForm::kLateCurrent>(),
+      entry<V, 1, LayerForm::kOwnMembrane, LayerHead::kWindow>(),
+      entry<V, 8, LayerForm::kOwnMembrane, LayerHead::kWindow>(),
+      entry<V, 16, LayerForm::kOwnMembrane, LayerHead::kWindow>(),
+      entry<V, 8, LayerForm::kOwnLateCurrent, LayerHead::kWindow>(),
+      entry<V, 16, LayerForm::kOwnLateCurrent, LayerHead::kWindow>(),
+      entry<V, 1, LayerForm::kOwnMembrane, LayerHead::kRows>(),
+      entry<V, 1, LayerForm::kOwnLateCurrent, LayerHead::kRows>(),
+      entry<V, 4, LayerForm::kOwnMembrane, LayerHead::kRows>(),
+      entry<V, 4, LayerForm::kOwnLateCurrent, LayerHead::kRows>(),
   };
 }
 

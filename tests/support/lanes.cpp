@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "backends/cuda/kernel_call.hpp"
-#include "tests/support/lane_engine.hpp"
 
 namespace spikeloom::test {
 namespace {
@@ -47,11 +46,12 @@ bool needs_no_lanes(const cuda::KernelCall& call) {
          std::holds_alternative<cuda::LogBitsKernel<std::int32_t>>(call.kernel);
 }
 
-bool run_in_lanes(const cuda::KernelCall& call, std::uint64_t seed) {
+bool run_in_lanes(const cuda::KernelCall& call, std::uint64_t seed, std::vector<LaneKernel>* ran) {
   return std::visit(
       [&](const auto& kernel) {
         using K = std::remove_cvref_t<decltype(kernel)>;
         if constexpr (Named<K>::kKnown) {
+          if (ran != nullptr) ran->push_back(Named<K>::name());
           return run_twin(Named<K>::name(),
                           {&kernel, sizeof kernel, call.blocks, call.threads, call.shared}, seed);
         } else {
@@ -67,7 +67,8 @@ struct LanesSequence : cuda::Sequence {
 
 class LanesMachine : public cuda::Machine, public std::enable_shared_from_this<LanesMachine> {
  public:
-  explicit LanesMachine(std::uint64_t seed) : host_(cuda::make_host_machine()), seed_(seed) {}
+  LanesMachine(std::uint64_t seed, std::vector<LaneKernel>* ran)
+      : host_(cuda::make_host_machine()), seed_(seed), ran_(ran) {}
   Result<void*> allocate(std::size_t bytes) override { return host_->allocate(bytes); }
   void release(void* memory) noexcept override { host_->release(memory); }
   Status upload(void* to, const void* from, std::size_t bytes) override {
@@ -92,7 +93,7 @@ class LanesMachine : public cuda::Machine, public std::enable_shared_from_this<L
         SPIKELOOM_CHECK(host_->run(*alone));
         continue;
       }
-      if (run_in_lanes(call, seed_++)) continue;
+      if (run_in_lanes(call, seed_++, ran_)) continue;
       return Error{.what = "a kernel that is not known in lanes, or lanes that never meet",
                    .got = "kernel " + std::to_string(call.kernel.index())};
     }
@@ -108,12 +109,14 @@ class LanesMachine : public cuda::Machine, public std::enable_shared_from_this<L
  private:
   std::shared_ptr<cuda::Machine> host_;
   std::uint64_t seed_;
+  std::vector<LaneKernel>* ran_;
 };
 
 }  // namespace
 
-std::shared_ptr<cuda::Machine> make_lanes_machine(std::uint64_t seed) {
-  return std::make_shared<LanesMachine>(seed);
+std::shared_ptr<cuda::Machine> make_lanes_machine(std::uint64_t seed,
+                                                  std::vector<LaneKernel>* ran) {
+  return std::make_shared<LanesMachine>(seed, ran);
 }
 
 }  // namespace spikeloom::test

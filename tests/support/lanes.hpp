@@ -6,13 +6,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "backends/cuda/machine.hpp"
+#include "tests/support/lane_engine.hpp"
 
 namespace spikeloom::test {
 
 /// A machine that runs kernels of layers so, their threads in an order by `seed`; other kernels,
-/// and lanes that wait for ever, are errors.
-std::shared_ptr<cuda::Machine> make_lanes_machine(std::uint64_t seed);
+/// and lanes that wait for ever, are errors. What it ran is added to `ran`.
+std::shared_ptr<cuda::Machine> make_lanes_machine(std::uint64_t seed,
+                                                  std::vector<LaneKernel>* ran = nullptr);
 
 }  // namespace spikeloom::test

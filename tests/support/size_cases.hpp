@@ -27,6 +27,47 @@ inline node::Conv2d convolution(std::int64_t out, std::int64_t in_group, std::in
   return conv;
 }
 
+/// One value a neuron, of(channel, neuron).
+template <typename Of>
+Tensor by_neuron(const Shape& shape, const Of& of) {
+  std::int64_t size = 1;
+  for (const std::int64_t n : shape) size *= n;
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < size; ++i) {
+    values.push_back(static_cast<float>(of(i / (size / shape[0]), i)));
+  }
+  return floats(shape, values);
+}
+
+/// Neurons with coefficients of their own, whole numbers where a step is 1: thresholds and resets
+/// by channel, as weights of 8 bits make them; gains by neuron.
+inline node::If own_relay(const Shape& shape, std::int64_t least) {
+  node::If made;
+  made.r = by_neuron(shape, [](auto, auto i) { return 1 + i % 2; });
+  made.v_threshold = by_neuron(shape, [&](auto c, auto) { return least + c % 5; });
+  made.v_reset = by_neuron(shape, [](auto c, auto) { return c % 2; });
+  return made;
+}
+/// Decays and drives by neuron, too.
+inline node::Lif own_leaky(const Shape& shape, std::int64_t least) {
+  const auto tau = [](auto, auto i) { return 2 << i % 3; };
+  node::Lif made;
+  made.tau = made.r = by_neuron(shape, tau);
+  made.v_leak = by_neuron(shape, [&](auto c, auto i) { return tau(c, i) * (i / 3 % 2); });
+  made.v_threshold = by_neuron(shape, [&](auto c, auto) { return least + c % 5; });
+  return made;
+}
+/// Currents with gains, decays of both by neuron.
+inline node::CubaLif own_current(const Shape& shape) {
+  node::CubaLif made;
+  made.tau_syn = by_neuron(shape, [](auto, auto i) { return 2 << i % 2; });
+  made.w_in = made.tau_syn;
+  made.tau_mem = made.r = by_neuron(shape, [](auto, auto i) { return 2 << i % 3; });
+  made.v_leak = by_neuron(shape, [](auto, auto) { return 0; });
+  made.v_threshold = by_neuron(shape, [](auto c, auto) { return 1 + c % 5; });
+  return made;
+}
+
 /// Row o has o / 64 + 1 synapses, so that even bytes are not even rows: the first half of the rows
 /// holds a quarter of them.
 inline node::SparseLinear uneven(std::int64_t outputs, std::int64_t inputs) {
