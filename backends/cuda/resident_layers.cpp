@@ -50,6 +50,19 @@ std::uint32_t channels_of(const ResidentOp<V>& op, const LayerShape& shape) {
   return op.out_group % 8 == 0 ? 8 : 1;
 }
 
+/// Whether a convolution's words of taps are made from the channels of each position. By rough
+/// counts of instructions: a row of a channel's window takes 17, a tap of a position 14, a word 35.
+template <typename V>
+bool by_position(const ResidentOp<V>& op, const LayerShape& shape) {
+  if (shape.in_plane % 32 != 0) return false;
+  std::uint32_t words = 0;
+  shape.for_each_word(op.in_group, [&](std::uint32_t, std::uint32_t) { ++words; });
+  const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+  const std::uint32_t rounds = tiles(op.in_group, shape.word_channels());
+  return rounds * (25 + 14 * shape.taps + 35 * shape.position_words()) <
+         op.in_group * (12 + 17 * rows) + 35 * words;
+}
+
 }  // namespace
 
 /// Weights as products of matrices want them, words of taps as multiply_window() makes them.
@@ -64,27 +77,47 @@ Status Resident<V>::add_products(const WeightImage<V>& weights, ResidentOp<V>& o
     std::vector<std::int8_t> all(weights.narrow.size());
     SPIKELOOM_CHECK(weights.narrow.read(all.data(), all.size()));
     SPIKELOOM_CHECK(machine_.wait());
+    op.by_position = by_position(op, shape);
     std::vector<Quad> made;
     for (std::uint32_t piece = 0; piece < op.groups * op.out_group / channels; ++piece) {
       const std::uint32_t group = piece * channels / op.out_group;
       const std::int8_t* const from = all.data() +
                                       std::size_t{group} * op.in_group * shape.taps * op.out_group +
                                       piece * channels % op.out_group;
-      shape.for_each_word(op.in_group, [&](std::uint32_t first, std::uint32_t end) {
+      // `tap_of` says which of the group's taps a bit is; kNowhere for none.
+      const auto add = [&](auto&& tap_of) {
         for (std::uint32_t lane = 0; lane < 32; ++lane) {
           Quad& quad = made.emplace_back();
           for (std::uint32_t word = 0; word < 4; ++word) {
             quad.word[word] = 0;
+            const std::uint32_t channel = product_channel(lane, word);
             for (std::uint32_t i = 0; i < 4; ++i) {
-              const std::uint32_t tap = first * shape.taps + product_tap(lane, word, i);
-              const std::uint32_t channel = product_channel(lane, word);
-              if (tap >= end * shape.taps || channel >= channels) continue;
+              const std::uint32_t tap = tap_of(product_tap(lane, word, i));
+              if (tap == kNowhere || channel >= channels) continue;
               const auto weight = static_cast<std::uint8_t>(from[tap * op.out_group + channel]);
               quad.word[word] |= std::uint32_t{weight} << (8 * i);
             }
           }
         }
-      });
+      };
+      if (op.by_position) {
+        const std::uint32_t round = shape.word_channels(), together = 32 / round;
+        for (std::uint32_t first = 0; first < op.in_group; first += round) {
+          for (std::uint32_t tap = 0; tap < shape.taps; tap += together) {
+            add([&](std::uint32_t bit) {
+              const std::uint32_t c = first + bit % round, t = tap + bit / round;
+              return c < op.in_group && t < shape.taps ? c * shape.taps + t : kNowhere;
+            });
+          }
+        }
+      } else {
+        shape.for_each_word(op.in_group, [&](std::uint32_t first, std::uint32_t end) {
+          add([&](std::uint32_t bit) {
+            return first * shape.taps + bit < end * shape.taps ? first * shape.taps + bit
+                                                               : kNowhere;
+          });
+        });
+      }
     }
     op.product_count = static_cast<std::uint32_t>(made.size() * channels /
                                                   (32 * std::size_t{op.groups} * op.out_group));

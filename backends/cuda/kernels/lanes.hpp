@@ -25,6 +25,17 @@ SPIKELOOM_KERNEL void write_bits(std::uint32_t* word, std::uint32_t lane, bool b
 #endif
 }
 
+/// The same where `writes`, which all 32 say alike.
+SPIKELOOM_KERNEL void write_bits_if(bool writes, std::uint32_t* word, std::uint32_t lane,
+                                    bool bit) {
+#if defined(__CUDA_ARCH__)
+  const std::uint32_t bits = __ballot_sync(~0U, bit);
+  if (writes && lane == 0) *word = bits;
+#else
+  if (writes) write_bits(word, lane, bit);
+#endif
+}
+
 /// The same of four bits a thread from bit `shift` = 4 (lane mod 8) on: eight threads have a word.
 SPIKELOOM_KERNEL void write_four(std::uint32_t* word, std::uint32_t shift, std::uint32_t bits) {
 #if defined(__CUDA_ARCH__)

@@ -168,8 +168,8 @@ struct LayerKernel {
   static constexpr std::uint32_t kOwn = kChannels > kLayerWarps ? kChannels / kLayerWarps : 1;
   struct Shared {
     Tally<V> x, y;
-    std::uint32_t touched[kLayerWarps];            ///< of each step: which of the 32 outputs
-    alignas(8) V sum[kLayerWarps][kChannels][32];  ///< of those
+    alignas(16) std::uint32_t touched[kLayerWarps];  ///< of each step: which of the 32 outputs
+    alignas(8) V sum[kLayerWarps][kChannels][32];    ///< of those
   };
   struct Local {
     LayerCount<V> x, y;
@@ -265,6 +265,9 @@ struct LayerKernel {
   template <typename Neurons>
   SPIKELOOM_KERNEL void step_plain(const Own& own, std::uint32_t first, const Shared& shared,
                                    const Neurons& neurons, Local& local) const;
+  SPIKELOOM_KERNEL void log(const Own& own, std::uint32_t from, std::uint32_t steps,
+                            std::uint32_t first, const LayerBits<kOwn>* spiked,
+                            const Local& local) const;
   SPIKELOOM_KERNEL void step_general(const Own& own, std::uint32_t first, const Shared& shared,
                                      Local& local) const;
 };

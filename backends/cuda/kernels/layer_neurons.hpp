@@ -130,16 +130,17 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
     if (any_lane(touched || op.bias != nullptr || last)) {
       V sum = 0;  // of so few that it cannot overflow
       products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t window, V* two) {
-        SPIKELOOM_UNROLL
-        for (std::uint32_t k = 0; k < 2; ++k) {
-          if (completes) two[k] = completed(two[k], op.scale, op.bias, channel + c);
-          local.x.events += two[k] != V{0} ? 1 : 0;
-          sum += two[k];
-          if (!last) continue;
-          op.x_latest[std::size_t{own.element} * op.size + local.window.output - lane + window + k +
-                      c * op.plane] = two[k];
+        if (completes) {
+          two[0] = completed(two[0], op.scale, op.bias, channel + c);
+          two[1] = completed(two[1], op.scale, op.bias, channel + c);
         }
+        local.x.events += (two[0] != V{0} ? 1 : 0) + (two[1] != V{0} ? 1 : 0);
+        sum += two[0] + two[1];
         *reinterpret_cast<Two<V>*>(shared.sum[own.warp][c] + window) = {two[0], two[1]};
+        if (!last) return;
+        V* const latest = op.x_latest + std::size_t{own.element} * op.size + local.window.output -
+                          lane + window + c * op.plane;
+        latest[0] = two[0], latest[1] = two[1];
       });
       local.x.sum += sum;
     }
@@ -209,38 +210,65 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
   for (std::uint32_t k = 0; k < kKinds; ++k) {
     kinds[k] = op.neurons.at(kVaried && moves(own) ? first + k * op.plane : 0, neurons.o);
   }
-  SPIKELOOM_ROLLED
-  for (std::uint32_t j = 0; j < kLayerWarps && from + j < local.count; ++j) {
-    const std::int64_t step = local.first + from + j;
-    const bool touched = (shared.touched[j] >> lane & 1) != 0;
-    LayerBits<kOwn> spiked;
-    if (any_lane(touched || local.awake)) {
-      Restless<V, has_current(kForm)> restless(neurons.rest);
+  const std::uint32_t steps = local.count - from < kLayerWarps ? local.count - from : kLayerWarps;
+  std::uint32_t touched[kLayerWarps], any = 0;
+  SPIKELOOM_UNROLL
+  for (std::uint32_t j = 0; j < kLayerWarps; ++j) {
+    touched[j] = j < steps ? shared.touched[j] : 0;
+    any |= touched[j];
+  }
+  LayerBits<kOwn> spiked[kLayerWarps];
+  if (any_lane((any >> lane & 1) != 0 || local.awake)) {
+    SPIKELOOM_UNROLL
+    for (std::uint32_t j = 0; j < kLayerWarps; ++j) {
+      if (j >= steps) break;
+      const bool comes = (touched[j] >> lane & 1) != 0;
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k < kOwn; ++k) {
         const equations::Coefficients<V>& c = kinds[kVaried ? k : 0];
-        const V x = touched ? shared.sum[j][channel + k][lane] : V{0};
+        const V x = comes ? shared.sum[j][channel + k][lane] : V{0};
         const bool spikes = neurons.step(c, local.current[k], local.membrane[k], x);
-        spiked.note(k, moves(own) && spikes);
-        restless.note(neurons, c.threshold, local.current[k], local.membrane[k]);
+        spiked[j].note(k, moves(own) && spikes);
       }
-      local.awake = restless.awake();
-      local.y.events += bit_count(spiked.own);
     }
-    // A warp of a Dense layer's last tile may have no outputs, and no word.
-    if (!kQuads || any_lane(moves(own))) {
-      spiked.write(own.image.template row<V>(out, step, false).bits, first, op.plane);
+    Restless<V, has_current(kForm)> restless(neurons.rest);
+    SPIKELOOM_UNROLL
+    for (std::uint32_t k = 0; k < kOwn; ++k) {
+      restless.note(neurons, kinds[kVaried ? k : 0].threshold, local.current[k], local.membrane[k]);
     }
+    local.awake = restless.awake();
+  }
+  // A warp of a Dense layer's last tile may have no outputs, and no word.
+  const bool writes = !kQuads || any_lane(moves(own));
+  auto* const bits = own.image.template at<std::uint32_t>(out.bits);
+  SPIKELOOM_UNROLL
+  for (std::uint32_t j = 0; j < kLayerWarps; ++j) {
+    if (j >= steps) break;
+    const auto slot = static_cast<std::uint32_t>(local.first + from + j) & (out.slots - 1);
+    if (writes) spiked[j].write(bits + slot * out.words, first, op.plane);
+    local.y.events += bit_count(spiked[j].own);
+  }
+  if (op.log_count != 0) log(own, from, steps, first, spiked, local);
+  local.y.sum = static_cast<typename Tally<V>::Sum>(local.y.events);
+}
+
+template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
+SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::log(
+    const Own& own, std::uint32_t from, std::uint32_t steps, std::uint32_t first,
+    const LayerBits<kOwn>* spiked, const Local& local) const {
+  SPIKELOOM_UNROLL
+  for (std::uint32_t j = 0; j < kLayerWarps; ++j) {
+    if (j >= steps) break;
+    const std::size_t logged = log_place(own, local.first + from + j) + first;
     SPIKELOOM_ROLLED
-    for (std::uint32_t l = 0; l < op.log_count; ++l) {
+    for (std::uint32_t k = 0; k < kOwn; ++k) {
+      const V y = spiked[j].at(k) ? V{1} : V{0};
       SPIKELOOM_ROLLED
-      for (std::uint32_t k = 0; k < kOwn; ++k) {
-        const V y = spiked.at(k) ? V{1} : V{0};
-        if (moves(own)) op.log[l][log_place(own, step) + first + k * op.plane] = y;
+      for (std::uint32_t l = 0; l < op.log_count && moves(own); ++l) {
+        op.log[l][logged + k * op.plane] = y;
       }
     }
   }
-  local.y.sum = static_cast<typename Tally<V>::Sum>(local.y.events);
 }
 
 /// One neuron with whatever it may have, or none.

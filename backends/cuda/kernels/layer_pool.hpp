@@ -45,7 +45,8 @@ struct PoolLayer {
               {},
               {}};
       if constexpr (kForm == LayerForm::kNone) {
-        run(own, [](V x, bool) { return x != V{0}; });
+        Passing passing;
+        run(own, passing);
       } else {
         with_plain_neurons<V, kForm>(op, [&](const auto& neurons) { move(own, neurons); });
       }
@@ -67,100 +68,131 @@ struct PoolLayer {
     LayerWindow window;
     LayerCount<V> x, y;
   };
-  /// What is known of kAhead steps: the active taps, a bit for each step that anything reaches, and
+  /// What is known of some steps: the active taps, a bit for each step that anything reaches, and
   /// what comes of it.
+  template <std::uint32_t kSteps>
   struct Ahead {
-    std::uint32_t active[kAhead] = {}, touched = 0;
-    V x[kAhead] = {};
+    std::uint32_t active[kSteps] = {}, touched = 0;
+    V x[kSteps] = {};
+  };
+  /// What goes on without neurons.
+  struct Passing {
+    SPIKELOOM_KERNEL bool begin(bool) const { return true; }
+    SPIKELOOM_KERNEL bool step(V x) const { return x != V{0}; }
+    SPIKELOOM_KERNEL void end() const {}
+  };
+  /// A neuron: begin() says whether it has anything to do in some steps.
+  template <typename Neurons>
+  struct Moving {
+    const Neurons& neurons;
+    equations::Coefficients<V> c;
+    V membrane = 0, current = 0;
+    bool awake = true;  ///< nothing is known yet
+
+    SPIKELOOM_KERNEL bool begin(bool touched) const { return any_lane(touched || awake); }
+    SPIKELOOM_KERNEL bool step(V x) { return neurons.step(c, current, membrane, x); }
+    SPIKELOOM_KERNEL void end() {
+      Restless<V, has_current(kForm)> restless(neurons.rest);
+      restless.note(neurons, c.threshold, current, membrane);
+      awake = restless.awake();
+    }
   };
 
   template <typename Neurons>
   SPIKELOOM_KERNEL void move(Own& own, const Neurons& neurons) const {
-    constexpr bool kCurrent = has_current(kForm);
-    const equations::Coefficients<V> c = op.neurons.at(own.exists ? own.output : 0, neurons.o);
-    V membrane = 0, current = 0;
-    if (own.exists) {
-      membrane = own.image.template at<V>(op.membrane)[own.output];
-      if (kCurrent) current = own.image.template at<V>(op.current)[own.output];
-    }
-    bool awake = true;  // nothing is known yet
-    run(own, [&](V x, bool touched) {
-      if (!any_lane(touched || awake)) return false;
-      const bool spikes = neurons.step(c, current, membrane, x);
-      Restless<V, kCurrent> restless(neurons.rest);
-      restless.note(neurons, c.threshold, current, membrane);
-      awake = restless.awake();
-      return spikes;
-    });
+    Moving<Neurons> moving{neurons, op.neurons.at(own.exists ? own.output : 0, neurons.o)};
+    V* const membrane = own.image.template at<V>(op.membrane) + own.output;
+    V* const current = own.image.template at<V>(op.current) + own.output;
+    if (own.exists) moving.membrane = *membrane;
+    if (own.exists && has_current(kForm)) moving.current = *current;
+    run(own, moving);
     own.y.sum = static_cast<typename Tally<V>::Sum>(own.y.events);
-    if (!own.exists) return;
-    own.image.template at<V>(op.membrane)[own.output] = membrane;
-    if (kCurrent) own.image.template at<V>(op.current)[own.output] = current;
+    if (own.exists) *membrane = moving.membrane;
+    if (own.exists && has_current(kForm)) *current = moving.current;
   }
 
   /// Whether what comes of spikes is their number times one weight.
   SPIKELOOM_KERNEL bool even() const {
     return op.head == Head::kPool ? op.pooling == Pooling::kSum : op.even_taps;
   }
+  /// Whether that is all.
+  SPIKELOOM_KERNEL bool plain() const {
+    return even() && source.value == kNowhere && op.scale == nullptr && op.bias == nullptr &&
+           !op.counts_input;
+  }
 
-  /// All steps: what comes to the output, what `step` makes of it, and what is sent.
-  template <typename Step>
-  SPIKELOOM_KERNEL void run(Own& own, Step&& step) const {
+  /// All steps: what comes to the output, what `what` makes of it, and what is sent.
+  template <typename What>
+  SPIKELOOM_KERNEL void run(Own& own, What& what) const {
     const std::int64_t first = clock->first;
     const std::uint32_t count = clock->count;
-    const bool plain = even() && source.value == kNowhere && op.scale == nullptr &&
-                       op.bias == nullptr && !op.counts_input;
     V weight = 1, last = 0;
     if (op.head != Head::kPool) weight = 0, add_tap<1>(op, own.window.weights, &weight);
-    std::uint32_t pairs = 0;
+    std::uint32_t pairs = 0, s = 0;
     SPIKELOOM_ROLLED
-    for (std::uint32_t s = 0; s < count; s += kAhead) {
-      const std::uint32_t steps = count - s < kAhead ? count - s : kAhead;
-      Ahead ahead;
-      look(own, first + s, steps, ahead);
-      SPIKELOOM_UNROLL
-      for (std::uint32_t a = 0; a < kAhead; ++a) {
-        const std::uint32_t spikes = bit_count(ahead.active[a]);
-        ahead.x[a] = static_cast<V>(spikes) * weight;
-        ahead.touched |= (spikes != 0 ? 1U : 0U) << a;
-        pairs += spikes;
-      }
-      if (!plain) weigh(own, first + s, steps, ahead, pairs);
-      std::uint32_t sent = 0;
-      SPIKELOOM_UNROLL
-      for (std::uint32_t a = 0; a < kAhead; ++a) {
-        if (a >= steps) break;
-        const bool touched = (ahead.touched >> a & 1) != 0;
-        if (touched) own.x.note(ahead.x[a]);
-        last = ahead.x[a];
-        const bool sends = step(ahead.x[a], touched) && own.exists;
-        const ResidentRow<V> to = own.image.template row<V>(out, first + s + a, false);
-        // Warps of the last block may have no outputs, and no word.
-        if (own.output - own.output % 32 < op.size) {
-          write_bits(to.bits + own.output / 32, own.output % 32, sends);
-        }
-        if constexpr (kForm == LayerForm::kNone) {
-          if (to.value != nullptr && own.exists) to.value[own.output] = ahead.x[a];
-        }
-        sent |= (sends ? 1U : 0U) << a;
-      }
-      if constexpr (kForm != LayerForm::kNone) {
-        own.y.events += bit_count(sent);
-        if (op.log_count != 0) log(own, first + s, steps, sent);
-      }
+    for (; s + kAhead <= count; s += kAhead) {
+      last = some_steps<kAhead>(own, first + s, weight, pairs, what);
     }
+    SPIKELOOM_ROLLED
+    for (; s < count; ++s) last = some_steps<1>(own, first + s, weight, pairs, what);
+    own.x.sum +=
+        static_cast<typename Tally<V>::Sum>(pairs) * static_cast<typename Tally<V>::Sum>(weight);
     if (op.head != Head::kPool) own.x.unit += pairs;
     if (op.x_latest != nullptr && own.exists && count != 0) {
       op.x_latest[std::size_t{own.element} * op.size + own.output] = last;
     }
   }
-  /// The active taps of the window in kAhead steps.
-  SPIKELOOM_KERNEL void look(const Own& own, std::int64_t first, std::uint32_t steps,
-                             Ahead& ahead) const {
-    const auto* const bits = own.image.template at<std::uint32_t>(source.bits);
-    std::uint32_t slot[kAhead];
+  /// kSteps of them; what came in the last.
+  template <std::uint32_t kSteps, typename What>
+  SPIKELOOM_KERNEL V some_steps(Own& own, std::int64_t first, V weight, std::uint32_t& pairs,
+                                What& what) const {
+    Ahead<kSteps> ahead;
+    look(own, first, ahead);
+    std::uint32_t spikes = 0;
     SPIKELOOM_UNROLL
-    for (std::uint32_t a = 0; a < kAhead; ++a) {
+    for (std::uint32_t a = 0; a < kSteps; ++a) {
+      const std::uint32_t count = bit_count(ahead.active[a]);
+      ahead.x[a] = static_cast<V>(count) * weight;
+      ahead.touched |= (count != 0 ? 1U : 0U) << a;
+      spikes += count;
+    }
+    if (plain()) {
+      pairs += spikes;
+      own.x.events += weight != V{0} ? bit_count(ahead.touched) : 0;
+    } else {
+      weigh(own, first, ahead);
+    }
+    const std::uint32_t lane = own.output % 32;
+    auto* const bits = own.image.template at<std::uint32_t>(out.bits) + own.output / 32;
+    // Warps of the last block may have no outputs, and no word.
+    const bool writes = own.output - lane < op.size;
+    const bool begun = what.begin(ahead.touched != 0);
+    std::uint32_t sent = 0;
+    SPIKELOOM_UNROLL
+    for (std::uint32_t a = 0; a < kSteps; ++a) {
+      const bool sends = begun && what.step(ahead.x[a]) && own.exists;
+      const auto slot = static_cast<std::uint32_t>(first + a) & (out.slots - 1);
+      write_bits_if(writes, bits + slot * out.words, lane, sends);
+      sent |= (sends ? 1U : 0U) << a;
+      if constexpr (kForm == LayerForm::kNone) {
+        V* const to = own.image.template row<V>(out, first + a, false).value;
+        if (to != nullptr && own.exists) to[own.output] = ahead.x[a];
+      }
+    }
+    if (begun) what.end();
+    if constexpr (kForm != LayerForm::kNone) {
+      own.y.events += bit_count(sent);
+      if (op.log_count != 0) log(own, first, kSteps, sent);
+    }
+    return ahead.x[kSteps - 1];
+  }
+  /// The active taps of the window.
+  template <std::uint32_t kSteps>
+  SPIKELOOM_KERNEL void look(const Own& own, std::int64_t first, Ahead<kSteps>& ahead) const {
+    const auto* const bits = own.image.template at<std::uint32_t>(source.bits);
+    std::uint32_t slot[kSteps];
+    SPIKELOOM_UNROLL
+    for (std::uint32_t a = 0; a < kSteps; ++a) {
       slot[a] = (static_cast<std::uint32_t>(first + a - delay) & (source.slots - 1)) * source.words;
     }
     const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
@@ -171,42 +203,38 @@ struct PoolLayer {
     for (std::uint32_t row = w.first_row; row < w.last_row && own.exists; ++row) {
       if (dilation == 1) {
         SPIKELOOM_UNROLL
-        for (std::uint32_t a = 0; a < kAhead; ++a) {
-          ahead.active[a] |= bit_field(bits, slot[a] * 32 + at, w.width) << shift;
+        for (std::uint32_t a = 0; a < kSteps; ++a) {
+          ahead.active[a] |= bit_field(bits + slot[a], at, w.width) << shift;
         }
       } else {
         SPIKELOOM_ROLLED
         for (std::uint32_t k = 0; k < w.width; ++k) {
           const std::uint32_t bit = at + k * dilation;
           SPIKELOOM_UNROLL
-          for (std::uint32_t a = 0; a < kAhead; ++a) {
+          for (std::uint32_t a = 0; a < kSteps; ++a) {
             ahead.active[a] |= (bits[slot[a] + bit / 32] >> (bit % 32) & 1) << (shift + k);
           }
         }
       }
       at += shape.row_step, shift += columns;
     }
-    SPIKELOOM_UNROLL
-    for (std::uint32_t a = 1; a < kAhead; ++a) {
-      if (a >= steps) ahead.active[a] = 0;
-    }
   }
-  /// Sums that are other than a number of spikes times a weight, one step after the other;
-  /// `pairs` loses those that are counted here.
-  SPIKELOOM_KERNEL void weigh(Own& own, std::int64_t first, std::uint32_t steps, Ahead& ahead,
-                              std::uint32_t& pairs) const {
+  /// Sums that are other than a number of spikes times a weight, one step after the other.
+  template <std::uint32_t kSteps>
+  SPIKELOOM_KERNEL void weigh(Own& own, std::int64_t first, Ahead<kSteps>& ahead) const {
     SPIKELOOM_ROLLED
-    for (std::uint32_t a = 0; a < steps; ++a) {
+    for (std::uint32_t a = 0; a < kSteps; ++a) {
       std::uint32_t active = 0;
       V x = 0;
       SPIKELOOM_UNROLL
-      for (std::uint32_t b = 0; b < kAhead; ++b) {
+      for (std::uint32_t b = 0; b < kSteps; ++b) {
         if (a == b) active = ahead.active[b], x = ahead.x[b];
       }
       bool touched = active != 0;
       const ResidentRow<V> in = own.image.template row<V>(source, first + a - delay, true);
-      if ((in.value != nullptr || !even()) && touched) {
-        pairs -= bit_count(active);
+      if (in.value == nullptr && even()) {
+        if (op.head != Head::kPool) own.x.unit += bit_count(active);
+      } else if (touched) {
         x = op.head != Head::kPool ? tap_by_tap(own, in, active)
             : in.value != nullptr  ? pooled(op, in, own.output)
                                    : of_spikes(bit_count(active));
@@ -215,10 +243,11 @@ struct PoolLayer {
         x = completed(x, op.scale, op.bias, own.window.channel);
         touched = touched || op.bias != nullptr;
       }
+      if (touched) own.x.note(x);
       if (op.counts_input) count_input(own, in);
       ahead.touched = (ahead.touched & ~(1U << a)) | (touched ? 1U : 0U) << a;
       SPIKELOOM_UNROLL
-      for (std::uint32_t b = 0; b < kAhead; ++b) {
+      for (std::uint32_t b = 0; b < kSteps; ++b) {
         if (a == b) ahead.x[b] = x;
       }
     }

@@ -74,37 +74,122 @@ struct LayerProducts {
   }
 };
 
-/// What add_window() adds up, where no input has a value of its own.
-template <std::uint32_t kChannels>
-SPIKELOOM_KERNEL bool multiply_window(const ResidentOp<std::int32_t>& op, const LayerShape& shape,
-                                      const LayerWindow& w, const std::uint32_t* bits,
-                                      LayerProducts& products, LayerCount<std::int32_t>& count) {
+/// Bit b of lane l becomes bit l of lane b: all threads of a warp call it.
+SPIKELOOM_KERNEL std::uint32_t transposed(std::uint32_t own) {
+  const std::uint32_t lane = threadIdx.x % 32;
+  std::uint32_t low = 0x0000FFFF;
+  SPIKELOOM_UNROLL
+  for (std::uint32_t by = 16; by != 0; by /= 2, low ^= low << by) {
+    const std::uint32_t other = __shfl_xor_sync(~0U, own, static_cast<int>(by));
+    own =
+        (lane & by) == 0 ? (own & low) | (other & low) << by : (own & ~low) | (other & ~low) >> by;
+  }
+  return own;
+}
+
+/// What multiply_window() looks for: a word of active taps is added up and counted.
+struct ProductSum {
+  const Quad* weights;  ///< the next word's
+  LayerProducts& products;
+  std::uint32_t pairs = 0;
+  bool touched = false;
+
+  SPIKELOOM_KERNEL void add(std::uint32_t active) {
+    if (any_lane(active != 0)) {
+      touched = touched || active != 0;
+      pairs += bit_count(active);
+      products.add(*weights, active);
+    }
+    weights += 32;
+  }
+};
+
+/// Words of taps of one channel after the other.
+SPIKELOOM_KERNEL void multiply_by_channel(const ResidentOp<std::int32_t>& op,
+                                          const LayerShape& shape, const LayerWindow& w,
+                                          const std::uint32_t* bits, ProductSum& sum) {
   const std::uint32_t together = shape.channels_at_once, round = shape.word_channels();
   const std::uint32_t those = together < 32 ? (1U << together) - 1 : ~0U;
-  const Quad* weights =
-      op.products + w.channel / kChannels * op.product_count * 32 + threadIdx.x % 32;
-  bool touched = false;
   SPIKELOOM_ROLLED
   for (std::uint32_t first = 0; first < op.in_group; first += round) {
     const std::uint32_t left = op.in_group - first, here = left < round ? left : round;
     const LayerWords words(shape, w, bits, first, here);
     const std::uint32_t live = words.live(shape);
     SPIKELOOM_ROLLED
-    for (std::uint32_t some = 0; some < here; some += together, weights += 32) {
-      if ((live >> some & those) == 0) continue;
-      const std::uint32_t end = some + together < here ? some + together : here;
+    for (std::uint32_t some = 0; some < here; some += together) {
       std::uint32_t active = 0;
-      SPIKELOOM_ROLLED
-      for (std::uint32_t c = some; c < end; ++c) {
-        active |= words.taps(op, shape, w, c) << ((c - some) * shape.taps);
+      if ((live >> some & those) != 0) {
+        const std::uint32_t end = some + together < here ? some + together : here;
+        SPIKELOOM_ROLLED
+        for (std::uint32_t c = some; c < end; ++c) {
+          active |= words.taps(op, shape, w, c) << ((c - some) * shape.taps);
+        }
       }
-      if (!any_lane(active != 0)) continue;
-      touched = touched || active != 0;
-      count.unit += kChannels * bit_count(active);
-      products.add(*weights, active);
+      sum.add(active);
     }
   }
-  return touched;
+}
+
+/// Words of the channels of one tap after the other: the warp's words of so many channels are
+/// transposed, so that a lane has all channels of a position; a tap is a shuffle.
+SPIKELOOM_KERNEL void multiply_by_position(const ResidentOp<std::int32_t>& op,
+                                           const LayerShape& shape, const LayerWindow& w,
+                                           const std::uint32_t* bits, ProductSum& sum) {
+  const std::uint32_t channels = shape.word_channels(), most = channels - 1;
+  const std::uint32_t lane = threadIdx.x % 32, word = lane >> (5 - shape.word_shift);
+  const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+  const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+  const std::uint32_t all = channels == 32 ? ~0U : (1U << channels) - 1;
+  // Of the window's first tap, which need not exist.
+  const std::uint32_t corner =
+      w.words_from % 32 + w.first_input - w.words_from - w.first_row * shape.row_step - w.first_tap;
+  SPIKELOOM_ROLLED
+  for (std::uint32_t first = 0; first < op.in_group; first += channels) {
+    const std::uint32_t channel = first + (lane & most);
+    const std::uint32_t plane = channel * shape.in_plane, at = (plane + w.words_from) / 32 + word;
+    const bool there =
+        channel < op.in_group && w.words_from < w.words_to && at * 32 < plane + w.words_to;
+    const std::uint32_t own = there ? bits[at] : 0;
+    if (!any_lane(own != 0)) {
+      sum.weights += 32 * shape.position_words();
+      continue;
+    }
+    const std::uint32_t by_position = transposed(own);
+    std::uint32_t active = 0, shift = 0, valid = w.valid;
+    SPIKELOOM_ROLLED
+    for (std::uint32_t row = 0; row < rows; ++row) {
+      const std::uint32_t start = corner + row * shape.row_step;
+      SPIKELOOM_ROLLED
+      for (std::uint32_t k = 0; k < columns; ++k, valid >>= 1) {
+        const std::uint32_t position = start + k;
+        const std::uint32_t found =
+            __shfl_sync(~0U, by_position, static_cast<int>(position % 32)) >>
+            (position / 32 * channels % 32);
+        active |= ((valid & 1) != 0 ? found & all : 0) << shift;
+        shift += channels;
+        if (shift < 32) continue;
+        sum.add(active);
+        active = shift = 0;
+      }
+    }
+    if (shift != 0) sum.add(active);
+  }
+}
+
+/// What add_window() adds up, where no input has a value of its own.
+template <std::uint32_t kChannels>
+SPIKELOOM_KERNEL bool multiply_window(const ResidentOp<std::int32_t>& op, const LayerShape& shape,
+                                      const LayerWindow& w, const std::uint32_t* bits,
+                                      LayerProducts& products, LayerCount<std::int32_t>& count) {
+  ProductSum sum{op.products + w.channel / kChannels * op.product_count * 32 + threadIdx.x % 32,
+                 products};
+  if (op.by_position) {
+    multiply_by_position(op, shape, w, bits, sum);
+  } else {
+    multiply_by_channel(op, shape, w, bits, sum);
+  }
+  count.unit += kChannels * sum.pairs;
+  return sum.touched;
 }
 #endif
 

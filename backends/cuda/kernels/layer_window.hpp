@@ -162,6 +162,8 @@ struct LayerShape {
     has_words = even && small && w.dilation_columns == 1 && word_shift <= 5;
   }
   SPIKELOOM_KERNEL std::uint32_t word_channels() const { return 32U >> word_shift; }
+  /// Words of so many channels of all taps.
+  SPIKELOOM_KERNEL std::uint32_t position_words() const { return tiles(taps, 1U << word_shift); }
   /// Calls f(first, end) for the channels of a group whose taps are one word.
   template <typename F>
   void for_each_word(std::uint32_t channels, F&& f) const {
@@ -181,6 +183,7 @@ struct LayerWindow {
   std::uint32_t weights = 0;                  ///< of the group's first tap
   std::uint32_t first_row = 0, last_row = 0;  ///< taps within the input
   std::uint32_t first_tap = 0, width = 0, mask = 0;
+  std::uint32_t valid = 0;  ///< a bit for each tap within the input, where they are a word
   /// Bits of the group's first channel that the warp looks at; on a processor, from where on the
   /// thread does.
   std::uint32_t words_from = 0, words_to = 0;
@@ -224,6 +227,10 @@ SPIKELOOM_KERNEL LayerWindow window_of(const ResidentOp<V>& op, const LayerShape
   made.weights =
       group * op.in_group * shape.taps * op.out_group + made.channel - group * op.out_group;
   made.mask = made.width < 32 ? (1U << made.width) - 1 : ~0U;
+  SPIKELOOM_ROLLED
+  for (std::uint32_t r = made.first_row; r < made.last_row && shape.taps <= 32; ++r) {
+    made.valid |= made.mask << (r * static_cast<std::uint32_t>(w.kernel_columns) + made.first_tap);
+  }
 #if defined(__CUDA_ARCH__)
   if (!shape.even) return made;
   const auto in_columns = static_cast<std::uint32_t>(w.in_columns);

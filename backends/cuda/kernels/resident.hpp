@@ -191,6 +191,7 @@ struct ResidentOp {
   /// channels `product_count` words of taps, of each a Quad a thread. Null elsewhere.
   const Quad* products = nullptr;
   std::uint32_t product_count = 0;
+  bool by_position = false;  ///< multiply_by_position()
   const V* scale = nullptr;
   const V* bias = nullptr;
   const V* parameter = nullptr;
