@@ -588,7 +588,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.tuning.threads, "of a block that holds a network");
   app.add_option("--team", options.tuning.team, "blocks that share a batch element");
   app.add_option("--channels", options.tuning.channels, "most channels of a thread");
-  app.add_option("--branches", options.tuning.branches, "parts of a batch side by side");
+  app.add_option("--chunks", options.tuning.chunks,
+                 "of a launch's steps that are on their way at once");
   app.add_option("--launch-steps", options.tuning.steps, "steps of a launch");
   app.add_option("--front", options.tuning.front_bytes, "most bytes of it in shared memory");
   app.add_flag("--eager", options.eager, "neurons that rest are computed too");

@@ -218,10 +218,8 @@ class DeviceMachine : public Machine, public DeviceMember {
     return {};
   }
   ~DeviceMachine() override {
-    for (const Branch& branch : branches_) {
-      if (branch.done != nullptr) cudaEventDestroy(branch.done);
-      if (branch.stream != nullptr) cudaStreamDestroy(branch.stream);
-    }
+    for (const cudaEvent_t event : events_) cudaEventDestroy(event);
+    for (const cudaStream_t stream : side_streams_) cudaStreamDestroy(stream);
     if (owns_stream_ && stream_ != nullptr) cudaStreamDestroy(stream_);
   }
   Status enter() override {
@@ -358,30 +356,45 @@ class DeviceMachine : public Machine, public DeviceMember {
     SPIKELOOM_CUDA(launched, "launch a kernel");
     return {};
   }
-  /// Calls of other branches than the first go beside it, from a common start to a common end.
+  /// Branches other than the first go beside it, from a common start to a common end.
   Status launch_all(const std::vector<KernelCall>& calls) {
-    std::uint32_t most = 0;
-    for (const KernelCall& one : calls) most = one.branch > most ? one.branch : most;
-    while (branches_.size() <= most) SPIKELOOM_CHECK(add_branch());
-    if (most != 0) SPIKELOOM_CUDA(cudaEventRecord(branches_[0].done, stream_), "branch off");
-    for (std::uint32_t b = 1; b <= most; ++b) {
-      SPIKELOOM_CUDA(cudaStreamWaitEvent(branches_[b].stream, branches_[0].done), "branch off");
+    std::size_t branches = 1;
+    std::vector<bool> awaited(calls.size());
+    for (const KernelCall& call : calls) {
+      branches = call.branch < branches ? branches : call.branch + 1;
+      for (const std::uint32_t before : call.waits_for) {
+        awaited[before] = awaited[before] || calls[before].branch != call.branch;
+      }
     }
-    for (const KernelCall& one : calls) {
-      SPIKELOOM_CHECK(launch_on(one.branch == 0 ? stream_ : branches_[one.branch].stream, one));
+    while (side_streams_.size() + 1 < branches) {
+      SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&side_streams_.emplace_back(), cudaStreamNonBlocking),
+                     "make a stream");
     }
-    for (std::uint32_t b = 1; b <= most; ++b) {
-      SPIKELOOM_CUDA(cudaEventRecord(branches_[b].done, branches_[b].stream), "join branches");
-      SPIKELOOM_CUDA(cudaStreamWaitEvent(stream_, branches_[b].done), "join branches");
+    while (events_.size() < calls.size() + branches && branches > 1) {
+      SPIKELOOM_CUDA(cudaEventCreateWithFlags(&events_.emplace_back(), cudaEventDisableTiming),
+                     "make an event");
     }
-    return {};
-  }
-  /// The first has no stream of its own.
-  Status add_branch() {
-    Branch& made = branches_.emplace_back();
-    SPIKELOOM_CUDA(cudaEventCreateWithFlags(&made.done, cudaEventDisableTiming), "make an event");
-    if (branches_.size() == 1) return {};
-    SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking), "make a stream");
+    const auto stream_of = [&](std::size_t branch) {
+      return branch == 0 ? stream_ : side_streams_[branch - 1];
+    };
+    const cudaEvent_t* const ends = events_.data() + calls.size();
+    if (branches > 1) SPIKELOOM_CUDA(cudaEventRecord(ends[0], stream_), "branch off");
+    for (std::size_t b = 1; b < branches; ++b) {
+      SPIKELOOM_CUDA(cudaStreamWaitEvent(stream_of(b), ends[0]), "branch off");
+    }
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      const cudaStream_t stream = stream_of(calls[i].branch);
+      for (const std::uint32_t before : calls[i].waits_for) {
+        if (calls[before].branch == calls[i].branch) continue;
+        SPIKELOOM_CUDA(cudaStreamWaitEvent(stream, events_[before]), "wait for a kernel");
+      }
+      SPIKELOOM_CHECK(launch_on(stream, calls[i]));
+      if (awaited[i]) SPIKELOOM_CUDA(cudaEventRecord(events_[i], stream), "wait for a kernel");
+    }
+    for (std::size_t b = 1; b < branches; ++b) {
+      SPIKELOOM_CUDA(cudaEventRecord(ends[b], stream_of(b)), "join branches");
+      SPIKELOOM_CUDA(cudaStreamWaitEvent(stream_, ends[b]), "join branches");
+    }
     return {};
   }
   template <typename K>
@@ -454,15 +467,13 @@ class DeviceMachine : public Machine, public DeviceMember {
   cudaError_t launch(const Gather&, const KernelCall&, cudaStream_t) {
     return cudaErrorNotSupported;
   }
-  struct Branch {
-    cudaStream_t stream = nullptr;
-    cudaEvent_t done = nullptr;
-  };
 
   int device_;
   cudaStream_t stream_ = nullptr;
   bool owns_stream_ = true;
-  std::vector<Branch> branches_;
+  // Of sequences with branches, while they are recorded.
+  std::vector<cudaStream_t> side_streams_;
+  std::vector<cudaEvent_t> events_;
   Watch* watch_ = nullptr;
   Blas blas_;
   bool has_blas_ = false, asked_for_blas_ = false;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 #include "backends/cuda/kernels/bit_rows.hpp"
 #include "backends/cuda/kernels/circuit.hpp"
@@ -88,8 +89,11 @@ using Kernel = std::variant<
 struct KernelCall {
   Kernel kernel;
   std::uint32_t blocks = 0, threads = kTile;
-  std::size_t shared = 0;    ///< bytes
-  std::uint32_t branch = 0;  ///< calls of one branch are done in order, branches side by side
+  std::size_t shared = 0;  ///< bytes
+  /// Calls of one branch are done in order, branches side by side, each call after those that it
+  /// waits for: earlier ones of the sequence.
+  std::uint32_t branch = 0;
+  std::vector<std::uint32_t> waits_for = {};
 };
 
 /// A product; `blocks` only says that there is something to do.

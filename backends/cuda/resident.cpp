@@ -481,8 +481,8 @@ void Resident<V>::add_neurons(std::uint32_t n, const NodeImage<V>& image,
 }
 
 template <typename V>
-std::vector<KernelCall> Resident<V>::calls(const Clock* clock) const {
-  if (layers_) return layer_calls(clock);
+std::vector<KernelCall> Resident<V>::calls(const Clock* clock, std::uint32_t chunks) const {
+  if (layers_) return layer_calls(clock, chunks);
   const bool all = std::any_of(ops_.begin(), ops_.end(), [](const ResidentOp<V>& op) {
     return op.seldom || op.head == Head::kConvolution || op.head == Head::kDelay ||
            op.head == Head::kPublish;

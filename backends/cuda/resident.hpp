@@ -56,7 +56,10 @@ class Resident {
   /// The element's queue was changed in other ways.
   void forget(std::uint32_t element) { inputs_of_[element].known = false; }
 
-  std::vector<KernelCall> calls(const Clock* clock) const;
+  /// For so many chunks of chunk_steps() at most, each with a clock of its own.
+  std::vector<KernelCall> calls(const Clock* clocks, std::uint32_t chunks) const;
+  std::vector<Clock> divide(const Clock& clock) const;
+  std::uint32_t most_chunks() const { return most_steps_ / chunk_steps_; }
   std::uint32_t most_steps() const { return most_steps_; }
 
   /// A node's counts are another's: 0 the summed input's, 1 what it sends.
@@ -93,19 +96,16 @@ class Resident {
   template <bool kAll>
   KernelCall call_as(const Clock* clock) const;
   // resident_layers.cpp
-  std::vector<KernelCall> layer_calls(const Clock* clock) const;
-  struct LayerRun {  ///< of elements [first, end)
-    const Clock* clock;
-    std::uint32_t first, end, branch;
-  };
-  KernelCall input_call(const LayerRun& run) const;
-  KernelCall layer_call(const LayerRun& run, const ResidentOp<V>& op) const;
+  std::vector<KernelCall> layer_calls(const Clock* clocks, std::uint32_t chunks) const;
+  std::vector<std::uint32_t> makers(const std::vector<const ResidentOp<V>*>& ops) const;
+  KernelCall input_call(const Clock* clock) const;
+  KernelCall layer_call(const Clock* clock, const ResidentOp<V>& op) const;
   template <LayerForm kForm>
-  KernelCall layer_call_as(const LayerRun& run, const ResidentOp<V>& op) const;
+  KernelCall layer_call_as(const Clock* clock, const ResidentOp<V>& op) const;
   template <typename K>
-  KernelCall fill(K kernel, const LayerRun& run, const ResidentOp<V>& op) const;
+  KernelCall fill(K kernel, const Clock* clock, const ResidentOp<V>& op) const;
   template <typename K>
-  KernelCall fill_run(K kernel, const LayerRun& run) const;
+  KernelCall fill_run(K kernel, const Clock* clock) const;
   Status add_products(const WeightImage<V>& weights, ResidentOp<V>& op);
   void size_rings();
   std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);
@@ -144,7 +144,7 @@ class Resident {
   Machine& machine_;
   std::uint32_t batch_;
   bool layers_;
-  std::uint32_t threads_ = 512, team_ = 1, most_steps_ = 1, event_slots_ = 0;
+  std::uint32_t threads_ = 512, team_ = 1, most_steps_ = 1, chunk_steps_ = 1, event_slots_ = 0;
   std::vector<Place> places_;
   std::vector<ResidentOp<V>> ops_;
   std::vector<ResidentSignal> signals_;

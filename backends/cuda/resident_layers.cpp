@@ -9,9 +9,9 @@ namespace spikeloom::cuda {
 
 namespace {
 
-/// Steps of a chunk: enough that state stays in registers for long, few enough that what lies
-/// between two layers stays in the L2 cache.
-constexpr std::uint32_t kLayerSteps = 32, kMostLayerSteps = 256;
+/// Steps of a chunk: enough that state stays in registers for long, few enough that rings of 64
+/// steps hold two, and what is read up to 8 steps late. Chunks of a sequence.
+constexpr std::uint32_t kLayerSteps = 28, kMostLayerSteps = 256, kLayerChunks = 16;
 /// Outputs of a Dense layer from which on a thread has four.
 constexpr std::uint32_t kManyOutputs = 128;
 
@@ -128,10 +128,11 @@ Status Resident<V>::add_products(const WeightImage<V>& weights, ResidentOp<V>& o
   return {};
 }
 
-/// Rings hold a chunk and what is read late.
+/// Rings hold two chunks and what is read late.
 template <typename V>
 void Resident<V>::size_rings() {
-  most_steps_ = tuning().steps != 0 ? std::min(tuning().steps, kMostLayerSteps) : kLayerSteps;
+  chunk_steps_ = tuning().steps != 0 ? std::min(tuning().steps, kMostLayerSteps) : kLayerSteps;
+  most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : kLayerChunks);
   std::vector<std::uint32_t> latest(signals_.size(), 0);
   for (const ResidentOp<V>& op : ops_) {
     if (is_input(op.head)) continue;
@@ -144,110 +145,146 @@ void Resident<V>::size_rings() {
     late = std::max(late, longest(std::get<op::Delay>(program_.nodes[op.node].operation)));
   }
   for (std::size_t i = 0; i < signals_.size(); ++i) {
-    signals_[i].slots = std::max(signals_[i].slots, std::bit_ceil(most_steps_ + latest[i]));
+    signals_[i].slots = std::max(signals_[i].slots, std::bit_ceil(2 * chunk_steps_ + latest[i]));
   }
 }
 
-/// Parts of the batch go side by side, so that where one layer has too little work for a device
-/// others of other parts are there.
+/// Of operations by signal: who makes it; of input all the same one, which comes first.
 template <typename V>
-std::vector<KernelCall> Resident<V>::layer_calls(const Clock* clock) const {
-  const std::uint32_t chosen = batch_ >= 64 ? 4 : batch_ >= 16 ? 2 : 1;
-  const std::uint32_t most = tuning().branches != 0 ? tuning().branches : chosen;
-  const std::uint32_t parts = std::min(most, batch_);
+std::vector<std::uint32_t> Resident<V>::makers(const std::vector<const ResidentOp<V>*>& ops) const {
+  std::vector<std::uint32_t> of(signals_.size(), 0);
+  for (std::uint32_t i = 0; i < ops.size(); ++i) {
+    if (ops[i] != nullptr) of[ops[i]->out] = i;
+  }
+  return of;
+}
+
+/// Chunks follow each other through the layers as through a pipeline: a layer waits for its
+/// sources' same chunk, and for who reads it to be done with the chunk before the last, whose place
+/// it takes.
+template <typename V>
+std::vector<KernelCall> Resident<V>::layer_calls(const Clock* clocks, std::uint32_t chunks) const {
+  constexpr std::uint32_t kBranches = 16;
+  std::vector<const ResidentOp<V>*> ops(inputs_.empty() ? 0 : 1, nullptr);  // null: the input
+  for (const ResidentOp<V>& op : ops_) {
+    if (!is_input(op.head)) ops.push_back(&op);
+  }
+  const std::vector<std::uint32_t> maker = makers(ops);
+  const auto count = static_cast<std::uint32_t>(ops.size());
+  std::vector<std::vector<std::uint32_t>> sources(count), readers(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::uint32_t l = 0; ops[i] != nullptr && l < std::max(ops[i]->links, 1U); ++l) {
+      const std::uint32_t from = maker[links_[ops[i]->first_link + l].signal];
+      sources[i].push_back(from);
+      readers[from].push_back(i);
+    }
+  }
   std::vector<KernelCall> calls;
-  for (std::uint32_t part = 0; part < parts; ++part) {
-    const LayerRun run{clock, batch_ * part / parts, batch_ * (part + 1) / parts, part};
-    if (!inputs_.empty()) calls.push_back(input_call(run));
-    for (const ResidentOp<V>& op : ops_) {
-      if (!is_input(op.head)) calls.push_back(layer_call(run, op));
+  for (std::uint32_t c = 0; c < chunks; ++c) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      KernelCall& made = calls.emplace_back(ops[i] == nullptr ? input_call(clocks + c)
+                                                              : layer_call(clocks + c, *ops[i]));
+      made.branch = i % kBranches;
+      for (const std::uint32_t from : sources[i]) made.waits_for.push_back(c * count + from);
+      for (const std::uint32_t reader : readers[i]) {
+        if (c >= 2) made.waits_for.push_back((c - 2) * count + reader);
+      }
     }
   }
   return calls;
 }
 
+/// A clock for each chunk.
 template <typename V>
-KernelCall Resident<V>::input_call(const LayerRun& run) const {
+std::vector<Clock> Resident<V>::divide(const Clock& clock) const {
+  std::vector<Clock> made;
+  for (std::uint32_t done = 0; done == 0 || done < clock.count; done += chunk_steps_) {
+    made.push_back(clock);
+    made.back().first += done;
+    made.back().count = std::min(chunk_steps_, clock.count - done);
+  }
+  return made;
+}
+
+template <typename V>
+KernelCall Resident<V>::input_call(const Clock* clock) const {
   LayerInputKernel<V> k;
   k.inputs = inputs_image_.data();
   k.events = events_.data();
   k.event_slots = event_slots_;
   k.input_count = static_cast<std::uint32_t>(inputs_.size());
   k.cursor = layout_.cursor;
-  return fill_run(k, run);
+  return fill_run(k, clock);
 }
 
 template <typename V>
-KernelCall Resident<V>::layer_call(const LayerRun& run, const ResidentOp<V>& op) const {
+KernelCall Resident<V>::layer_call(const Clock* clock, const ResidentOp<V>& op) const {
   switch (form_of(op, signals_[op.out])) {
     case LayerForm::kMembrane:
-      return layer_call_as<LayerForm::kMembrane>(run, op);
+      return layer_call_as<LayerForm::kMembrane>(clock, op);
     case LayerForm::kLateCurrent:
-      return layer_call_as<LayerForm::kLateCurrent>(run, op);
+      return layer_call_as<LayerForm::kLateCurrent>(clock, op);
     case LayerForm::kOwnMembrane:
-      return layer_call_as<LayerForm::kOwnMembrane>(run, op);
+      return layer_call_as<LayerForm::kOwnMembrane>(clock, op);
     case LayerForm::kOwnLateCurrent:
-      return layer_call_as<LayerForm::kOwnLateCurrent>(run, op);
+      return layer_call_as<LayerForm::kOwnLateCurrent>(clock, op);
     case LayerForm::kNone:
-      return fill(PoolLayer<V, LayerForm::kNone>(), run, op);
+      return fill(PoolLayer<V, LayerForm::kNone>(), clock, op);
     default:
-      return fill(GeneralLayer<V>(), run, op);
+      return fill(GeneralLayer<V>(), clock, op);
   }
 }
 
 template <typename V>
 template <LayerForm kForm>
-KernelCall Resident<V>::layer_call_as(const LayerRun& run, const ResidentOp<V>& op) const {
+KernelCall Resident<V>::layer_call_as(const Clock* clock, const ResidentOp<V>& op) const {
   if (op.head == Head::kDense) {
     const ResidentSignal& source = signals_[links_[op.first_link].signal];
     const bool whole = op.inputs == source.size && op.outputs == op.size;
     return whole && op.size % 4 == 0 && op.size >= kManyOutputs
-               ? fill(RowLayer<V, 4, kForm>(), run, op)
-               : fill(RowLayer<V, 1, kForm>(), run, op);
+               ? fill(RowLayer<V, 4, kForm>(), clock, op)
+               : fill(RowLayer<V, 1, kForm>(), clock, op);
   }
   constexpr LayerForm kOneKind =
       has_current(kForm) ? LayerForm::kLateCurrent : LayerForm::kMembrane;
-  if (op.head == Head::kLinks) return fill(LinkLayer<V, kOneKind>(), run, op);
+  if (op.head == Head::kLinks) return fill(LinkLayer<V, kOneKind>(), clock, op);
   const bool depthwise = op.in_group == 1 && op.out_group == 1 && op.groups > 1 &&
                          op.window.kernel_rows * op.window.kernel_columns <= 32;
-  if (op.head == Head::kPool || depthwise) return fill(PoolLayer<V, kOneKind>(), run, op);
+  if (op.head == Head::kPool || depthwise) return fill(PoolLayer<V, kOneKind>(), clock, op);
   const std::uint32_t channels = channels_of(op, LayerShape(op));
-  if (channels == 16) return fill(WindowLayer<V, 16, kForm>(), run, op);
-  if (channels == 8) return fill(WindowLayer<V, 8, kForm>(), run, op);
-  return fill(WindowLayer<V, 1, kForm>(), run, op);
+  if (channels == 16) return fill(WindowLayer<V, 16, kForm>(), clock, op);
+  if (channels == 8) return fill(WindowLayer<V, 8, kForm>(), clock, op);
+  return fill(WindowLayer<V, 1, kForm>(), clock, op);
 }
 
 template <typename V>
 template <typename K>
-KernelCall Resident<V>::fill(K k, const LayerRun& run, const ResidentOp<V>& op) const {
+KernelCall Resident<V>::fill(K k, const Clock* clock, const ResidentOp<V>& op) const {
   k.links = links_image_.data();
   k.op = op;
   k.source = signals_[links_[op.first_link].signal];
   k.delay = links_[op.first_link].delay;
   k.out = signals_[op.out];
   if (op.head == Head::kConvolution || op.head == Head::kPool) k.shape = LayerShape(op);
-  return fill_run(k, run);
+  return fill_run(k, clock);
 }
 
 template <typename V>
 template <typename K>
-KernelCall Resident<V>::fill_run(K k, const LayerRun& run) const {
-  k.clock = run.clock;
+KernelCall Resident<V>::fill_run(K k, const Clock* clock) const {
+  k.clock = clock;
   k.signals = signals_image_.data();
-  k.first_element = run.first;
-  k.elements = run.end - run.first;
   k.batch = batch_;
   k.images = images_.data();
   k.image_bytes = layout_.image_bytes;
-  KernelCall made = cuda::call(k);
-  made.branch = run.branch;
-  return made;
+  return cuda::call(k);
 }
 
-#define SPIKELOOM_RESIDENT_LAYERS(V)                                                \
-  template void Resident<V>::size_rings();                                          \
-  template Status Resident<V>::add_products(const WeightImage<V>&, ResidentOp<V>&); \
-  template std::vector<KernelCall> Resident<V>::layer_calls(const Clock*) const;
+#define SPIKELOOM_RESIDENT_LAYERS(V)                                                            \
+  template void Resident<V>::size_rings();                                                      \
+  template Status Resident<V>::add_products(const WeightImage<V>&, ResidentOp<V>&);             \
+  template std::vector<KernelCall> Resident<V>::layer_calls(const Clock*, std::uint32_t) const; \
+  template std::vector<Clock> Resident<V>::divide(const Clock&) const;
 
 SPIKELOOM_RESIDENT_LAYERS(float)
 SPIKELOOM_RESIDENT_LAYERS(std::int32_t)

@@ -74,7 +74,7 @@ void Resident<V>::lay_out() {
     return bytes;
   };
   team_ = std::max<std::uint32_t>(wanted.team, 1);
-  if (!layers_) most_steps_ = wanted.steps != 0 ? wanted.steps : 128;
+  if (!layers_) chunk_steps_ = most_steps_ = wanted.steps != 0 ? wanted.steps : 128;
   const auto divide = [&](std::uint32_t threads) {
     threads_ = wanted.threads != 0 ? wanted.threads : threads;
     divide_work();

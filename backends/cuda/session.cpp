@@ -47,7 +47,7 @@ Status CudaSession<V>::advance(Time until) {
   Status status;
   if (resident_ != nullptr && step_ < target) {
     const Result<bool> moved = resident_->send(queues_);
-    if (!moved.ok() || *moved) chunk_ = nullptr;  // it holds the old address
+    stale_ = stale_ || !moved.ok() || *moved;  // they hold the old address
     if (!moved.ok()) {
       lost_ = true;
       return moved.error();
@@ -121,11 +121,17 @@ Status CudaSession<V>::run_chunk(std::uint32_t count) {
     if (std::exchange(stale_, false)) {
       one_step_ = nullptr;
       chunk_ = nullptr;
+      chunks_.clear();
     }
-    auto& sequence = count == 1 && resident_ == nullptr ? one_step_ : chunk_;
+    const std::size_t chunks =
+        resident_ != nullptr ? resident_->divide({.count = count}).size() : 1;
+    if (chunks_.size() < chunks) chunks_.resize(chunks);
+    auto& sequence = resident_ != nullptr ? chunks_[chunks - 1] : count == 1 ? one_step_ : chunk_;
     if (sequence == nullptr) {
-      auto made = machine_.record(resident_ != nullptr ? resident_->calls(clock_.data())
-                                                       : make_calls(count == 1 ? 1 : kChunk));
+      auto made = machine_.record(
+          resident_ != nullptr
+              ? resident_->calls(clock_.data() + 1, static_cast<std::uint32_t>(chunks))
+              : make_calls(count == 1 ? 1 : kChunk));
       if (made.ok()) {
         sequence = *std::move(made);
       } else {
@@ -220,7 +226,10 @@ Status CudaSession<V>::send_input(std::uint32_t count, const std::vector<InputEv
   }
   SPIKELOOM_CHECK(input_events_.write(taken.data(), taken.size()));
   const Clock clock{base_, step_, log_base_, count, static_cast<std::uint32_t>(taken.size())};
-  return clock_.write(&clock, 1);
+  if (resident_ == nullptr) return clock_.write(&clock, 1);
+  std::vector<Clock> clocks = resident_->divide(clock);
+  clocks.insert(clocks.begin(), clock);
+  return clock_.write(clocks.data(), clocks.size());
 }
 
 template <typename V>

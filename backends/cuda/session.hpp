@@ -229,12 +229,13 @@ class CudaSession : public Session {
   bool wants_resident_ = false;
   std::unique_ptr<Resident<V>> resident_;  ///< null: chunks
   std::vector<NodeDevice<V>> nodes_;
-  Buffer<Clock> clock_;
+  Buffer<Clock> clock_;  ///< of all steps; of Resident, then one for each chunk of them
   Buffer<Tally<V>> tallies_;  ///< kTallyCopies of each
   Buffer<InputEvent<V>> input_events_;
   std::unique_ptr<Sequence> one_step_, chunk_;
-  std::unique_ptr<Sequence> pack_;  ///< of the logs
-  bool stale_ = false;              ///< the sequences hold what is no more
+  std::vector<std::unique_ptr<Sequence>> chunks_;  ///< of Resident, by their number less 1
+  std::unique_ptr<Sequence> pack_;                 ///< of the logs
+  bool stale_ = false;                             ///< the sequences hold what is no more
 
   std::int64_t step_ = 0, base_ = 0;
   std::int64_t log_base_ = 0, log_steps_ = 0;  ///< the first step of the logs, and their room

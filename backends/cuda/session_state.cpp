@@ -148,6 +148,7 @@ Status CudaSession<V>::make_resident() {
   }
   SPIKELOOM_TRY(resident_, Resident<V>::make(program_, images_, nodes, batch_,
                                              executable_->takes_layers(), machine_));
+  SPIKELOOM_TRY(clock_, Buffer<Clock>::make(machine_, 1 + resident_->most_chunks()));
   return {};
 }
 

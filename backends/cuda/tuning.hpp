@@ -20,7 +20,7 @@ struct Tuning {
   std::uint32_t shares = 0;       ///< parts that a warp's fair share of a phase is cut into
   std::uint32_t front_bytes = 0;  ///< at most so much of an element in shared memory
   std::uint32_t channels = 0;     ///< layers: 8 instead of 16 for a thread of a convolution
-  std::uint32_t branches = 0;     ///< layers: parts of a batch that go side by side
+  std::uint32_t chunks = 0;       ///< layers: of `steps` each, most that go through at once
   bool lazy = true;               ///< neurons that rest are left out
   /// The processor's threads come in descending order: between two barriers any must do.
   bool backwards = false;

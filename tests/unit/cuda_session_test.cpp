@@ -219,7 +219,7 @@ using cuda::Tuning;
 /// With launches per node, one for the network, and one per layer.
 class CudaLaunches : public testing::TestWithParam<Tuning::Way> {
  protected:
-  void SetUp() override { cuda::tuning().steps = cuda::kChunk; }
+  void SetUp() override { cuda::tuning() = {.steps = cuda::kChunk, .chunks = 1}; }
   void TearDown() override { cuda::tuning() = {}; }
 };
 INSTANTIATE_TEST_SUITE_P(Ways, CudaLaunches,

@@ -32,18 +32,18 @@ struct LayerInputKernel {
   const ResidentSignal* signals = nullptr;
   const ResidentEvent<V>* events = nullptr;
   std::uint32_t event_slots = 0;  ///< a power of two
-  std::uint32_t input_count = 0, cursor = 0, first_element = 0, elements = 1, batch = 1;
+  std::uint32_t input_count = 0, cursor = 0, batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
 
   static constexpr std::uint32_t kBefore = 3;  ///< phases before the counts
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return elements; }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return batch; }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return 512; }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return kBefore + 2 * input_count; }
 
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local&) const {
     auto& shared = *static_cast<Shared*>(place.shared);
-    const LayerImage image{images + element_of(place) * image_bytes};
+    const LayerImage image{images + place.block * image_bytes};
     if (phase == 0) {
       if (place.thread == 0) shared.found = 0, shared.count.clear();
       SPIKELOOM_ROLLED
@@ -62,9 +62,6 @@ struct LayerInputKernel {
   }
 
  private:
-  SPIKELOOM_KERNEL std::uint32_t element_of(const Place& place) const {
-    return first_element + place.block;
-  }
   SPIKELOOM_KERNEL std::uint32_t start(const LayerImage& image) const {
     const auto* const at = image.at<std::uint32_t>(cursor);
     const std::uint32_t before = static_cast<std::uint32_t>(clock->first - 1) & 3;
@@ -86,11 +83,10 @@ struct LayerInputKernel {
                               std::uint32_t signal) const {
     const ResidentSignal s = signals[signal];
     const Clock now = *clock;
-    for (std::uint32_t k = place.thread; k < now.count * s.words; k += place.threads) {
-      image.row<V>(s, now.first + k / s.words, false).bits[k % s.words] = 0;
-    }
     SPIKELOOM_ROLLED
     for (std::uint32_t k = 0; k < now.count; ++k) {
+      std::uint32_t* const bits = image.row<V>(s, now.first + k, false).bits;
+      for (std::uint32_t w = place.thread; w < s.words; w += place.threads) bits[w] = 0;
       const ResidentRow<V> old = image.row<V>(s, now.first + k - s.slots, true);
       if (old.value == nullptr) continue;
       SPIKELOOM_ROLLED
@@ -98,7 +94,7 @@ struct LayerInputKernel {
     }
   }
   SPIKELOOM_KERNEL void arrive(const Place& place, const LayerImage& image, Shared& shared) const {
-    const ResidentEvent<V>* const ring = events + std::size_t{element_of(place)} * event_slots;
+    const ResidentEvent<V>* const ring = events + std::size_t{place.block} * event_slots;
     const std::uint32_t from = start(image);
     const std::int64_t first = clock->first, last = first + clock->count;
     std::uint32_t found = 0;
@@ -121,7 +117,7 @@ struct LayerInputKernel {
   }
   SPIKELOOM_KERNEL void resolve(const Place& place, const LayerImage& image,
                                 std::uint32_t found) const {
-    const ResidentEvent<V>* const ring = events + std::size_t{element_of(place)} * event_slots;
+    const ResidentEvent<V>* const ring = events + std::size_t{place.block} * event_slots;
     const std::uint32_t from = start(image);
     SPIKELOOM_ROLLED
     for (std::uint32_t k = place.thread; k < found; k += place.threads) {
@@ -136,14 +132,13 @@ struct LayerInputKernel {
     const ResidentSignal s = signals[input.signal];
     const Clock now = *clock;
     LayerCount<V> count;
-    for (std::uint32_t k = place.thread; k < now.count * s.words; k += place.threads) {
-      count.note_word(image.row<V>(s, now.first + k / s.words, true), k % s.words);
-    }
     SPIKELOOM_ROLLED
-    for (std::uint32_t k = 0; k < now.count && input.log_count > 0; ++k) {
+    for (std::uint32_t k = 0; k < now.count; ++k) {
       const ResidentRow<V> row = image.row<V>(s, now.first + k, true);
+      for (std::uint32_t w = place.thread; w < s.words; w += place.threads) count.note_word(row, w);
+      if (input.log_count == 0) continue;
       const auto logged =
-          static_cast<std::size_t>(now.first + k - now.log_base) * batch + element_of(place);
+          static_cast<std::size_t>(now.first + k - now.log_base) * batch + place.block;
       SPIKELOOM_ROLLED
       for (std::uint32_t l = 0; l < input.log_count; ++l) {
         SPIKELOOM_ROLLED
@@ -187,13 +182,13 @@ struct LayerKernel {
   ResidentSignal source, out;  ///< its only link's, or its first's
   std::uint32_t delay = 0;     ///< of that link
   LayerShape shape;
-  std::uint32_t first_element = 0, elements = 1, batch = 1;
+  std::uint32_t batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
 
   SPIKELOOM_KERNEL std::uint32_t items() const { return op.size / kChannels; }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return kLayerThreads; }
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(items(), 32) * elements; }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(items(), 32) * batch; }
   /// Two for kLayerWarps steps; then the counts.
   SPIKELOOM_KERNEL std::uint32_t phases_of(std::uint32_t steps) const {
     return 2 * tiles(steps, kLayerWarps) + 2;
@@ -203,7 +198,7 @@ struct LayerKernel {
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
     auto& shared = *static_cast<Shared*>(place.shared);
     const std::uint32_t per = tiles(items(), 32);
-    const std::uint32_t element = first_element + place.block / per;
+    const std::uint32_t element = place.block / per;
     const Own own{place.block % per * 32 + place.thread % 32, place.thread / 32, element,
                   LayerImage{images + element * image_bytes}};
     if (phase == 0) begin(place, own, shared, local);

@@ -23,19 +23,19 @@ struct PoolLayer {
   ResidentSignal source, out;  ///< its only link's
   std::uint32_t delay = 0;     ///< of that link
   LayerShape shape;
-  std::uint32_t first_element = 0, elements = 1, batch = 1;
+  std::uint32_t batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
 
   SPIKELOOM_KERNEL std::uint32_t per_element() const { return tiles(op.size, kLayerThreads); }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return kLayerThreads; }
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return per_element() * elements; }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return per_element() * batch; }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return 3; }
 
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local&) const {
     auto& shared = *static_cast<Shared*>(place.shared);
     if (phase == 1) {
-      const std::uint32_t element = first_element + place.block / per_element();
+      const std::uint32_t element = place.block / per_element();
       const std::uint32_t output = place.block % per_element() * kLayerThreads + place.thread;
       Own own{output,
               element,
