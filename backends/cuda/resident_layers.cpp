@@ -9,9 +9,11 @@ namespace spikeloom::cuda {
 
 namespace {
 
-/// Steps of a chunk: enough that state stays in registers for long, few enough that rings of 64
-/// steps hold two, and what is read up to 8 steps late. Chunks of a sequence.
-constexpr std::uint32_t kLayerSteps = 28, kMostLayerSteps = 256, kLayerChunks = 16;
+/// Steps of a chunk: few, so that the pipeline of a small batch fills soon, or many, for which
+/// neurons' states stay in registers; two chunks and what is read up to 8 steps late fill a ring of
+/// 64 or 128 steps. Most steps of a sequence.
+constexpr std::uint32_t kFewSteps = 28, kManySteps = 60, kManyElements = 128;
+constexpr std::uint32_t kMostLayerSteps = 256, kMostSequence = 448;
 /// Outputs of a Dense layer from which on a thread has four.
 constexpr std::uint32_t kManyOutputs = 128;
 
@@ -131,8 +133,10 @@ Status Resident<V>::add_products(const WeightImage<V>& weights, ResidentOp<V>& o
 /// Rings hold two chunks and what is read late.
 template <typename V>
 void Resident<V>::size_rings() {
-  chunk_steps_ = tuning().steps != 0 ? std::min(tuning().steps, kMostLayerSteps) : kLayerSteps;
-  most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : kLayerChunks);
+  const std::uint32_t chosen = batch_ < kManyElements ? kFewSteps : kManySteps;
+  chunk_steps_ = tuning().steps != 0 ? std::min(tuning().steps, kMostLayerSteps) : chosen;
+  const std::uint32_t chunks = std::max(kMostSequence / chunk_steps_, 1U);
+  most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : chunks);
   std::vector<std::uint32_t> latest(signals_.size(), 0);
   for (const ResidentOp<V>& op : ops_) {
     if (is_input(op.head)) continue;
@@ -184,7 +188,8 @@ std::vector<KernelCall> Resident<V>::layer_calls(const Clock* clocks, std::uint3
     for (std::uint32_t i = 0; i < count; ++i) {
       KernelCall& made = calls.emplace_back(ops[i] == nullptr ? input_call(clocks + c)
                                                               : layer_call(clocks + c, *ops[i]));
-      made.branch = i % kBranches;
+      // A chunk alone has nothing beside it, and one branch begins and ends sooner.
+      made.branch = chunks == 1 ? 0 : i % kBranches;
       for (const std::uint32_t from : sources[i]) made.waits_for.push_back(c * count + from);
       for (const std::uint32_t reader : readers[i]) {
         if (c >= 2) made.waits_for.push_back((c - 2) * count + reader);
