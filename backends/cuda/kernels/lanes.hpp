@@ -119,17 +119,22 @@ SPIKELOOM_KERNEL std::uint32_t set_bits(std::uint32_t* word, std::uint32_t bits)
 #endif
 }
 
+/// Of two words one after the other 32 bits from bit `from` mod 32 on.
+SPIKELOOM_KERNEL std::uint32_t funnel(std::uint32_t low, std::uint32_t high, std::uint32_t from) {
+#if defined(__CUDA_ARCH__)
+  return __funnelshift_r(low, high, from);
+#else
+  return static_cast<std::uint32_t>((std::uint64_t{high} << 32 | low) >> from % 32);
+#endif
+}
+
 /// `count` bits from bit `first` of a bitmap on, at most 32; they lie within it.
 SPIKELOOM_KERNEL std::uint32_t bit_field(const std::uint32_t* bits, std::uint32_t first,
                                          std::uint32_t count) {
   const std::uint32_t* const word = bits + first / 32;
   const std::uint32_t shift = first % 32;
   const std::uint32_t low = word[0], high = shift + count > 32 ? word[1] : 0;
-#if defined(__CUDA_ARCH__)
-  const std::uint32_t field = __funnelshift_r(low, high, shift);
-#else
-  const auto field = static_cast<std::uint32_t>((std::uint64_t{high} << 32 | low) >> shift);
-#endif
+  const std::uint32_t field = funnel(low, high, shift);
   return count < 32 ? field & ((1U << count) - 1) : field;
 }
 

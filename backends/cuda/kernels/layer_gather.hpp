@@ -101,6 +101,9 @@ struct LayerWords {
     const std::uint32_t start = w.words_from + (first + c) * shape.in_plane;
     // Of the window's first row, which need not exist, relative to the channel's first word.
     std::uint32_t at = start % 32 + w.first_input - w.words_from - w.first_row * shape.row_step;
+#if defined(__CUDA_ARCH__)
+    if (!shape.straddles) return whole_rows(op, shape, w, c, at - w.first_tap) & w.valid;
+#endif
     std::uint32_t shift = w.first_tap, active = 0;
     for (std::uint32_t row = 0; row < rows; ++row) {
       const bool there = row - w.first_row < w.last_row - w.first_row;
@@ -112,6 +115,26 @@ struct LayerWords {
   }
 
  private:
+#if defined(__CUDA_ARCH__)
+  /// taps() where a row of the input lies in one word, with anything for taps that do not exist: a
+  /// word is turned until the window's columns come first. `at` is the window's first tap.
+  template <typename V>
+  SPIKELOOM_KERNEL std::uint32_t whole_rows(const ResidentOp<V>& op, const LayerShape& shape,
+                                            const LayerWindow& w, std::uint32_t c,
+                                            std::uint32_t at) const {
+    const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
+    const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+    std::uint32_t taps = columns < 32 ? (1U << columns) - 1 : ~0U, active = 0;
+    SPIKELOOM_ROLLED
+    for (std::uint32_t row = 0, shift = 0; row < rows; ++row, shift += columns) {
+      const auto lane = static_cast<int>((c << shape.word_shift) + (at - w.left) / 32);
+      const std::uint32_t word = __shfl_sync(~0U, own, lane);
+      active |= __funnelshift_r(word, word, at) << shift & taps;
+      at += shape.row_step, taps <<= columns;
+    }
+    return active;
+  }
+#endif
   /// Bits from `at` on, after the channel's first word.
   SPIKELOOM_KERNEL std::uint32_t field(const LayerShape& shape, [[maybe_unused]] std::uint32_t c,
                                        [[maybe_unused]] std::uint32_t word, std::uint32_t at,

@@ -124,25 +124,32 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
     const bool touched =
         multiply_window<kChannels>(op, shape, local.window, in.bits, products, local.x);
     const std::uint32_t lane = own.item % 32, channel = local.window.channel;
-    const bool completes = op.scale != nullptr || op.bias != nullptr;
     const bool last = op.x_latest != nullptr && s + 1 == local.count;
     write_bits(shared.touched + own.warp, lane, touched || op.bias != nullptr);
-    if (any_lane(touched || op.bias != nullptr || last)) {
+    if (op.scale != nullptr || op.bias != nullptr) {
+      products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t, V* two) {
+        two[0] = completed(two[0], op.scale, op.bias, channel + c);
+        two[1] = completed(two[1], op.scale, op.bias, channel + c);
+      });
+    }
+    if (any_lane(touched || op.bias != nullptr)) {
       V sum = 0;  // of so few that it cannot overflow
       products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t window, V* two) {
-        if (completes) {
-          two[0] = completed(two[0], op.scale, op.bias, channel + c);
-          two[1] = completed(two[1], op.scale, op.bias, channel + c);
-        }
-        local.x.events += (two[0] != V{0} ? 1 : 0) + (two[1] != V{0} ? 1 : 0);
+        const auto one = static_cast<std::uint32_t>(two[0]);
+        const auto other = static_cast<std::uint32_t>(two[1]);
+        local.x.events += (one < 1 ? one : 1) + (other < 1 ? other : 1);
         sum += two[0] + two[1];
         *reinterpret_cast<Two<V>*>(shared.sum[own.warp][c] + window) = {two[0], two[1]};
-        if (!last) return;
-        V* const latest = op.x_latest + std::size_t{own.element} * op.size + local.window.output -
-                          lane + window + c * op.plane;
-        latest[0] = two[0], latest[1] = two[1];
       });
       local.x.sum += sum;
+    }
+    if (last) {
+      V* const latest =
+          op.x_latest + std::size_t{own.element} * op.size + local.window.output - lane;
+      products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t window, V* two) {
+        latest[window + c * op.plane] = two[0];
+        latest[window + 1 + c * op.plane] = two[1];
+      });
     }
     if (op.counts_input) count_input(own, in);
     return true;

@@ -202,9 +202,12 @@ struct PoolLayer {
     SPIKELOOM_ROLLED
     for (std::uint32_t row = w.first_row; row < w.last_row && own.exists; ++row) {
       if (dilation == 1) {
+        const std::uint32_t word = at / 32;
+        const bool two = at % 32 + w.width > 32;  // words
         SPIKELOOM_UNROLL
         for (std::uint32_t a = 0; a < kSteps; ++a) {
-          ahead.active[a] |= bit_field(bits + slot[a], at, w.width) << shift;
+          const std::uint32_t low = bits[slot[a] + word], high = two ? bits[slot[a] + word + 1] : 0;
+          ahead.active[a] |= (funnel(low, high, at) & w.mask) << shift;
         }
       } else {
         SPIKELOOM_ROLLED

@@ -184,6 +184,7 @@ struct LayerWindow {
   std::uint32_t first_row = 0, last_row = 0;  ///< taps within the input
   std::uint32_t first_tap = 0, width = 0, mask = 0;
   std::uint32_t valid = 0;  ///< a bit for each tap within the input, where they are a word
+  std::uint32_t left = 0;   ///< column of the first tap, which may be before the input's first
   /// Bits of the group's first channel that the warp looks at; on a processor, from where on the
   /// thread does.
   std::uint32_t words_from = 0, words_to = 0;
@@ -226,6 +227,7 @@ SPIKELOOM_KERNEL LayerWindow window_of(const ResidentOp<V>& op, const LayerShape
   // Weights are (in channels, taps, out channels of a group).
   made.weights =
       group * op.in_group * shape.taps * op.out_group + made.channel - group * op.out_group;
+  made.left = static_cast<std::uint32_t>(left);
   made.mask = made.width < 32 ? (1U << made.width) - 1 : ~0U;
   SPIKELOOM_ROLLED
   for (std::uint32_t r = made.first_row; r < made.last_row && shape.taps <= 32; ++r) {
