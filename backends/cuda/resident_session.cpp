@@ -22,10 +22,13 @@ std::vector<V> narrowed(const std::vector<double>& values) {
 
 template <typename V>
 Status Resident<V>::clear() {
-  std::vector<char> all;
-  all.reserve(fresh_.size() * batch_);
-  for (std::uint32_t e = 0; e < batch_; ++e) all.insert(all.end(), fresh_.begin(), fresh_.end());
-  SPIKELOOM_CHECK(images_.write(all.data(), all.size()));
+  // One image goes there; then there are twice as many, and so on.
+  SPIKELOOM_CHECK(images_.write(fresh_.data(), fresh_.size()));
+  for (std::size_t made = 1; made < batch_; made *= 2) {
+    const std::size_t more = std::min<std::size_t>(made, batch_ - made);
+    SPIKELOOM_CHECK(machine_.copy(images_.data() + made * fresh_.size(), images_.data(),
+                                  more * fresh_.size()));
+  }
   SPIKELOOM_CHECK(events_.clear());
   for (const Buffer<V>& latest : latest_) SPIKELOOM_CHECK(latest.clear());
   inputs_of_.assign(batch_, {});
