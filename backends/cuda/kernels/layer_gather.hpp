@@ -1,6 +1,8 @@
 #pragma once
 /// What reaches the outputs of a thread of LayerKernel (layer.hpp) through windows.
 
+#include <cstring>
+
 #include "backends/cuda/kernels/layer_window.hpp"
 
 namespace spikeloom::cuda {
@@ -184,6 +186,29 @@ SPIKELOOM_KERNEL std::uint32_t active_taps(const ResidentOp<V>& op, const LayerS
   return active;
 }
 
+/// They lie aligned.
+SPIKELOOM_KERNEL std::uint32_t four_bytes(const std::int8_t* from) {
+#if defined(__CUDA_ARCH__)
+  return *reinterpret_cast<const std::uint32_t*>(from);
+#else
+  std::uint32_t word = 0;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+#endif
+}
+
+/// sum[k] += byte k of a word.
+SPIKELOOM_KERNEL void add_bytes(std::uint32_t bytes, std::int32_t* sum) {
+  SPIKELOOM_UNROLL
+  for (std::uint32_t k = 0; k < 4; ++k) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 610
+    sum[k] = __dp4a(static_cast<int>(bytes), 1 << (8 * k), sum[k]);
+#else
+    sum[k] += static_cast<std::int8_t>(bytes >> (8 * k) & 255);
+#endif
+  }
+}
+
 /// Four neighbouring outputs of a Dense layer that reads a whole signal, over its active sources in
 /// their order: all threads of a warp call it.
 template <typename V>
@@ -191,30 +216,53 @@ SPIKELOOM_KERNEL void add_quads(const ResidentOp<V>& op, const ResidentRow<V>& i
                                 const ResidentSignal& source, std::uint32_t quad, bool exists,
                                 V* sum, LayerCount<V>& count) {
   constexpr std::uint32_t kAhead = 4;  // sources whose weights are on their way at once
-  const auto add_word = [&](std::uint32_t word, std::uint32_t bits) {
+  // Of spikes, whose weights `load` fetches and `add` adds up.
+  const auto add_spikes = [&](std::uint32_t word, std::uint32_t bits, auto&& load, auto&& add) {
+    using Weights = std::remove_cvref_t<decltype(load(0U))>;
+    count.unit += 4 * bit_count(bits);
     while (bits != 0) {
-      std::uint32_t from[kAhead];
-      V weight[kAhead][4];
+      Weights weights[kAhead] = {};
       SPIKELOOM_UNROLL
-      for (std::uint32_t a = 0; a < kAhead; ++a) {
-        from[a] = bits != 0 ? word * 32 + lowest_bit(bits) : kNowhere;
-        bits &= bits - 1;
-        SPIKELOOM_UNROLL
-        for (std::uint32_t k = 0; k < 4; ++k) weight[a][k] = 0;
-        if (from[a] != kNowhere && exists) {
-          add_tap<4>(op, from[a] * op.outputs + 4 * quad, weight[a]);
-        }
+      for (std::uint32_t a = 0; a < kAhead; ++a, bits &= bits - 1) {
+        if (bits != 0) weights[a] = load((word * 32 + lowest_bit(bits)) * op.outputs + 4 * quad);
       }
       SPIKELOOM_UNROLL
-      for (std::uint32_t a = 0; a < kAhead; ++a) {
-        if (from[a] == kNowhere || !exists) continue;
-        const V x = in.value == nullptr ? V{1} : in.value[from[a]];
+      for (std::uint32_t a = 0; a < kAhead; ++a) add(weights[a]);
+    }
+  };
+  const auto add_word = [&](std::uint32_t word, std::uint32_t bits) {
+    if (!exists) return;
+    if (in.value != nullptr) {
+      SPIKELOOM_ROLLED
+      for (; bits != 0; bits &= bits - 1) {
+        const std::uint32_t from = word * 32 + lowest_bit(bits);
+        const V x = in.value[from];
         if (x == V{0}) continue;
-        SPIKELOOM_UNROLL
-        for (std::uint32_t k = 0; k < 4; ++k) sum[k] += weight[a][k] * x;
+        add_tap<4>(op, from * op.outputs + 4 * quad, x, sum);
         count.note_pairs(x, 4);
       }
+      return;
     }
+    if constexpr (std::is_integral_v<V>) {
+      if (op.narrow) {
+        const auto* const all = static_cast<const std::int8_t*>(op.weight);
+        add_spikes(
+            word, bits, [&](std::uint32_t at) { return four_bytes(all + at); },
+            [&](std::uint32_t bytes) { add_bytes(bytes, sum); });
+        return;
+      }
+    }
+    add_spikes(
+        word, bits,
+        [&](std::uint32_t at) {
+          Four<V> four;
+          add_tap<4>(op, at, four.v);
+          return four;
+        },
+        [&](const Four<V>& four) {
+          SPIKELOOM_UNROLL
+          for (std::uint32_t k = 0; k < 4; ++k) sum[k] += four.v[k];
+        });
   };
   SPIKELOOM_ROLLED
   for (std::uint32_t first = 0; first < source.words; first += 32) {
