@@ -56,9 +56,8 @@ std::unique_ptr<Backend> make_cpu_backend();
 /// "cuda", or why this build or computer has none.
 std::unique_ptr<Backend> make_cuda_backend();
 /// "cuda-host", the kernels of cuda as loops on the processor, or over several devices: "cuda:N",
-/// "cuda-host:N"; on one device with one launch for a network that a block of threads can hold
-/// ("cuda-resident", "cuda-host-resident"), or one for each layer ("cuda-layers",
-/// "cuda-host-layers"). Null for other names.
+/// "cuda-host:N"; on one device with launches per node even where a launch per layer would do
+/// ("cuda-nodes", "cuda-host-nodes"), for tests. Null for other names.
 std::unique_ptr<Backend> make_cuda_backend(std::string_view name);
 std::unique_ptr<Backend> make_reference_backend();
 

@@ -3,7 +3,7 @@
 ///     spikeloom_gpu check        every network's spikes beside cpu's, step by step
 ///     spikeloom_gpu throughput   a batch of recordings, pushed before the clock starts
 ///     spikeloom_gpu latency      one recording, 1 ms after 1 ms, and as a whole
-///     spikeloom_gpu variants     both, over ways, sizes of blocks and teams, steps of a launch
+///     spikeloom_gpu variants     both, over ways, steps of a launch, channels of a thread
 ///     spikeloom_gpu linear       Linear + LIF, with activity that neurons make on the device
 ///
 /// The networks: digits (02_cnn/cnn_sinabs.nir in float32, and quantised to 8 bits) and gesture
@@ -46,7 +46,6 @@ struct Options {
   double seconds = 2.0;
   std::int64_t size = 16384, steps = 500;
   cuda::Tuning tuning;
-  bool eager = false;
   int passes = 3;  ///< at least
   std::vector<double> activity = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 1.0};
 };
@@ -309,17 +308,10 @@ std::string way(const Options& options) {
   const cuda::Tuning& t = cuda::tuning();
   if (options.backend.find("cuda") == std::string::npos) return options.backend;
   std::string text = options.backend;
-  if (t.way == cuda::Tuning::Way::kChunks) text += ", launches per node";
-  if (t.way == cuda::Tuning::Way::kResident) text += ", one launch";
-  if (t.way == cuda::Tuning::Way::kLayers) text += ", layers";
-  if (t.threads != 0) text += fmt::format(", {} threads", t.threads);
-  if (t.team != 0) text += fmt::format(", {} blocks", t.team);
-  if (t.phases != 0) text += fmt::format(", {} phases or more", t.phases);
-  if (t.shares != 0) text += fmt::format(", {} parts a share", t.shares);
   if (t.channels != 0) text += fmt::format(", up to {} channels", t.channels);
   if (t.steps != 0) text += fmt::format(", {} steps", t.steps);
-  if (t.front_bytes != 0) text += fmt::format(", {} kB", t.front_bytes / 1024);
-  return text + (t.lazy ? "" : ", eager");
+  if (t.chunks != 0) text += fmt::format(", {} chunks", t.chunks);
+  return text;
 }
 
 Status throughput(const Work& work, const Options& options) {
@@ -402,54 +394,26 @@ Status latency(const Work& work, const Options& options) {
 
 /// Throughput and latency over what can be chosen.
 Status variants(const Work& work, Options options) {
-  using Way = cuda::Tuning::Way;
   options.seconds = std::min(options.seconds, 0.2);
   options.passes = 2;
-  std::vector<cuda::Tuning> many, one;
-  for (const std::uint32_t threads : {256, 384, 512, 768, 1024}) {
-    many.push_back({.way = Way::kResident, .threads = threads});
-  }
-  for (const std::uint32_t steps : {16, 64, 512, 2048}) {
-    many.push_back({.way = Way::kResident, .steps = steps});
-  }
-  for (const std::uint32_t phases : {4, 1000}) {
-    many.push_back({.way = Way::kResident, .phases = phases});
-  }
-  for (const std::uint32_t shares : {1, 2, 4, 6}) {
-    many.push_back({.way = Way::kResident, .shares = shares});
-  }
-  many.push_back({.way = Way::kResident, .lazy = false});
-  many.push_back({.way = Way::kResident, .threads = 512, .front_bytes = 16 * 1024});
-  many.push_back({.way = Way::kResident, .threads = 1024, .front_bytes = 220 * 1024});
-  many.push_back({.way = Way::kResident, .threads = 512, .team = 2});
-  many.push_back({.way = Way::kChunks});
-  for (const std::uint32_t steps : {8, 16, 32, 64}) {
-    many.push_back({.way = Way::kLayers, .steps = steps});
-  }
-  many.push_back({.way = Way::kLayers, .channels = 8});
-  for (const std::uint32_t team : {1, 2, 4, 8, 16}) {
-    for (const std::uint32_t threads : {256, 512, 1024}) {
-      one.push_back({.way = Way::kResident, .threads = threads, .team = team});
+  const std::string layers = options.backend, nodes = layers + "-nodes";
+  const auto measure = [&](const std::string& backend, const cuda::Tuning& tuning, bool batch) {
+    options.backend = backend;
+    cuda::tuning() = tuning;
+    const Status status = batch ? throughput(work, options) : latency(work, options);
+    if (!status.ok()) {
+      fmt::print("{{\"variant\":\"{}, {}\",\"failure\":\"{}\"}}\n", work.name, way(options),
+                 status.error().what);
     }
-  }
-  one.push_back({.way = Way::kResident, .threads = 1024, .team = 1, .front_bytes = 16});
-  one.push_back({.way = Way::kChunks});
-  one.push_back({.way = Way::kLayers});
-  one.push_back({.way = Way::kLayers, .channels = 8});
-  const auto each = [&](const std::vector<cuda::Tuning>& all, const auto& measure) {
-    for (const cuda::Tuning& one : all) {
-      cuda::tuning() = one;
-      const Status status = measure(work, options);
-      if (!status.ok()) {
-        fmt::print("{{\"variant\":\"{}, {}\",\"failure\":\"{}\"}}\n", work.name, way(options),
-                   status.error().what);
-      }
-      std::fflush(stdout);
-    }
+    std::fflush(stdout);
     cuda::tuning() = {};
   };
-  each(many, throughput);
-  each(one, latency);
+  for (const bool batch : {true, false}) {
+    measure(nodes, {}, batch);
+    measure(layers, {}, batch);
+    measure(layers, {.channels = 8}, batch);
+  }
+  for (const std::uint32_t steps : {8, 16, 32, 64}) measure(layers, {.steps = steps}, true);
   return {};
 }
 
@@ -577,7 +541,7 @@ int main(int argc, char** argv) {
   app.add_option("COMMAND", options.command, "check, throughput, latency, variants or linear")
       ->required()
       ->check(CLI::IsMember({"check", "throughput", "latency", "variants", "linear"}));
-  app.add_option("--backend", options.backend, "cuda, cuda-layers, cuda-resident, cpu; cuda-host");
+  app.add_option("--backend", options.backend, "cuda, cuda-nodes, cpu; cuda-host, cuda-host-nodes");
   app.add_option("--shared", options.shared, "the folder with acceptance/");
   app.add_option("--only", options.only, "networks whose name contains this");
   app.add_option("--batch", options.batch, "recordings at once");
@@ -585,16 +549,11 @@ int main(int argc, char** argv) {
   app.add_option("--size", options.size, "linear: neurons");
   app.add_option("--steps", options.steps, "linear: steps");
   app.add_option("--activity", options.activity, "linear: shares of neurons that fire in a step");
-  app.add_option("--threads", options.tuning.threads, "of a block that holds a network");
-  app.add_option("--team", options.tuning.team, "blocks that share a batch element");
   app.add_option("--channels", options.tuning.channels, "most channels of a thread");
   app.add_option("--chunks", options.tuning.chunks,
                  "of a launch's steps that are on their way at once");
   app.add_option("--launch-steps", options.tuning.steps, "steps of a launch");
-  app.add_option("--front", options.tuning.front_bytes, "most bytes of it in shared memory");
-  app.add_flag("--eager", options.eager, "neurons that rest are computed too");
   CLI11_PARSE(app, argc, argv);
-  options.tuning.lazy = !options.eager;
   cuda::tuning() = options.tuning;
   return exit_code(run(options));
 }

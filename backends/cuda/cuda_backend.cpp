@@ -20,7 +20,7 @@ struct Devices {
   bool shared = false;  ///< parts on one GPU
   std::uint32_t count = 1;
   std::string name = {};
-  cuda::Tuning::Way way = cuda::Tuning::Way::kChunks;
+  cuda::Tuning::Way way = cuda::Tuning::Way::kLayers;  ///< where that can be
 };
 
 Result<std::shared_ptr<cuda::Machine>> make_machine(const Devices& devices, std::uint32_t part) {
@@ -59,8 +59,8 @@ Result<std::shared_ptr<const Executable>> compile_shares(const Devices& devices,
              : compile_on<float>(devices, program, options, shares);
 }
 
-/// "cuda", "cuda-host", either with ":N" for N devices, "-resident" or "-layers"; "cuda-parts:N",
-/// all on the first GPU, for tests; nothing for other names.
+/// "cuda", "cuda-host", either with ":N" for N devices or "-nodes"; "cuda-parts:N", all on the
+/// first GPU, for tests; nothing for other names.
 std::optional<Devices> parse_devices(std::string_view name) {
   constexpr std::string_view kHost = "cuda-host", kShared = "cuda-parts", kDevice = "cuda";
   constexpr std::uint32_t kMostDevices = 64;
@@ -72,10 +72,9 @@ std::optional<Devices> parse_devices(std::string_view name) {
   name.remove_prefix(devices.host     ? kHost.size()
                      : devices.shared ? kShared.size()
                                       : kDevice.size());
-  if (name == "-resident") devices.way = cuda::Tuning::Way::kResident;
-  if (name == "-layers") devices.way = cuda::Tuning::Way::kLayers;
-  const bool chunks = devices.way == cuda::Tuning::Way::kChunks;
-  if ((name.empty() || !chunks) && !devices.shared) return devices;
+  const bool nodes = name == "-nodes";
+  if (nodes) devices.way = cuda::Tuning::Way::kChunks;
+  if ((name.empty() || nodes) && !devices.shared) return devices;
   if (name.size() < 2 || name[0] != ':') return std::nullopt;
   const auto [end, error] =
       std::from_chars(name.data() + 1, name.data() + name.size(), devices.count);
@@ -153,8 +152,8 @@ std::unique_ptr<Backend> make_cuda_backend() {
 std::unique_ptr<Backend> make_cuda_backend(std::string_view name) {
   const auto devices = parse_devices(name);
   if (!devices) return nullptr;
-  const bool chunks = devices->way == cuda::Tuning::Way::kChunks;
-  if (devices->count == 1 && !devices->host && chunks) return make_cuda_backend();
+  const bool layers = devices->way == cuda::Tuning::Way::kLayers;
+  if (devices->count == 1 && !devices->host && layers) return make_cuda_backend();
   return std::make_unique<CudaBackend>(*devices);
 }
 

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include <cooperative_groups.h>
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 
@@ -70,29 +69,6 @@ constexpr auto function_of() {
     return run_layer<K>;
   } else {
     return run_kernel<K>;
-  }
-}
-
-/// Blocks of a team are a cluster, and wait for one another.
-template <typename V, bool kAll>
-__global__ void __launch_bounds__(1024, 1) run_resident(const ResidentKernel<V, kAll> kernel) {
-  extern __shared__ Quad quads[];
-  typename ResidentKernel<V, kAll>::Local local;
-  const Place place{blockIdx.x, threadIdx.x, blockDim.x, quads};
-  const std::uint32_t phases = kernel.phases();
-  for (std::uint32_t phase = 0; phase < phases; ++phase) {
-    if (phase != 0) {
-#if __CUDA_ARCH__ >= 900
-      if (kernel.team > 1) {
-        cooperative_groups::this_cluster().sync();
-      } else {
-        __syncthreads();
-      }
-#else
-      __syncthreads();
-#endif
-    }
-    kernel(place, phase, local);
   }
 }
 
@@ -367,8 +343,9 @@ class DeviceMachine : public Machine, public DeviceMember {
       }
     }
     while (side_streams_.size() + 1 < branches) {
-      SPIKELOOM_CUDA(cudaStreamCreateWithFlags(&side_streams_.emplace_back(), cudaStreamNonBlocking),
-                     "make a stream");
+      SPIKELOOM_CUDA(
+          cudaStreamCreateWithFlags(&side_streams_.emplace_back(), cudaStreamNonBlocking),
+          "make a stream");
     }
     while (events_.size() < calls.size() + branches && branches > 1) {
       SPIKELOOM_CUDA(cudaEventCreateWithFlags(&events_.emplace_back(), cudaEventDisableTiming),
@@ -415,39 +392,6 @@ class DeviceMachine : public Machine, public DeviceMember {
   }
   cudaError_t prepare(const NarrowProduct& product, const KernelCall& call) {
     return call.blocks == 0 ? cudaSuccess : blas_.multiply(product);
-  }
-  template <typename V, bool kAll>
-  cudaError_t prepare(const ResidentKernel<V, kAll>& kernel, const KernelCall& call) {
-    constexpr std::uint32_t kPortable = 8;
-    cudaFuncAttributes attributes{};
-    cudaError_t code = cudaFuncGetAttributes(&attributes, run_resident<V, kAll>);
-    // Per kernel, not per call: it only grows.
-    if (code == cudaSuccess &&
-        call.shared > static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes)) {
-      code =
-          cudaFuncSetAttribute(run_resident<V, kAll>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(call.shared));
-    }
-    if (code == cudaSuccess && kernel.team > kPortable) {
-      code = cudaFuncSetAttribute(run_resident<V, kAll>,
-                                  cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
-    }
-    return code;
-  }
-  template <typename V, bool kAll>
-  cudaError_t launch(const ResidentKernel<V, kAll>& kernel, const KernelCall& call,
-                     cudaStream_t stream) {
-    cudaLaunchConfig_t config{};
-    config.gridDim = call.blocks;
-    config.blockDim = call.threads;
-    config.dynamicSmemBytes = call.shared;
-    config.stream = stream;
-    cudaLaunchAttribute cluster{};
-    cluster.id = cudaLaunchAttributeClusterDimension;
-    cluster.val.clusterDim = {kernel.team, 1, 1};
-    config.attrs = &cluster;
-    config.numAttrs = kernel.team > 1 ? 1 : 0;
-    return cudaLaunchKernelEx(&config, run_resident<V, kAll>, kernel);
   }
   template <typename K>
   cudaError_t launch(const K& kernel, const KernelCall& call, cudaStream_t stream) {

@@ -144,13 +144,9 @@ Result<std::shared_ptr<const CudaExecutable<V>>> compile_part(
     SPIKELOOM_CHECK(make_image(program, options, n, whole, share, *machine, images[n]));
   }
   SPIKELOOM_CHECK(machine->wait());  // sessions have queues of their own
-  using Way = Tuning::Way;
-  if (tuning().way != Way::kAuto) way = tuning().way;
   const bool whole = part.shares.empty() && exchanges.empty();
-  if (way != Way::kChunks &&
-      !(whole &&
-        refuse_resident(program, options, std::is_same_v<V, float>, way == Way::kLayers).empty())) {
-    way = Way::kChunks;
+  if (!whole || !refuse_resident(program, options, std::is_same_v<V, float>).empty()) {
+    way = Tuning::Way::kChunks;
   }
   return std::shared_ptr<const CudaExecutable<V>>(std::make_shared<const CudaExecutable<V>>(
       program, options, std::move(backend), std::move(machine), std::move(images),

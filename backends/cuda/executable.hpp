@@ -93,7 +93,6 @@ class CudaExecutable : public Executable {
   /// How sessions launch it: as asked, or launches per node where that cannot be.
   Tuning::Way way() const { return way_; }
   /// Whether an element is one image (Resident).
-  bool takes_resident() const { return way_ != Tuning::Way::kChunks; }
   bool takes_layers() const { return way_ == Tuning::Way::kLayers; }
 
  private:

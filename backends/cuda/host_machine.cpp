@@ -20,37 +20,15 @@ template <typename K>
 void run_blocks(const K& kernel, const KernelCall& call, std::vector<std::byte>& shared) {
   std::vector<typename K::Local> locals(call.threads);
   const std::uint32_t phases = kernel.phases();
+  const bool backwards = tuning().backwards;
   for (std::uint32_t block = 0; block < call.blocks; ++block) {
     // A block finds no zeros in shared memory on a device.
     std::memset(shared.data(), 0xA5, call.shared);
     for (auto& local : locals) local = typename K::Local();
     for (std::uint32_t phase = 0; phase < phases; ++phase) {
-      for (std::uint32_t thread = 0; thread < call.threads; ++thread) {
+      for (std::uint32_t i = 0; i < call.threads; ++i) {
+        const std::uint32_t thread = backwards ? call.threads - 1 - i : i;
         kernel(Place{block, thread, call.threads, shared.data()}, phase, locals[thread]);
-      }
-    }
-  }
-}
-
-/// Blocks of a team go through their phases together.
-template <typename V, bool kAll>
-void run_blocks(const ResidentKernel<V, kAll>& kernel, const KernelCall& call,
-                std::vector<std::byte>& shared) {
-  using Local = typename ResidentKernel<V, kAll>::Local;
-  shared.resize(kernel.team * call.shared + alignof(std::max_align_t));
-  std::vector<Local> locals(std::size_t{kernel.team} * call.threads);
-  const std::uint32_t phases = kernel.phases();
-  const bool backwards = tuning().backwards;
-  for (std::uint32_t first = 0; first < call.blocks; first += kernel.team) {
-    std::memset(shared.data(), 0xA5, shared.size());
-    locals.assign(locals.size(), Local());
-    for (std::uint32_t phase = 0; phase < phases; ++phase) {
-      const std::uint32_t all = kernel.team * call.threads;
-      for (std::uint32_t i = 0; i < all; ++i) {
-        const std::uint32_t at = backwards ? all - 1 - i : i;
-        const std::uint32_t b = at / call.threads;
-        kernel(Place{first + b, at % call.threads, call.threads, shared.data() + b * call.shared},
-               phase, locals[at]);
       }
     }
   }

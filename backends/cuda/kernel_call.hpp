@@ -20,7 +20,6 @@
 #include "backends/cuda/kernels/log_bits.hpp"
 #include "backends/cuda/kernels/neurons.hpp"
 #include "backends/cuda/kernels/product.hpp"
-#include "backends/cuda/kernels/resident.hpp"
 #include "backends/cuda/kernels/sparse.hpp"
 
 namespace spikeloom::cuda {
@@ -44,9 +43,8 @@ using Kernel = std::variant<
     UnpackKernel<std::int32_t>, CircuitKernel, EmbeddingKernel<float, float>,
     EmbeddingKernel<float, std::int8_t>, EmbeddingKernel<std::int32_t, std::int8_t>,
     GateKernel<float, float>, GateKernel<float, std::int8_t>, GateKernel<std::int32_t, std::int8_t>,
-    ResidentKernel<float, false>, ResidentKernel<float, true>, ResidentKernel<std::int32_t, false>,
-    ResidentKernel<std::int32_t, true>, LayerInputKernel<float>, LayerInputKernel<std::int32_t>,
-    GeneralLayer<float>, GeneralLayer<std::int32_t>, WindowLayer<float, 1, LayerForm::kMembrane>,
+    LayerInputKernel<float>, LayerInputKernel<std::int32_t>, GeneralLayer<float>,
+    GeneralLayer<std::int32_t>, WindowLayer<float, 1, LayerForm::kMembrane>,
     WindowLayer<std::int32_t, 1, LayerForm::kMembrane>, WindowLayer<float, 8, LayerForm::kMembrane>,
     WindowLayer<std::int32_t, 8, LayerForm::kMembrane>,
     WindowLayer<float, 16, LayerForm::kMembrane>,

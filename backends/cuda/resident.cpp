@@ -14,7 +14,8 @@ Tuning& tuning() {
 
 namespace {
 
-/// Images beyond this gain nothing from shared memory, and weights beyond it want many blocks.
+/// Rings hold many steps, so that the images of larger elements take much memory; larger weights
+/// were not measured by layers.
 constexpr std::uint64_t kMostImage = std::uint64_t{4} << 20;
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 22,
                        kProductWeights = std::int64_t{1} << 20;
@@ -40,46 +41,17 @@ void set_window(const Op& from, ResidentWindow& w) {
   w.pad_rows = narrow(from.pad_before.rows), w.pad_columns = narrow(from.pad_before.columns);
 }
 
-/// Whether a convolution's active inputs are listed: what ResidentPixel holds.
-template <typename V>
-bool scatters(const op::Convolution& conv, const WeightImage<V>& weights) {
-  return conv.dilation.rows == 1 && conv.dilation.columns == 1 &&
-         static_cast<std::uint32_t>(weights.row_span * weights.column_span) <= kMostReached &&
-         conv.groups < 1 << 16 && conv.output.columns < 1 << 20;
-}
-
-/// Whether step_words() or step_currents() may take an operation's neurons, if they rest at all.
-template <typename V>
-bool is_plain(const ResidentOp<V>& op) {
-  const equations::StepOptions& o = op.neurons.options;
-  const bool recorded = op.log_count != 0 || op.x_log != nullptr || op.membrane_log != nullptr ||
-                        op.current_log != nullptr;
-  const bool more = o.clamped || o.refractory || o.substep || o.sigma_delta ||
-                    op.scale != nullptr || op.bias != nullptr;
-  // step_currents(): for kAll alone, which late neurons make.
-  const bool currents = o.has_current || o.late;
-  if (currents && (!o.late || op.rest != Rest::kAtZero || op.size % 128 != 0)) return false;
-  const bool rounds = std::is_same_v<V, float> && o.fixed_point != FixedPoint::kNone;
-  const bool common = (o.rule == SpikeRule::kGreater || o.rule == SpikeRule::kGreaterEqual) &&
-                      (o.reset == Reset::kToVReset || o.reset == Reset::kSubtract);
-  return op.has_neurons && op.neurons.uniform && o.spiking && common && !recorded && !more &&
-         !rounds;
-}
-
 }  // namespace
 
 std::uint32_t longest(const op::Delay& delay) {
   return delay.steps.empty() ? 0 : *std::max_element(delay.steps.begin(), delay.steps.end());
 }
 
-std::string refuse_resident(const Program& program, const RunOptions& options, bool real,
-                            bool layers) {
+std::string refuse_resident(const Program& program, const RunOptions& options, bool real) {
   if (options.schedule == Schedule::kDense) return "products were asked for";
   if (program.nodes.size() > kMostOps) return "it has many nodes";
-  if (layers) {
-    for (const Stage& stage : find_stages(program)) {
-      if (stage.cyclic) return "it has a cycle";
-    }
+  for (const Stage& stage : find_stages(program)) {
+    if (stage.cyclic) return "it has a cycle";
   }
   std::uint64_t values = 0;  // an estimate from above
   for (const ProgramNode& node : program.nodes) {
@@ -96,7 +68,7 @@ std::string refuse_resident(const Program& program, const RunOptions& options, b
       values += static_cast<std::uint64_t>(node.in_size) * (2 * std::uint64_t{longest(*delay)} + 2);
     }
   }
-  if (values > kMostImage / 4) return "it is too large for a block";
+  if (values > kMostImage / 4) return "its image is large";
   for (const ProgramNode& node : program.nodes) {
     const Operation& operation = node.operation;
     if (std::holds_alternative<op::Recurrent>(operation) ||
@@ -105,10 +77,7 @@ std::string refuse_resident(const Program& program, const RunOptions& options, b
         std::holds_alternative<op::Relu>(operation)) {
       return "it has language layers";
     }
-    for (const Link& link : node.inputs) {
-      if (link.bias_at_start) return "its cycles begin with their biases";
-    }
-    if (node.weights > kMostWeights) return "its weights want many blocks";
+    if (node.weights > kMostWeights) return "its weights are large";
     if (node.in_size == 0 || node.out_size == 0) return "a node is empty";
     if (real && options.schedule == Schedule::kAuto &&
         std::holds_alternative<op::Dense>(operation) && node.weights >= kProductWeights) {
@@ -132,17 +101,13 @@ template <typename V>
 Result<std::unique_ptr<Resident<V>>> Resident<V>::make(const Program& program,
                                                        const std::vector<NodeImage<V>>& images,
                                                        const std::vector<ResidentNode<V>>& nodes,
-                                                       std::uint32_t batch, bool layers,
-                                                       Machine& machine) {
-  std::unique_ptr<Resident> made(new Resident(program, machine, batch, layers));
+                                                       std::uint32_t batch, Machine& machine) {
+  std::unique_ptr<Resident> made(new Resident(program, machine, batch));
   SPIKELOOM_CHECK(made->plan(images, nodes));
-  SPIKELOOM_TRY(made->ops_image_, Buffer<ResidentOp<V>>::of(machine, made->ops_));
   SPIKELOOM_TRY(made->signals_image_, Buffer<ResidentSignal>::of(machine, made->signals_));
   SPIKELOOM_TRY(made->links_image_, Buffer<ResidentLink>::of(machine, made->links_));
   SPIKELOOM_TRY(made->inputs_image_, Buffer<ResidentInput<V>>::of(machine, made->inputs_));
-  SPIKELOOM_TRY(made->tasks_image_, Buffer<ResidentTask>::of(machine, made->tasks_));
-  SPIKELOOM_TRY(made->task_start_image_, Buffer<std::uint32_t>::of(machine, made->task_start_));
-  SPIKELOOM_TRY(made->images_, Buffer<char>::make(machine, batch * made->layout_.image_bytes));
+  SPIKELOOM_TRY(made->images_, Buffer<char>::make(machine, batch * made->fresh_.size()));
   made->event_slots_ = kFewestEvents;
   SPIKELOOM_TRY(made->events_,
                 Buffer<ResidentEvent<V>>::make(machine, std::size_t{batch} * made->event_slots_));
@@ -155,7 +120,7 @@ std::uint32_t Resident<V>::add_signal(std::size_t size, std::uint64_t reach, boo
   ResidentSignal s;
   s.size = static_cast<std::uint32_t>(size);
   s.words = static_cast<std::uint32_t>((size + 31) / 32);
-  s.slots = static_cast<std::uint32_t>(std::bit_ceil(reach + 1));  // the schedule may want more
+  s.slots = static_cast<std::uint32_t>(std::bit_ceil(reach + 1));  // size_rings() wants more
   s.value = unit ? kNowhere : 0;
   s.graded = input ? 0 : kNowhere;
   signals_.push_back(s);
@@ -254,7 +219,6 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     inputs_.push_back(input);
     place += static_cast<std::uint32_t>(out_size(n));
   }
-  add_input_ops();
   const auto add_links = [&](std::uint32_t n, ResidentOp<V>& op) {
     op.first_link = static_cast<std::uint32_t>(links_.size());
     op.links = static_cast<std::uint32_t>(program_.nodes[n].inputs.size());
@@ -282,32 +246,13 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     add_logs(n, op);
     ops_.push_back(op);
   };
-  // Who reads them may come before them.
-  for (std::uint32_t n = 0; n < size; ++n) {
-    if (!program_.nodes[n].early || layers_) continue;
-    if (std::holds_alternative<op::Delay>(program_.nodes[n].operation)) {
-      add_delay(n);
-      continue;
-    }
-    ResidentOp<V> op;
-    add_neurons(n, images[n], nodes[n], op);
-    op.head = Head::kPublish;
-    op.has_neurons = false;
-    op.size = static_cast<std::uint32_t>(out_size(n));
-    op.out = places_[n].signal;
-    op.first_link = static_cast<std::uint32_t>(links_.size());
-    links_.push_back({});  // it reads no other
-    ops_.push_back(op);
-  }
+  // Sources come before who reads them.
   std::vector<std::uint32_t> order;
   for (const Stage& stage : find_stages(program_)) {
     order.insert(order.end(), stage.nodes.begin(), stage.nodes.end());
   }
-  // In one launch what is early is published, in layers sources come before who reads them.
-  if (!layers_) std::sort(order.begin(), order.end());
   for (const std::uint32_t n : order) {
     const ProgramNode& node = program_.nodes[n];
-    const bool published = node.early && !layers_;
     if (std::holds_alternative<op::Input>(node.operation) || places_[n].counted_as != kNowhere ||
         feeds[n] != kNowhere) {
       continue;
@@ -323,7 +268,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
       ops_.push_back(gather);
     }
     if (std::holds_alternative<op::Delay>(node.operation)) {
-      if (!published) add_delay(n);
+      add_delay(n);
       continue;
     }
     ResidentOp<V> op;
@@ -336,13 +281,8 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
       links_.push_back({places_[head].gathered, 0});
     }
     add_node(head, images[head], nodes, op);
-    const auto* const conv = std::get_if<op::Convolution>(&program_.nodes[head].operation);
-    if (conv != nullptr && !layers_ && scatters(*conv, images[head].weights)) {
-      SPIKELOOM_CHECK(add_scatter(*conv, images[head].weights, op));
-    }
     if (is_neuron) {
       add_neurons(n, images[n], nodes[n], op);
-      op.published = published;
       op.y_tally = nodes[n].out_tally;
       if (head != n) {
         op.x_latest = latest_[places_[head].latest].data();
@@ -350,19 +290,10 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
       }
     }
     add_logs(n, op);
-    if (layers_) SPIKELOOM_CHECK(add_products(images[head].weights, op));
-    op.plain = op.head == Head::kSums && is_plain(op) && signals_[op.out].value == kNowhere;
+    SPIKELOOM_CHECK(add_products(images[head].weights, op));
     ops_.push_back(op);
   }
-  if (layers_) {
-    size_rings();
-    lay_out();
-    return {};
-  }
-  const auto count = static_cast<std::uint32_t>(ops_.size());
-  schedule_ =
-      schedule_phases(count, dependences(), std::clamp(tuning().phases, 1U, std::max(count, 1U)));
-  widen_rings();
+  size_rings();
   lay_out();
   return {};
 }
@@ -408,27 +339,16 @@ void Resident<V>::add_node(std::uint32_t n, const NodeImage<V>& image,
     op.groups = static_cast<std::uint32_t>(conv->groups);
     op.in_group = static_cast<std::uint32_t>(conv->in_channels / conv->groups);
     op.out_group = static_cast<std::uint32_t>(conv->out_channels / conv->groups);
-    const std::int64_t plane = conv->output.rows * conv->output.columns;
-    op.plane = static_cast<std::uint32_t>(plane);
+    op.plane = static_cast<std::uint32_t>(conv->output.rows * conv->output.columns);
     op.even_taps = std::is_integral_v<V> && has_even_taps(*conv);
-    constexpr std::int64_t kEnough = 128;  // threads with something to do
-    for (const std::uint32_t channels : {kManyChannels, kSomeChannels}) {
-      if (op.channels == 1 && plane % 32 == 0 && op.out_group % channels == 0 &&
-          conv->out_channels / channels * plane >= kEnough) {
-        op.channels = channels;
-      }
-    }
   } else if (const auto* pool = std::get_if<op::Pool>(&operation)) {
     op.head = Head::kPool;
     set_window(*pool, op.window);
-    op.per_plane =
-        per_divisor(static_cast<std::uint32_t>(op.window.out_rows * op.window.out_columns));
+    op.plane = static_cast<std::uint32_t>(op.window.out_rows * op.window.out_columns);
+    op.per_plane = per_divisor(op.plane);
     op.per_column = per_divisor(static_cast<std::uint32_t>(op.window.out_columns));
-    // In layers its windows are those of a convolution of each channel by itself.
-    if (layers_) {
-      op.plane = static_cast<std::uint32_t>(op.window.out_rows * op.window.out_columns);
-      op.groups = op.size / op.plane;
-    }
+    // Its windows are those of a convolution of each channel by itself.
+    op.groups = op.size / op.plane;
     op.pooling = pool->kind == op::PoolKind::kSum       ? Pooling::kSum
                  : pool->kind == op::PoolKind::kAverage ? Pooling::kAverage
                                                         : Pooling::kMax;
@@ -471,44 +391,46 @@ void Resident<V>::add_neurons(std::uint32_t n, const NodeImage<V>& image,
   op.reset_phase = neuron.reset_phase;
   op.membrane_log = node.membrane_log;
   op.current_log = node.current_log;
-  const equations::StepOptions& o = op.neurons.options;
-  op.seldom = o.late || o.substep || o.sigma_delta;
   op.log_before_reset = d.record_membrane == RecordMembrane::kBeforeReset;
   op.rest = rest_of(c, op.neurons.options, std::is_integral_v<V>);
-  const bool logs = op.membrane_log != nullptr || op.current_log != nullptr;
-  if (!layers_ && tuning().lazy && op.rest != Rest::kNever && !logs) place.awake = 0;
   op.node = n;
 }
 
+/// Bits first, then values and state.
 template <typename V>
-std::vector<KernelCall> Resident<V>::calls(const Clock* clock, std::uint32_t chunks) const {
-  if (layers_) return layer_calls(clock, chunks);
-  const bool all = std::any_of(ops_.begin(), ops_.end(), [](const ResidentOp<V>& op) {
-    return op.seldom || op.head == Head::kConvolution || op.head == Head::kDelay ||
-           op.head == Head::kPublish;
-  });
-  return {all ? call_as<true>(clock) : call_as<false>(clock)};
-}
-
-template <typename V>
-template <bool kAll>
-KernelCall Resident<V>::call_as(const Clock* clock) const {
-  ResidentKernel<V, kAll> k;
-  k.clock = clock;
-  k.ops = ops_image_.data();
-  k.signals = signals_image_.data();
-  k.links = links_image_.data();
-  k.inputs = inputs_image_.data();
-  k.tasks = tasks_image_.data();
-  k.task_start = task_start_image_.data();
-  k.events = events_.data();
-  k.event_slots = event_slots_;
-  k.images = images_.data();
-  k.layout = layout_;
-  k.batch = batch_;
-  k.team = team_;
-  k.block_threads = threads_;
-  return cuda::call(k);
+void Resident<V>::lay_out() {
+  std::uint64_t end = 0;
+  const auto take = [&](std::uint32_t& place, std::uint64_t bytes) {
+    if (place == kNowhere) return;
+    place = static_cast<std::uint32_t>(end);
+    end += (bytes + 15) / 16 * 16;
+  };
+  take(cursor_, 32);
+  for (ResidentSignal& s : signals_) {
+    take(s.bits, std::uint64_t{s.slots} * s.words * 4);
+    take(s.graded, std::uint64_t{s.slots} * 8);
+  }
+  for (ResidentSignal& s : signals_) take(s.value, std::uint64_t{s.slots} * s.size * sizeof(V));
+  for (std::size_t n = 0; n < places_.size(); ++n) {
+    const auto size = static_cast<std::uint64_t>(program_.nodes[n].out_size);
+    take(places_[n].membrane, size * sizeof(V));
+    take(places_[n].current, size * sizeof(V));
+    take(places_[n].countdown, size * 4);
+  }
+  for (ResidentOp<V>& op : ops_) {
+    if (!op.has_neurons) continue;
+    const Place& p = places_[op.node];
+    op.membrane = p.membrane, op.current = p.current, op.countdown = p.countdown;
+  }
+  fresh_.assign(end, 0);
+  for (std::uint32_t n = 0; n < places_.size(); ++n) {
+    const std::uint32_t membrane = places_[n].membrane;
+    if (membrane == kNowhere) continue;
+    const auto& initial = std::get<op::Neuron>(program_.nodes[n].operation).coefficients.initial;
+    const std::vector<V> values(initial.begin(), initial.end());
+    std::copy_n(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(V),
+                fresh_.data() + membrane);
+  }
 }
 
 template class Resident<float>;

@@ -1,6 +1,6 @@
 #pragma once
-/// A session's network as one kernel (kernels/resident.hpp), or as one for each layer
-/// (kernels/layer.hpp): what it runs, and what lies where.
+/// A session's network as a launch for each layer (kernels/layer.hpp): what it runs, and what of a
+/// batch element lies where in one image (kernels/resident.hpp).
 
 #include <memory>
 #include <string>
@@ -8,7 +8,6 @@
 
 #include "backends/checkpoint.hpp"
 #include "backends/cuda/executable.hpp"
-#include "backends/cuda/resident_schedule.hpp"
 #include "backends/cuda/tuning.hpp"
 #include "backends/input_queue.hpp"
 
@@ -29,9 +28,8 @@ struct ResidentNode {
 /// Steps of a Delay node's longest delay.
 std::uint32_t longest(const op::Delay& delay);
 
-/// Why a network is not taken; empty if it is. `layers`: a launch per layer.
-std::string refuse_resident(const Program& program, const RunOptions& options, bool real,
-                            bool layers);
+/// Why a network is not taken; empty if it is.
+std::string refuse_resident(const Program& program, const RunOptions& options, bool real);
 
 template <typename V>
 class Resident {
@@ -40,7 +38,7 @@ class Resident {
   static Result<std::unique_ptr<Resident>> make(const Program& program,
                                                 const std::vector<NodeImage<V>>& images,
                                                 const std::vector<ResidentNode<V>>& nodes,
-                                                std::uint32_t batch, bool layers, Machine& machine);
+                                                std::uint32_t batch, Machine& machine);
 
   /// Back to the start: initial membranes, silence on all links, no input.
   Status clear();
@@ -49,7 +47,7 @@ class Resident {
   // are the same in any order; else it is sent as a whole before the next steps.
   /// The last `pushed` events of an element's queue are new.
   Status push(std::uint32_t element, const InputQueue& queue, std::size_t pushed);
-  /// Before steps: what is not there yet. Whether the kernel has to be recorded again.
+  /// Before steps: what is not there yet. Whether the kernels have to be recorded again.
   Result<bool> send(std::vector<InputQueue>& queues);
   /// What was due before `step` is gone from the queue; its number.
   std::size_t drop(std::uint32_t element, InputQueue& queue, std::int64_t step);
@@ -76,16 +74,12 @@ class Resident {
  private:
   struct Place {  ///< of a node
     std::uint32_t signal = kNowhere, gathered = kNowhere;
-    std::uint32_t membrane = kNowhere, current = kNowhere, countdown = kNowhere, awake = kNowhere;
+    std::uint32_t membrane = kNowhere, current = kNowhere, countdown = kNowhere;
     std::uint32_t counted_as = kNowhere;  ///< another node's output, and its counts
     std::uint32_t latest = kNowhere;      ///< fused weight nodes: their buffer below
   };
-  Resident(const Program& program, Machine& machine, std::uint32_t batch, bool layers)
-      : program_(program),
-        machine_(machine),
-        batch_(batch),
-        layers_(layers),
-        places_(program.nodes.size()) {}
+  Resident(const Program& program, Machine& machine, std::uint32_t batch)
+      : program_(program), machine_(machine), batch_(batch), places_(program.nodes.size()) {}
 
   Status plan(const std::vector<NodeImage<V>>& images, const std::vector<ResidentNode<V>>& nodes);
   void find_aliases(const std::vector<ResidentNode<V>>& nodes);
@@ -93,10 +87,10 @@ class Resident {
                 const std::vector<ResidentNode<V>>& nodes, ResidentOp<V>& op);
   void add_neurons(std::uint32_t n, const NodeImage<V>& image, const ResidentNode<V>& node,
                    ResidentOp<V>& op);
-  template <bool kAll>
-  KernelCall call_as(const Clock* clock) const;
+  void add_log(V* log, ResidentOp<V>& op) const;
+  std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);
+  void lay_out();
   // resident_layers.cpp
-  std::vector<KernelCall> layer_calls(const Clock* clocks, std::uint32_t chunks) const;
   std::vector<std::uint32_t> makers(const std::vector<const ResidentOp<V>*>& ops) const;
   KernelCall input_call(const Clock* clock) const;
   KernelCall layer_call(const Clock* clock, const ResidentOp<V>& op) const;
@@ -108,22 +102,6 @@ class Resident {
   KernelCall fill_run(K kernel, const Clock* clock) const;
   Status add_products(const WeightImage<V>& weights, ResidentOp<V>& op);
   void size_rings();
-  std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);
-  void add_input_ops();
-  Status add_scatter(const op::Convolution& conv, const WeightImage<V>& weights, ResidentOp<V>& op);
-  struct Writers {
-    std::vector<std::uint32_t> last, first;
-  };
-  Writers writers() const;
-  template <typename Visit>
-  void for_each_read(std::uint32_t op, Visit&& visit) const;
-  std::vector<Dependence> dependences() const;
-  void widen_rings();
-  void divide_work();
-  void count_up();
-  WarpLoad load_of(const ResidentOp<V>& op) const;
-  void add_log(V* log, ResidentOp<V>& op) const;
-  void lay_out();
 
   Result<std::vector<V>> read(std::uint32_t element, std::uint32_t signal, std::int64_t step) const;
   Status write(std::uint32_t element, std::uint32_t signal, std::int64_t step,
@@ -143,28 +121,20 @@ class Resident {
   const Program& program_;
   Machine& machine_;
   std::uint32_t batch_;
-  bool layers_;
-  std::uint32_t threads_ = 512, team_ = 1, most_steps_ = 1, chunk_steps_ = 1, event_slots_ = 0;
+  std::uint32_t most_steps_ = 1, chunk_steps_ = 1, event_slots_ = 0;
   std::vector<Place> places_;
   std::vector<ResidentOp<V>> ops_;
   std::vector<ResidentSignal> signals_;
   std::vector<ResidentLink> links_;
   std::vector<ResidentInput<V>> inputs_;
   std::vector<std::uint32_t> first_place_;  ///< by port
-  ResidentSchedule schedule_;
-  std::vector<ResidentTask> tasks_;
-  std::vector<std::uint32_t> task_start_;  ///< by slot
-  ResidentLayout layout_;
+  /// Four words: where in its ring the input of step mod 4 begins; four: how many events it has.
+  std::uint32_t cursor_ = 0;
   std::vector<char> fresh_;  ///< an element's image at the start
 
-  Buffer<ResidentOp<V>> ops_image_;
   Buffer<ResidentSignal> signals_image_;
   Buffer<ResidentLink> links_image_;
   Buffer<ResidentInput<V>> inputs_image_;
-  Buffer<ResidentTask> tasks_image_;
-  Buffer<std::uint32_t> task_start_image_;
-  std::vector<Buffer<ResidentPixel>> pixels_;  ///< of convolutions
-  std::vector<Buffer<ResidentStep>> steps_;
   std::vector<Buffer<Quad>> products_;
   Buffer<char> images_;
   Buffer<ResidentEvent<V>> events_;

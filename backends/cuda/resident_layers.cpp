@@ -139,7 +139,6 @@ void Resident<V>::size_rings() {
   most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : chunks);
   std::vector<std::uint32_t> latest(signals_.size(), 0);
   for (const ResidentOp<V>& op : ops_) {
-    if (is_input(op.head)) continue;
     for (std::uint32_t l = 0; l < std::max(op.links, 1U); ++l) {
       const ResidentLink& link = links_[op.first_link + l];
       latest[link.signal] = std::max(latest[link.signal], link.delay);
@@ -167,12 +166,10 @@ std::vector<std::uint32_t> Resident<V>::makers(const std::vector<const ResidentO
 /// sources' same chunk, and for who reads it to be done with the chunk before the last, whose place
 /// it takes.
 template <typename V>
-std::vector<KernelCall> Resident<V>::layer_calls(const Clock* clocks, std::uint32_t chunks) const {
+std::vector<KernelCall> Resident<V>::calls(const Clock* clocks, std::uint32_t chunks) const {
   constexpr std::uint32_t kBranches = 16;
   std::vector<const ResidentOp<V>*> ops(inputs_.empty() ? 0 : 1, nullptr);  // null: the input
-  for (const ResidentOp<V>& op : ops_) {
-    if (!is_input(op.head)) ops.push_back(&op);
-  }
+  for (const ResidentOp<V>& op : ops_) ops.push_back(&op);
   const std::vector<std::uint32_t> maker = makers(ops);
   const auto count = static_cast<std::uint32_t>(ops.size());
   std::vector<std::vector<std::uint32_t>> sources(count), readers(count);
@@ -218,7 +215,7 @@ KernelCall Resident<V>::input_call(const Clock* clock) const {
   k.events = events_.data();
   k.event_slots = event_slots_;
   k.input_count = static_cast<std::uint32_t>(inputs_.size());
-  k.cursor = layout_.cursor;
+  k.cursor = cursor_;
   return fill_run(k, clock);
 }
 
@@ -281,14 +278,14 @@ KernelCall Resident<V>::fill_run(K k, const Clock* clock) const {
   k.signals = signals_image_.data();
   k.batch = batch_;
   k.images = images_.data();
-  k.image_bytes = layout_.image_bytes;
+  k.image_bytes = fresh_.size();
   return cuda::call(k);
 }
 
-#define SPIKELOOM_RESIDENT_LAYERS(V)                                                            \
-  template void Resident<V>::size_rings();                                                      \
-  template Status Resident<V>::add_products(const WeightImage<V>&, ResidentOp<V>&);             \
-  template std::vector<KernelCall> Resident<V>::layer_calls(const Clock*, std::uint32_t) const; \
+#define SPIKELOOM_RESIDENT_LAYERS(V)                                                      \
+  template void Resident<V>::size_rings();                                                \
+  template Status Resident<V>::add_products(const WeightImage<V>&, ResidentOp<V>&);       \
+  template std::vector<KernelCall> Resident<V>::calls(const Clock*, std::uint32_t) const; \
   template std::vector<Clock> Resident<V>::divide(const Clock&) const;
 
 SPIKELOOM_RESIDENT_LAYERS(float)

@@ -106,7 +106,7 @@ Status Resident<V>::send_all(std::uint32_t element, InputQueue& queue) {
   const std::size_t ring = std::size_t{element} * event_slots_;
   SPIKELOOM_CHECK(machine_.clear(events_.data() + ring, event_slots_ * sizeof(ResidentEvent<V>)));
   SPIKELOOM_CHECK(events_.write(scratch_.data(), scratch_.size(), ring));
-  SPIKELOOM_CHECK(put(element, layout_.cursor, std::vector<std::uint32_t>(8, 0)));
+  SPIKELOOM_CHECK(put(element, cursor_, std::vector<std::uint32_t>(8, 0)));
   own.known = true;
   return {};
 }
@@ -147,7 +147,7 @@ Result<std::vector<T>> Resident<V>::fetch(std::uint32_t element, std::uint64_t o
                                           std::size_t count) const {
   std::vector<T> values(count);
   SPIKELOOM_CHECK(machine_.download(
-      values.data(), images_.data() + element * layout_.image_bytes + offset, count * sizeof(T)));
+      values.data(), images_.data() + element * fresh_.size() + offset, count * sizeof(T)));
   SPIKELOOM_CHECK(machine_.wait());
   return values;
 }
@@ -157,7 +157,7 @@ template <typename T>
 Status Resident<V>::put(std::uint32_t element, std::uint64_t offset,
                         const std::vector<T>& values) const {
   if (values.empty()) return {};
-  return machine_.upload(images_.data() + element * layout_.image_bytes + offset, values.data(),
+  return machine_.upload(images_.data() + element * fresh_.size() + offset, values.data(),
                          values.size() * sizeof(T));
 }
 

@@ -5,8 +5,7 @@
 /// the chunk at once, the nodes of a cycle take turns; so a node's values of the last chunk, and of
 /// as many steps before as its links are long, stay on the device (Signal).
 ///
-/// A network that one block can hold may be one launch instead, for every step of it, or one for
-/// each layer (Resident).
+/// A small network without cycles is a launch for each layer instead (Resident).
 
 #include <algorithm>
 #include <atomic>
@@ -227,9 +226,9 @@ class CudaSession : public Session {
   std::vector<std::vector<Variable>> records_;  ///< wanted, by node
 
   bool wants_resident_ = false;
-  std::unique_ptr<Resident<V>> resident_;  ///< null: chunks
+  std::unique_ptr<Resident<V>> resident_;  ///< null: launches per node
   std::vector<NodeDevice<V>> nodes_;
-  Buffer<Clock> clock_;  ///< of all steps; of Resident, then one for each chunk of them
+  Buffer<Clock> clock_;       ///< of all steps; of Resident, then one for each chunk of them
   Buffer<Tally<V>> tallies_;  ///< kTallyCopies of each
   Buffer<InputEvent<V>> input_events_;
   std::unique_ptr<Sequence> one_step_, chunk_;

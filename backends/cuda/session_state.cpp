@@ -119,7 +119,7 @@ Result<SignalBuffer<V>> CudaSession<V>::make_signal(std::size_t size, std::uint6
 template <typename V>
 Status CudaSession<V>::make_state() {
   const std::size_t size = program_.nodes.size();
-  wants_resident_ = executable_->takes_resident();
+  wants_resident_ = executable_->takes_layers();
   nodes_.resize(size);
   SPIKELOOM_TRY(clock_, Buffer<Clock>::make(machine_, 1));
   SPIKELOOM_TRY(tallies_, Buffer<Tally<V>>::make(machine_, 2 * size * kTallyCopies));
@@ -146,8 +146,7 @@ Status CudaSession<V>::make_resident() {
                      device.output_log.data(), device.membrane_log.data(),
                      device.current_log.data()});
   }
-  SPIKELOOM_TRY(resident_, Resident<V>::make(program_, images_, nodes, batch_,
-                                             executable_->takes_layers(), machine_));
+  SPIKELOOM_TRY(resident_, Resident<V>::make(program_, images_, nodes, batch_, machine_));
   SPIKELOOM_TRY(clock_, Buffer<Clock>::make(machine_, 1 + resident_->most_chunks()));
   return {};
 }

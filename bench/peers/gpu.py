@@ -545,8 +545,7 @@ def main():
         return 0
     for suite in SUITES:
         step(suite, lambda suite=suite: tests(report, suite, backend))
-    ways = (("", []), (" one launch", ["--backend", "cuda-resident"]),
-            (" layers", ["--backend", "cuda-layers"]))
+    ways = (("", []), (" nodes", ["--backend", "cuda-nodes"]))
     for title, way in ways:
         step(f"check{title}", lambda way=way: ours(report, meter, ["check", *way], 300))
     step("language check", lambda: language(report, meter, ["check", "--tokens", 500], 200))

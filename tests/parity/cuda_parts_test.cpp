@@ -79,7 +79,7 @@ TEST_P(CudaParts, EqualCpuOnLargeLayers) {
       const auto expected = run_network(one.network, input, request);
       ASSERT_TRUE(expected.ok()) << error_of(expected);
       // Convolutions with groups stay whole.
-      const bool whole = one.name == "convolution" || one.name == "resident_groups";
+      const bool whole = one.name == "convolution" || one.name == "small_groups";
       EXPECT_EQ(compare(one.network, input, request, *expected), !whole);
     }
   }

@@ -43,7 +43,7 @@ TEST_P(CudaPlans, GiveTheSameSpikesAndCounts) {
     RunRequest request{.preset = "nir", .options = {{"dt", "1"}}};
     request.arithmetic = GetParam();
     request.record = {{"layer0", Variable::kOutput}, {"layer1", Variable::kMembrane}};
-    request.backend = "cuda-host";
+    request.backend = kCudaHostNodes;
     const auto even = compile_network(one.network, request);
     ASSERT_TRUE(even.ok()) << error_of(even);
     const auto expected = run_batch(**even, inputs);
@@ -56,7 +56,7 @@ TEST_P(CudaPlans, GiveTheSameSpikesAndCounts) {
       for (const std::string& backend : devices()) {
         const bool team = backend.ends_with(":2");
         // Convolutions with groups stay whole.
-        const bool whole = one.name == "convolution" || one.name == "resident_groups";
+        const bool whole = one.name == "convolution" || one.name == "small_groups";
         if (team && (whole || target != std::string("gpu:3"))) continue;
         SCOPED_TRACE(one.name + " " + target + " " + backend);
         const auto planned =

@@ -54,28 +54,20 @@ TEST_P(CudaSizes, EqualCpu) {
   }
 }
 
-template <typename V>
-bool takes_resident(const Executable& executable) {
-  return static_cast<const cuda::CudaExecutable<V>&>(executable).takes_resident();
-}
-
 bool takes_layers(const Executable& executable, Arithmetic arithmetic) {
   return arithmetic == Arithmetic::kInteger
              ? static_cast<const cuda::CudaExecutable<std::int32_t>&>(executable).takes_layers()
              : static_cast<const cuda::CudaExecutable<float>&>(executable).takes_layers();
 }
 
-/// A network in one launch: few threads and many, nearly nothing in shared memory, teams of blocks,
-/// launches of a step and of several, operations one after the other, cut into few parts or many,
-/// neurons that never rest; on the processor also threads in another order, which would show what a
-/// barrier is missing for.
-TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
-  const cuda::Tuning tunings[] = {
-      {.threads = 32},      {.steps = 1},
-      {.front_bytes = 256}, {.threads = 64, .team = 3, .steps = 2},
-      {.phases = 1000},     {.lazy = false},
-      {.shares = 1},        {.threads = 64, .shares = 50},
-      {.backwards = true},  {.threads = 64, .team = 3, .steps = 2, .backwards = true}};
+/// Launches of a step and of several, few channels a thread; on the processor also threads in
+/// another order, which would show what a barrier is missing for.
+TEST_P(CudaSizes, OfLaunchesMakeNoDifference) {
+  const cuda::Tuning tunings[] = {{.steps = 1},
+                                  {.steps = 2, .chunks = 1},
+                                  {.channels = 8},
+                                  {.backwards = true},
+                                  {.steps = 1, .channels = 8, .backwards = true}};
   for (const SizeCase& one : size_cases()) {
     SCOPED_TRACE(one.name);
     const CodedInput input = busy_input(one.inputs, one.steps, 7);
@@ -85,15 +77,11 @@ TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
     request.backend = "cpu";
     const auto expected = run_network(one.network, input, request);
     ASSERT_TRUE(expected.ok()) << error_of(expected);
-    for (const char* const backend : {kCudaHostResident, "cuda-resident"}) {
-      if (!find_backend(backend).ok()) continue;
+    for (const std::string& backend : host_and_device()) {
       request.backend = backend;
       const auto executable = compile_network(one.network, request);
       ASSERT_TRUE(executable.ok()) << error_of(executable);
-      const bool one_launch = GetParam() == Arithmetic::kInteger
-                                  ? takes_resident<std::int32_t>(**executable)
-                                  : takes_resident<float>(**executable);
-      EXPECT_TRUE(one_launch || !one.name.starts_with("resident"));
+      EXPECT_TRUE(takes_layers(**executable, GetParam()) || !one.name.starts_with("small"));
       for (const cuda::Tuning& tuning : tunings) {
         cuda::tuning() = tuning;
         const auto run = run_network(one.network, input, request);
@@ -106,9 +94,9 @@ TEST_P(CudaSizes, OfBlocksAndTeamsMakeNoDifference) {
   }
 }
 
-/// Convolutions into neurons that nobody records (the last ones are) have code of their own, in
-/// one launch if they are of one kind: for sizes that are multiples of 128 and others, for neurons
-/// that rest at 0 or below threshold, with a current, and with spikes that leave a step later.
+/// By layers convolutions into neurons that nobody records (the last ones are) have code of their
+/// own: for sizes that are multiples of 32 and others, for neurons that rest at 0 or below
+/// threshold, with a current, and with spikes that leave a step later.
 TEST_P(CudaSizes, UnrecordedNeuronsEqualCpu) {
   node::Conv2d halving = convolution(40, 2, 3);
   halving.stride = integers({2, 2});
@@ -175,19 +163,15 @@ TEST_P(CudaSizes, UnrecordedNeuronsEqualCpu) {
       const auto expected = run_network(network, input, request);
       ASSERT_TRUE(expected.ok()) << error_of(expected);
       ASSERT_GT(expected->stats.nodes.back().events_in, 20U);
-      for (const bool backwards : {false, true}) {
-        cuda::tuning() = {.steps = 5, .backwards = backwards};
-        request.backend = kCudaHostResident;
-        stats_of_equal_run(network, input, request, *expected);
-        cuda::tuning() = {};
-      }
-      cuda::tuning() = {.steps = 5};
-      request.backend = kCudaHostLayers;
+      request.backend = kCudaHost;
       const auto layers = compile_network(network, request);
       ASSERT_TRUE(layers.ok()) << error_of(layers);
       EXPECT_TRUE(takes_layers(**layers, GetParam()));
-      stats_of_equal_run(network, input, request, *expected);
-      cuda::tuning() = {};
+      for (const bool backwards : {false, true}) {
+        cuda::tuning() = {.steps = 5, .backwards = backwards};
+        stats_of_equal_run(network, input, request, *expected);
+        cuda::tuning() = {};
+      }
     }
   }
 }

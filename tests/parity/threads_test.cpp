@@ -180,7 +180,7 @@ TEST(Threads, SessionsOfOneExecutableRunSideBySide) {
   const auto elements = element_count(parity.input);
   ASSERT_TRUE(elements.ok());
   const CodedInput input = busy_input(*elements, kSteps, 5);
-  for (const char* const backend : {"cpu", kCudaHost, kCudaHostResident, "cuda"}) {
+  for (const char* const backend : {"cpu", kCudaHost, kCudaHostNodes, "cuda", "cuda-nodes"}) {
     if (!find_backend(backend).ok()) continue;
     SCOPED_TRACE(backend);
     RunRequest request = threaded(parity, Arithmetic::kInteger);

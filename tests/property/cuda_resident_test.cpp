@@ -1,5 +1,5 @@
-/// Random networks in one launch of cuda, or in one a layer, on the processor: whatever runs side
-/// by side, cpu's spikes.
+/// Random networks on cuda's kernels as loops, by layers where there is no cycle, or with launches
+/// per node: whatever runs side by side, cpu's spikes.
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -13,21 +13,18 @@
 namespace spikeloom::test {
 namespace {
 
-/// Threads in either order: what two operations of one phase do to each other would show.
+/// Threads in either order: what two of them do to each other would show.
 cuda::Tuning random_tuning() {
-  static constexpr std::uint32_t kThreads[] = {0, 32, 64, 96}, kTeams[] = {1, 1, 1, 2};
-  static constexpr std::uint32_t kSteps[] = {0, 1, 3}, kPhases[] = {0, 0, 3, 1000};
-  return {.threads = kThreads[between(0, 3)],
-          .team = kTeams[between(0, 3)],
-          .steps = kSteps[between(0, 2)],
-          .phases = kPhases[between(0, 3)],
-          .lazy = !one_in(4),
+  static constexpr std::uint32_t kSteps[] = {0, 1, 3, 8}, kChannels[] = {0, 8}, kChunks[] = {0, 1};
+  return {.steps = kSteps[between(0, 3)],
+          .channels = kChannels[between(0, 1)],
+          .chunks = kChunks[between(0, 1)],
           .backwards = one_in(2)};
 }
 
 template <typename V>
-bool in_one_launch(const RecordedRun& run) {
-  return static_cast<const cuda::CudaExecutable<V>&>(run.executable()).takes_resident();
+bool takes_layers(const RecordedRun& run) {
+  return static_cast<const cuda::CudaExecutable<V>&>(run.executable()).takes_layers();
 }
 
 /// Division by a multiplication, up to where that is exact.
@@ -67,9 +64,9 @@ RC_GTEST_PROP(CudaResident, EqualsCpu, ()) {
     Restored() { cuda::tuning() = random_tuning(); }
     ~Restored() { cuda::tuning() = {}; }
   } tuned;
-  RecordedRun got = run_of(one_in(2) ? kCudaHostResident : kCudaHostLayers);
-  RC_CLASSIFY(numbers == Numbers::kInteger ? in_one_launch<std::int32_t>(got)
-                                           : in_one_launch<float>(got));
+  RecordedRun got = run_of(one_in(4) ? kCudaHostNodes : kCudaHost);
+  RC_CLASSIFY(numbers == Numbers::kInteger ? takes_layers<std::int32_t>(got)
+                                           : takes_layers<float>(got));
   RC_ASSERT(difference(expected.traces()[0], got.traces()[0]) == "");
   RC_ASSERT(difference(expected.stats(), got.stats(), rounding(all.traces()[0])) == "");
 }

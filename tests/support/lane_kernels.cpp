@@ -73,10 +73,6 @@ T __shfl_down_sync(std::uint32_t, T own, std::uint32_t by) {
   return lane_value(own, current_thread() % 32 + by);
 }
 template <typename T>
-T __shfl_up_sync(std::uint32_t, T own, std::uint32_t by) {
-  return lane_value(own, current_thread() % 32 - by);
-}
-template <typename T>
 T __shfl_xor_sync(std::uint32_t, T own, int with) {
   return lane_value(own, current_thread() % 32 ^ static_cast<std::uint32_t>(with));
 }

@@ -142,10 +142,8 @@ std::vector<Runner> real_runners() {
 }
 
 std::vector<std::string> unlisted_cuda() {
-  std::vector<std::string> names = {kCudaHost, kCudaHostResident, kCudaHostLayers};
-  for (const char* const name : {"cuda-resident", "cuda-layers"}) {
-    if (find_backend(name).ok()) names.emplace_back(name);
-  }
+  std::vector<std::string> names = {kCudaHost, kCudaHostNodes};
+  if (find_backend("cuda-nodes").ok()) names.emplace_back("cuda-nodes");
   return names;
 }
 

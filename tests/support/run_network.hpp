@@ -29,10 +29,8 @@ struct Recorded {
 
 /// The kernels of the backend cuda on the processor: in no list of backends, but in the tests'.
 inline constexpr const char* kCudaHost = "cuda-host";
-/// The same with one launch for a network that one block can hold.
-inline constexpr const char* kCudaHostResident = "cuda-host-resident";
-/// The same with a launch per layer for a network without cycles.
-inline constexpr const char* kCudaHostLayers = "cuda-host-layers";
+/// The same with launches per node where cuda-host takes one per layer.
+inline constexpr const char* kCudaHostNodes = "cuda-host-nodes";
 /// All forms of cuda that are not listed and run here.
 std::vector<std::string> unlisted_cuda();
 

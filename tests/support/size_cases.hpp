@@ -129,14 +129,14 @@ inline std::vector<SizeCase> size_cases() {
   strided.stride = integers({2, 3});
   strided.dilation = integers({2, 1});
   add("strided_convolution", {2, 70, 70}, strided, {5, 33, 23}, 2);
-  // These a block can hold (Resident): more outputs than threads, then channels in groups.
+  // Smaller, with steps between outputs, and in groups.
   node::Conv2d halving = convolution(40, 2, 3);
   halving.stride = integers({2, 2});
-  add("resident_convolution", {2, 50, 50}, halving, {40, 24, 24}, 3);
+  add("small_convolution", {2, 50, 50}, halving, {40, 24, 24}, 3);
   node::Conv2d grouped = convolution(12, 2, 3);
   grouped.groups = Tensor::scalar<std::int64_t>(2);
   grouped.padding.value = integers({1, 1});
-  add("resident_groups", {4, 40, 40}, grouped, {12, 40, 40}, 3);
+  add("small_groups", {4, 40, 40}, grouped, {12, 40, 40}, 3);
   return cases;
 }
 

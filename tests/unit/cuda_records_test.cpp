@@ -125,8 +125,7 @@ class CudaRecords : public testing::TestWithParam<const char*> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(Ways, CudaRecords,
-                         testing::Values("cuda-host", "cuda-host-layers", "cuda-host-resident",
-                                         "cuda-host:2"),
+                         testing::Values("cuda-host", "cuda-host-nodes", "cuda-host:2"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == '-' || c == ':' ? '_' : c;

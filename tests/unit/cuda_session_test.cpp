@@ -216,19 +216,16 @@ TEST(CudaSession, RecurrentLayersWithTooManySourcesAreRefusedByName) {
 
 using cuda::Tuning;
 
-/// With launches per node, one for the network, and one per layer.
+/// With launches per node, and one per layer.
 class CudaLaunches : public testing::TestWithParam<Tuning::Way> {
  protected:
   void SetUp() override { cuda::tuning() = {.steps = cuda::kChunk, .chunks = 1}; }
   void TearDown() override { cuda::tuning() = {}; }
 };
 INSTANTIATE_TEST_SUITE_P(Ways, CudaLaunches,
-                         testing::Values(Tuning::Way::kChunks, Tuning::Way::kResident,
-                                         Tuning::Way::kLayers),
+                         testing::Values(Tuning::Way::kChunks, Tuning::Way::kLayers),
                          [](const auto& info) {
-                           return info.param == Tuning::Way::kChunks     ? "ANode"
-                                  : info.param == Tuning::Way::kResident ? "ANetwork"
-                                                                         : "ALayer";
+                           return info.param == Tuning::Way::kChunks ? "ANode" : "ALayer";
                          });
 
 TEST_P(CudaLaunches, StopWhenTheDeviceIsLostAndBeginAgain) {
@@ -405,11 +402,11 @@ TEST_P(CudaLaunches, ARecordThatTheDeviceDoesNotGiveBackIsGivenLater) {
   EXPECT_EQ(all.count, std::size_t{4 * kSteps});
 }
 
-/// Where there is no room for more, and where one of the writes of a network in one launch fails.
+/// Where there is no room for more, and where one of the writes of a network by layers fails.
 TEST(CudaSession, InputThatCouldNotBeSentIsNotLeftOut) {
   const auto machine = std::make_shared<WeakMachine>();
   const auto executable = cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine,
-                                                    {}, Tuning::Way::kResident);
+                                                    {}, Tuning::Way::kLayers);
   ASSERT_TRUE(executable.ok()) << error_of(executable);
   const auto opened = (*executable)->open(1);
   ASSERT_TRUE(opened.ok()) << error_of(opened);

@@ -36,29 +36,6 @@ SPIKELOOM_KERNEL void write_bits_if(bool writes, std::uint32_t* word, std::uint3
 #endif
 }
 
-/// The same of four bits a thread from bit `shift` = 4 (lane mod 8) on: eight threads have a word.
-SPIKELOOM_KERNEL void write_four(std::uint32_t* word, std::uint32_t shift, std::uint32_t bits) {
-#if defined(__CUDA_ARCH__)
-  std::uint32_t all = bits << shift;
-  SPIKELOOM_UNROLL
-  for (int offset = 1; offset < 8; offset *= 2) all |= __shfl_xor_sync(~0U, all, offset);
-  if (shift == 0) *word = all;
-#else
-  *word = (*word & ~(15U << shift)) | bits << shift;
-#endif
-}
-
-/// What a thread has to know of a word that its warp decides by: all of it, or on a processor,
-/// where a thread decides for itself, its own four bits.
-SPIKELOOM_KERNEL std::uint32_t seen_of_word(std::uint32_t word, std::uint32_t shift) {
-#if defined(__CUDA_ARCH__)
-  static_cast<void>(shift);
-  return word;
-#else
-  return word >> shift & 15;
-#endif
-}
-
 #if defined(__CUDA_ARCH__)
 /// Over the warp, for its first thread: all 32 call it.
 __device__ __forceinline__ std::uint32_t sum_lanes(std::uint32_t own) {
@@ -71,42 +48,7 @@ __device__ __forceinline__ std::uint32_t sum_lanes(std::uint32_t own) {
   return own;
 #endif
 }
-/// What the threads before this one have; the whole warp's is added to `total`: all 32 call it.
-__device__ __forceinline__ std::uint32_t lanes_before(std::uint32_t own, std::uint32_t& total) {
-  std::uint32_t sum = own;
-  SPIKELOOM_UNROLL
-  for (std::uint32_t offset = 1; offset < 32; offset *= 2) {
-    const std::uint32_t other = __shfl_up_sync(~0U, sum, offset);
-    if (threadIdx.x % 32 >= offset) sum += other;
-  }
-  total += __shfl_sync(~0U, sum, 31);
-  return sum - own;
-}
 #endif
-
-/// Adds what the warp's threads have: all 32 call it.
-SPIKELOOM_KERNEL void add_lanes(std::uint32_t* to, std::uint32_t own) {
-#if defined(__CUDA_ARCH__)
-  own = sum_lanes(own);
-  if (threadIdx.x % 32 == 0 && own != 0) atomicAdd(to, own);
-#else
-  *to += own;
-#endif
-}
-
-/// Which piece of work the warp takes after `own`, of which each of `warps` began with its own: on
-/// the device the next that nobody has, by a counter that begins at 0; on a processor, where a
-/// warp's threads do not know of each other, every so many. All 32 call it.
-SPIKELOOM_KERNEL std::uint32_t take_next([[maybe_unused]] std::uint32_t own, std::uint32_t warps,
-                                         [[maybe_unused]] std::uint32_t* taken) {
-#if defined(__CUDA_ARCH__)
-  std::uint32_t next = 0;
-  if (threadIdx.x % 32 == 0) next = atomicAdd(taken, 1U);
-  return warps + __shfl_sync(~0U, next, 0);
-#else
-  return own + warps;
-#endif
-}
 
 /// Sets bits; what was there before.
 SPIKELOOM_KERNEL std::uint32_t set_bits(std::uint32_t* word, std::uint32_t bits) {

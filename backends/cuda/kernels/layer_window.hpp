@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "backends/cuda/kernels/resident.hpp"
+#include "backends/cuda/kernels/resident_weights.hpp"
 
 namespace spikeloom::cuda {
 
