@@ -176,7 +176,7 @@ TEST(CheckpointFile, NumbersThatNoSessionHoldsAreRefused) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinite = std::numeric_limits<double>::infinity();
   const Program program = two_neurons();
-  for (const std::string backend : {"cpu", "reference", "cuda-host"}) {
+  for (const std::string backend : {"cpu", "reference", "cuda-host", "cuda-host-nodes"}) {
     SCOPED_TRACE(backend);
     RunOptions options;
     options.arithmetic = Arithmetic::kInteger;
