@@ -77,7 +77,8 @@ Status Resident<V>::add_products(const WeightImage<V>& weights, ResidentOp<V>& o
     constexpr std::uint32_t kMostTaps = 1U << 18;  // of a sum of 16 sums
     if (channels == 1 || op.in_group * shape.taps > kMostTaps) return {};
     std::vector<std::int8_t> all(weights.narrow.size());
-    SPIKELOOM_CHECK(weights.narrow.read(all.data(), all.size()));
+    // By the session's own machine: others may open sessions meanwhile.
+    SPIKELOOM_CHECK(machine_.download(all.data(), weights.narrow.data(), all.size()));
     SPIKELOOM_CHECK(machine_.wait());
     op.by_position = by_position(op, shape);
     std::vector<Quad> made;

@@ -132,8 +132,12 @@ class CudaSession : public Session {
 
  private:
   friend class TeamSession<V>;
+  /// `layers`: Resident.
   CudaSession(std::shared_ptr<const CudaExecutable<V>> executable, std::shared_ptr<Machine> machine,
-              std::uint32_t batch);
+              std::uint32_t batch, bool layers);
+  static Result<std::unique_ptr<CudaSession>> open_as(
+      std::shared_ptr<const CudaExecutable<V>> executable, std::shared_ptr<Machine> machine,
+      std::uint32_t batch, bool layers);
 
   // session_state.cpp
   Status make_state();

@@ -29,7 +29,7 @@ bool reads_one_signal(const Operation& operation) {
 
 template <typename V>
 CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>> executable,
-                            std::shared_ptr<Machine> machine, std::uint32_t batch)
+                            std::shared_ptr<Machine> machine, std::uint32_t batch, bool layers)
     : executable_(std::move(executable)),
       own_machine_(std::move(machine)),
       program_(executable_->program()),
@@ -40,6 +40,7 @@ CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>> executable,
       stages_(find_stages(program_)),
       records_(program_.nodes.size()),
       queues_(batch, InputQueue(program_)) {
+  wants_resident_ = layers;
   const RunOptions& options = executable_->options();
   if (options.record_outputs) {
     for (const std::uint32_t output : program_.outputs) records_[output] = {Variable::kOutput};
@@ -64,9 +65,21 @@ template <typename V>
 Result<std::unique_ptr<CudaSession<V>>> CudaSession<V>::open_on(
     std::shared_ptr<const CudaExecutable<V>> executable, std::shared_ptr<Machine> machine,
     std::uint32_t batch) {
+  const bool layers = executable->takes_layers();
+  auto made = open_as(executable, machine, batch, layers);
+  const bool is_short = !made.ok() && made.error().code == ErrorCode::kResource;
+  // The rings between layers may take more than launches per node do.
+  return layers && is_short ? open_as(std::move(executable), std::move(machine), batch, false)
+                            : std::move(made);
+}
+
+template <typename V>
+Result<std::unique_ptr<CudaSession<V>>> CudaSession<V>::open_as(
+    std::shared_ptr<const CudaExecutable<V>> executable, std::shared_ptr<Machine> machine,
+    std::uint32_t batch, bool layers) {
   {
     const auto measure = make_measuring_machine(*machine);
-    CudaSession like(executable, measure, batch);
+    CudaSession like(executable, measure, batch, layers);
     SPIKELOOM_CHECK(like.make_state());
     SPIKELOOM_CHECK(
         check_memory(*machine, measure->memory(), "a session of this batch",
@@ -74,7 +87,7 @@ Result<std::unique_ptr<CudaSession<V>>> CudaSession<V>::open_on(
                      "of this GPU"));
   }
   std::unique_ptr<CudaSession> session(
-      new CudaSession(std::move(executable), std::move(machine), batch));
+      new CudaSession(std::move(executable), std::move(machine), batch, layers));
   SPIKELOOM_CHECK(session->make_state());
   SPIKELOOM_CHECK(session->seed_links());
   SPIKELOOM_CHECK(session->clear());
@@ -119,7 +132,6 @@ Result<SignalBuffer<V>> CudaSession<V>::make_signal(std::size_t size, std::uint6
 template <typename V>
 Status CudaSession<V>::make_state() {
   const std::size_t size = program_.nodes.size();
-  wants_resident_ = executable_->takes_layers();
   nodes_.resize(size);
   SPIKELOOM_TRY(clock_, Buffer<Clock>::make(machine_, 1));
   SPIKELOOM_TRY(tallies_, Buffer<Tally<V>>::make(machine_, 2 * size * kTallyCopies));
@@ -411,7 +423,7 @@ Status CudaSession<V>::seed_links() {
 
 #define SPIKELOOM_INSTANTIATE(V)                                                          \
   template CudaSession<V>::CudaSession(std::shared_ptr<const CudaExecutable<V>>,          \
-                                       std::shared_ptr<Machine>, std::uint32_t);          \
+                                       std::shared_ptr<Machine>, std::uint32_t, bool);    \
   template Result<std::unique_ptr<Session>> CudaSession<V>::open(                         \
       std::shared_ptr<const CudaExecutable<V>>, std::uint32_t);                           \
   template Result<std::unique_ptr<CudaSession<V>>> CudaSession<V>::open_on(               \

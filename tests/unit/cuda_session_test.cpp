@@ -116,7 +116,8 @@ TEST(CudaSession, SaysThatMemoryIsShortWhereverItRunsOut) {
   const auto roomy = std::make_shared<WeakMachine>();
   std::uint64_t needed = 0;
   {
-    const auto executable = cuda::compile_cuda<float>(program, {}, "cuda", roomy);
+    const auto executable =
+        cuda::compile_cuda<float>(program, {}, "cuda", roomy, {}, cuda::Tuning::Way::kChunks);
     ASSERT_TRUE(executable.ok()) << error_of(executable);
     const auto session = (*executable)->open(2);
     ASSERT_TRUE(session.ok()) << error_of(session);
@@ -126,7 +127,8 @@ TEST(CudaSession, SaysThatMemoryIsShortWhereverItRunsOut) {
   for (std::uint64_t limit = 0; limit < needed; limit += 64) {
     const auto machine = std::make_shared<WeakMachine>();
     machine->limit = limit;
-    const auto executable = cuda::compile_cuda<float>(program, {}, "cuda", machine);
+    const auto executable =
+        cuda::compile_cuda<float>(program, {}, "cuda", machine, {}, cuda::Tuning::Way::kChunks);
     if (!executable.ok()) {
       EXPECT_EQ(executable.error().code, ErrorCode::kResource) << limit;
       continue;
@@ -142,11 +144,13 @@ TEST(CudaSession, WhatDoesNotFitIsRefusedWithNeededAndFreeBytes) {
   const Program program = relay_program(relays());
   const auto machine = std::make_shared<WeakMachine>();
   machine->free = 63;
-  const auto weights = cuda::compile_cuda<float>(program, {}, "cuda", machine);
+  const auto weights =
+      cuda::compile_cuda<float>(program, {}, "cuda", machine, {}, cuda::Tuning::Way::kChunks);
   ASSERT_FALSE(weights.ok());
   EXPECT_EQ(weights.error().code, ErrorCode::kResource);
   machine->free = 64;  // 4 x 4 weights of 4 bytes
-  const auto executable = cuda::compile_cuda<float>(program, {}, "cuda", machine);
+  const auto executable =
+      cuda::compile_cuda<float>(program, {}, "cuda", machine, {}, cuda::Tuning::Way::kChunks);
   ASSERT_TRUE(executable.ok()) << error_of(executable);
   const std::uint64_t before = machine->memory();
   machine->free = ~std::uint64_t{0};
@@ -311,6 +315,30 @@ void fail_half_way(Session& session, int& writes_left) {
     EXPECT_GT(failed, 2);
   }
   runs(40, 80);
+}
+
+/// Rings between layers may be larger than what launches per node need.
+TEST(CudaSession, WithoutRoomForLayersGoesByNode) {
+  const Program program = relay_program(relays());
+  const auto machine = std::make_shared<WeakMachine>();
+  const auto executable =
+      cuda::compile_cuda<float>(program, {}, "cuda", machine, {}, cuda::Tuning::Way::kLayers);
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const std::uint64_t before = machine->memory();
+  constexpr std::int64_t kSteps = 40;
+  std::uint64_t needed[2] = {};
+  for (std::uint64_t& bytes : needed) {
+    const auto opened = (*executable)->open(2);
+    ASSERT_TRUE(opened.ok()) << error_of(opened);
+    bytes = machine->memory() - before;
+    ASSERT_TRUE(push_steps(**opened, kSteps).ok());
+    ASSERT_TRUE((*opened)->advance(kSteps * (*opened)->step_time()).ok());
+    CountingSink all;
+    ASSERT_TRUE((*opened)->read(all).ok());
+    EXPECT_EQ(all.count, std::size_t{4 * kSteps});
+    machine->free = bytes - 1;
+  }
+  EXPECT_LT(needed[1], needed[0]);
 }
 
 TEST_P(CudaLaunches, AResetOrLoadThatFailsHalfWayLeavesNothingToRunOn) {
