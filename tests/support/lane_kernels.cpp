@@ -108,9 +108,10 @@ inline void multiply_in_lanes(const std::uint32_t* weights, std::uint32_t low, s
     for (std::uint32_t lane = 0; lane < 32; ++lane) keep(lane, all[lane]);
   };
   for (std::uint32_t half = 0; half < 2; ++half) {
-    share(weights[2 * half], weights[2 * half + 1], [&](std::uint32_t lane, std::uint64_t both) {
-      a[lane][2 * half] = static_cast<std::uint32_t>(both);
-      a[lane][2 * half + 1] = static_cast<std::uint32_t>(both >> 32);
+    const std::size_t at = std::size_t{2} * half;
+    share(weights[at], weights[at + 1], [&](std::uint32_t lane, std::uint64_t both) {
+      a[lane][at] = static_cast<std::uint32_t>(both);
+      a[lane][at + 1] = static_cast<std::uint32_t>(both >> 32);
     });
   }
   share(low, high, [&](std::uint32_t lane, std::uint64_t both) {

@@ -68,7 +68,7 @@ struct LayerProducts {
     for (std::uint32_t e = 0; e < kEights; ++e) {
       SPIKELOOM_UNROLL
       for (std::uint32_t half = 0; half < (kChannels > 8 ? 2 : 1); ++half) {
-        f(lane / 4 + 8 * half, e * kProductWindows + lane % 4 * 2, sum[e] + 2 * half);
+        f(lane / 4 + 8 * half, e * kProductWindows + lane % 4 * 2, half == 0 ? sum[e] : sum[e] + 2);
       }
     }
   }
@@ -151,7 +151,7 @@ SPIKELOOM_KERNEL void multiply_by_position(const ResidentOp<std::int32_t>& op,
         channel < op.in_group && w.words_from < w.words_to && at * 32 < plane + w.words_to;
     const std::uint32_t own = there ? bits[at] : 0;
     if (!any_lane(own != 0)) {
-      sum.weights += 32 * shape.position_words();
+      sum.weights += std::size_t{32} * shape.position_words();
       continue;
     }
     const std::uint32_t by_position = transposed(own);
@@ -181,8 +181,8 @@ template <std::uint32_t kChannels>
 SPIKELOOM_KERNEL bool multiply_window(const ResidentOp<std::int32_t>& op, const LayerShape& shape,
                                       const LayerWindow& w, const std::uint32_t* bits,
                                       LayerProducts& products, LayerCount<std::int32_t>& count) {
-  ProductSum sum{op.products + w.channel / kChannels * op.product_count * 32 + threadIdx.x % 32,
-                 products};
+  const std::size_t piece = w.channel / kChannels;
+  ProductSum sum{op.products + piece * op.product_count * 32 + threadIdx.x % 32, products};
   if (op.by_position) {
     multiply_by_position(op, shape, w, bits, sum);
   } else {
