@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <numeric>
 
 #include "backends/cuda/held_memory.hpp"
 #include "backends/cuda/machine.hpp"
@@ -13,7 +14,31 @@ namespace {
 
 struct HostSequence : Sequence {
   std::vector<KernelCall> calls;
+  std::vector<std::size_t> order;
 };
+
+/// As the calls come or, backwards, always the last of those that wait for nothing more: a device
+/// may choose among them.
+std::vector<std::size_t> order_of(const std::vector<KernelCall>& calls) {
+  std::vector<std::size_t> order(calls.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (!tuning().backwards) return order;
+  std::vector<bool> done(calls.size());
+  const auto is_ready = [&](std::size_t i) {
+    if (done[i]) return false;
+    for (std::size_t before = 0; before < i; ++before) {
+      if (!done[before] && calls[before].branch == calls[i].branch) return false;
+    }
+    return std::all_of(calls[i].waits_for.begin(), calls[i].waits_for.end(),
+                       [&](std::uint32_t before) { return done[before]; });
+  };
+  for (std::size_t& next : order) {
+    next = calls.size() - 1;
+    while (!is_ready(next)) --next;
+    done[next] = true;
+  }
+  return order;
+}
 
 /// What a device does at once, one after the other: blocks, their phases, and the threads of each.
 template <typename K>
@@ -114,10 +139,13 @@ class HostMachine : public Machine {
   Result<std::unique_ptr<Sequence>> record(std::vector<KernelCall> calls) override {
     auto sequence = std::make_unique<HostSequence>();
     sequence->calls = std::move(calls);
+    sequence->order = order_of(sequence->calls);
     return std::unique_ptr<Sequence>(std::move(sequence));
   }
   Status run(Sequence& sequence) override {
-    for (const KernelCall& call : static_cast<HostSequence&>(sequence).calls) run_call(call);
+    for (const std::size_t i : static_cast<HostSequence&>(sequence).order) {
+      run_call(static_cast<HostSequence&>(sequence).calls[i]);
+    }
     return {};
   }
   Status wait() override { return {}; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "backends/cuda/stages.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 
 /// Rings hold many steps, so that the images of larger elements take much memory; larger weights
 /// were not measured by layers.
-constexpr std::uint64_t kMostImage = std::uint64_t{4} << 20;
+constexpr std::uint64_t kMostValues = std::uint64_t{1} << 20;
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 22,
                        kProductWeights = std::int64_t{1} << 20;
 constexpr std::size_t kMostOps = 48;
@@ -53,7 +54,7 @@ std::string refuse_resident(const Program& program, const RunOptions& options, b
   for (const Stage& stage : find_stages(program)) {
     if (stage.cyclic) return "it has a cycle";
   }
-  std::uint64_t values = 0;  // an estimate from above
+  std::uint64_t values = 0;  // of a few steps
   for (const ProgramNode& node : program.nodes) {
     std::uint64_t longest_link = 0;
     for (const ProgramNode& reader : program.nodes) {
@@ -68,7 +69,7 @@ std::string refuse_resident(const Program& program, const RunOptions& options, b
       values += static_cast<std::uint64_t>(node.in_size) * (2 * std::uint64_t{longest(*delay)} + 2);
     }
   }
-  if (values > kMostImage / 4) return "its image is large";
+  if (values > kMostValues) return "its image is large";
   for (const ProgramNode& node : program.nodes) {
     const Operation& operation = node.operation;
     if (std::holds_alternative<op::Recurrent>(operation) ||
@@ -294,8 +295,7 @@ Status Resident<V>::plan(const std::vector<NodeImage<V>>& images,
     ops_.push_back(op);
   }
   size_rings();
-  lay_out();
-  return {};
+  return lay_out();
 }
 
 /// Whether each output channel's weights are all the same.
@@ -398,7 +398,7 @@ void Resident<V>::add_neurons(std::uint32_t n, const NodeImage<V>& image,
 
 /// Bits first, then values and state.
 template <typename V>
-void Resident<V>::lay_out() {
+Status Resident<V>::lay_out() {
   std::uint64_t end = 0;
   const auto take = [&](std::uint32_t& place, std::uint64_t bytes) {
     if (place == kNowhere) return;
@@ -422,6 +422,13 @@ void Resident<V>::lay_out() {
     const Place& p = places_[op.node];
     op.membrane = p.membrane, op.current = p.current, op.countdown = p.countdown;
   }
+  if (end > std::numeric_limits<std::uint32_t>::max()) {
+    return Error{.code = ErrorCode::kResource,
+                 .what = "the values between layers do not fit a CUDA session",
+                 .expected = "up to 2^32 bytes a batch element",
+                 .got = std::to_string(end),
+                 .next = "run shorter delays"};
+  }
   fresh_.assign(end, 0);
   for (std::uint32_t n = 0; n < places_.size(); ++n) {
     const std::uint32_t membrane = places_[n].membrane;
@@ -431,6 +438,7 @@ void Resident<V>::lay_out() {
     std::copy_n(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(V),
                 fresh_.data() + membrane);
   }
+  return {};
 }
 
 template class Resident<float>;

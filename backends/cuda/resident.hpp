@@ -89,7 +89,7 @@ class Resident {
                    ResidentOp<V>& op);
   void add_log(V* log, ResidentOp<V>& op) const;
   std::uint32_t add_signal(std::size_t size, std::uint64_t reach, bool unit, bool input);
-  void lay_out();
+  Status lay_out();
   // resident_layers.cpp
   std::vector<std::uint32_t> makers(const std::vector<const ResidentOp<V>*>& ops) const;
   KernelCall input_call(const Clock* clock) const;

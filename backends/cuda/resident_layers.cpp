@@ -140,7 +140,7 @@ void Resident<V>::size_rings() {
   most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : chunks);
   std::vector<std::uint32_t> latest(signals_.size(), 0);
   for (const ResidentOp<V>& op : ops_) {
-    for (std::uint32_t l = 0; l < std::max(op.links, 1U); ++l) {
+    for (std::uint32_t l = 0; l < op.links; ++l) {
       const ResidentLink& link = links_[op.first_link + l];
       latest[link.signal] = std::max(latest[link.signal], link.delay);
     }
@@ -175,7 +175,7 @@ std::vector<KernelCall> Resident<V>::calls(const Clock* clocks, std::uint32_t ch
   const auto count = static_cast<std::uint32_t>(ops.size());
   std::vector<std::vector<std::uint32_t>> sources(count), readers(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    for (std::uint32_t l = 0; ops[i] != nullptr && l < std::max(ops[i]->links, 1U); ++l) {
+    for (std::uint32_t l = 0; ops[i] != nullptr && l < ops[i]->links; ++l) {
       const std::uint32_t from = maker[links_[ops[i]->first_link + l].signal];
       sources[i].push_back(from);
       readers[from].push_back(i);

@@ -26,8 +26,8 @@ Status Resident<V>::clear() {
   SPIKELOOM_CHECK(images_.write(fresh_.data(), fresh_.size()));
   for (std::size_t made = 1; made < batch_; made *= 2) {
     const std::size_t more = std::min<std::size_t>(made, batch_ - made);
-    SPIKELOOM_CHECK(machine_.copy(images_.data() + made * fresh_.size(), images_.data(),
-                                  more * fresh_.size()));
+    SPIKELOOM_CHECK(
+        machine_.copy(images_.data() + made * fresh_.size(), images_.data(), more * fresh_.size()));
   }
   SPIKELOOM_CHECK(events_.clear());
   for (const Buffer<V>& latest : latest_) SPIKELOOM_CHECK(latest.clear());
@@ -256,15 +256,23 @@ Result<CheckpointNode> Resident<V>::save(std::uint32_t element, std::uint32_t n,
   return saved;
 }
 
-/// States from elsewhere need not be such as a run from the start can have.
+/// States from elsewhere need not be such as a run from the start can have; nor what is on its way,
+/// of which nothing but spikes is taken to be. The session does without bounds then, to its end.
 template <typename V>
 void Resident<V>::keep_bounds(std::uint32_t membrane, const CheckpointNode& saved) {
   const auto beyond = [](const std::vector<double>& values, double bound) {
     return std::any_of(values.begin(), values.end(), [&](double v) { return std::abs(v) > bound; });
   };
+  const auto graded = [&](const std::vector<std::vector<double>>& steps) {
+    return std::any_of(steps.begin(), steps.end(),
+                       [&](const auto& values) { return beyond(values, 1.0); });
+  };
+  const bool late =
+      graded(saved.delay) || std::any_of(saved.links.begin(), saved.links.end(), graded);
   for (ResidentOp<V>& op : ops_) {
-    if (op.membrane != membrane) continue;
     NeuronBounds& bounds = op.neurons.bounds;
+    bounds.hold = bounds.hold && !late;
+    if (op.membrane != membrane || membrane == kNowhere) continue;
     bounds.hold = bounds.hold && !beyond(saved.current, bounds.current) &&
                   !beyond(saved.membrane, bounds.membrane);
   }
@@ -275,8 +283,8 @@ Status Resident<V>::load(std::uint32_t element, std::uint32_t n, std::int64_t st
                          const CheckpointNode& saved) {
   const ProgramNode& node = program_.nodes[n];
   const Place& place = places_[n];
+  keep_bounds(place.membrane, saved);
   if (place.membrane != kNowhere) {
-    keep_bounds(place.membrane, saved);
     SPIKELOOM_CHECK(put(element, place.membrane, narrowed<V>(saved.membrane)));
   }
   if (place.current != kNowhere) {

@@ -76,13 +76,6 @@ struct LayerWords {
     bits = mask;
 #endif
   }
-  SPIKELOOM_KERNEL bool any() const {
-#if defined(__CUDA_ARCH__)
-    return __any_sync(~0U, own != 0) != 0;
-#else
-    return true;
-#endif
-  }
   /// A bit for each channel that may be active.
   SPIKELOOM_KERNEL std::uint32_t live([[maybe_unused]] const LayerShape& shape) const {
 #if defined(__CUDA_ARCH__)

@@ -126,22 +126,25 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
     const std::uint32_t lane = own.item % 32, channel = local.window.channel;
     const bool last = op.x_latest != nullptr && s + 1 == local.count;
     write_bits(shared.touched + own.warp, lane, touched || op.bias != nullptr);
-    if (op.scale != nullptr || op.bias != nullptr) {
+    const bool completes = op.scale != nullptr || op.bias != nullptr;
+    typename Tally<V>::Sum completed_sum = 0;
+    if (completes) {
       products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t, V* two) {
         two[0] = completed(two[0], op.scale, op.bias, channel + c);
         two[1] = completed(two[1], op.scale, op.bias, channel + c);
+        completed_sum += static_cast<typename Tally<V>::Sum>(two[0]) + two[1];
       });
     }
     if (any_lane(touched || op.bias != nullptr)) {
-      V sum = 0;  // of so few that it cannot overflow
+      std::uint32_t sum = 0;  // of weights alone it cannot overflow
       products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t window, V* two) {
         const auto one = static_cast<std::uint32_t>(two[0]);
         const auto other = static_cast<std::uint32_t>(two[1]);
         local.x.events += (one < 1 ? one : 1) + (other < 1 ? other : 1);
-        sum += two[0] + two[1];
+        sum += one + other;
         *reinterpret_cast<Two<V>*>(shared.sum[own.warp][c] + window) = {two[0], two[1]};
       });
-      local.x.sum += sum;
+      local.x.sum += completes ? completed_sum : static_cast<V>(sum);
     }
     if (last) {
       V* const latest =
