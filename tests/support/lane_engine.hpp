@@ -23,7 +23,7 @@ void meet_block();
 struct LaneKernel {
   /// LayerInputKernel<V>, LayerKernel<V, channels, form, head>, PoolLayer<V, form>
   enum class Kind { kInput, kLayer, kPool } kind = Kind::kLayer;
-  bool real = false;   ///< V
+  bool real = false;  ///< V
   std::uint32_t channels = 1;
   int form = 0, head = 0;
   friend bool operator==(const LaneKernel&, const LaneKernel&) = default;

@@ -18,8 +18,8 @@ struct OneNeuron {
   V before = 0;                ///< the membrane before a reset
 };
 
-/// A decay of n / 2^12 as factor / 2^shift in lowest terms; `most` is 2^shift - 1 where products are
-/// rounded towards 0, 0 where they are rounded down.
+/// A decay of n / 2^12 as factor / 2^shift in lowest terms; `most` is 2^shift - 1 where products
+/// are rounded towards 0, 0 where they are rounded down.
 struct ReducedDecay {
   std::int32_t factor = 0, most = 0, shift = 0;
 };
