@@ -142,7 +142,8 @@ Status CudaSession<V>::each_logged(F f) {
   SPIKELOOM_CHECK(fetched_.reserve(machine_, words));
   std::uint32_t* to = fetched_.data();
   for (FetchedLog& log : logs) {
-    SPIKELOOM_CHECK(machine_.download(to, log.from, rows * log.width * sizeof *to));
+    const std::size_t bytes = rows * log.width * sizeof *to;
+    if (bytes != 0) SPIKELOOM_CHECK(machine_.download(to, log.from, bytes));
     log.words = to;
     to += rows * log.width;
   }
