@@ -13,7 +13,8 @@ struct Tuning {
   std::uint32_t steps = 0;     ///< of a launch
   std::uint32_t channels = 0;  ///< 8 instead of 16 for a thread of a convolution
   std::uint32_t chunks = 0;    ///< of `steps` each, most that go through at once
-  /// The processor's threads come in descending order: between two barriers any must do.
+  /// The processor's threads come in descending order, and of calls that wait for nothing more the
+  /// last: between two barriers any thread must do, and any such call.
   bool backwards = false;
 };
 

@@ -7,6 +7,7 @@
 ///
 /// A thread looks at its window's bits and adds the weights of those that are set, for several
 /// channels at once, in the order of the sources: float32 sums are those of the other backends.
+/// Windows of whole numbers are products on tensor cores where they can be (layer_products.hpp).
 
 #include "backends/cuda/kernels/layer_gather.hpp"
 #include "backends/cuda/kernels/layer_plain.hpp"
