@@ -54,6 +54,9 @@ Status make_neurons(const ProgramNode& node, const Discretisation& d, const Inte
   const V** const pointers[] = {&neurons.current_decay, &neurons.current_gain, &neurons.decay,
                                 &neurons.gain,          &neurons.drive,        &neurons.threshold,
                                 &neurons.reset,         &neurons.clamp};
+  equations::Coefficients<V>& common = neurons.common;
+  V* const commons[] = {&common.current_decay, &common.current_gain, &common.decay, &common.gain,
+                        &common.drive,         &common.threshold,    &common.reset, &common.clamp};
   neurons.uniform = c.size() > 0;
   for (const auto* list : values) {
     neurons.uniform = neurons.uniform && (list->empty() || all_equal(*list));
@@ -63,7 +66,7 @@ Status make_neurons(const ProgramNode& node, const Discretisation& d, const Inte
   }
   for (std::size_t k = 0; k < std::size(values); ++k) {
     if (values[k]->empty()) continue;
-    if (neurons.uniform) values[k]->resize(1);
+    if (neurons.uniform) values[k]->resize(1), *commons[k] = static_cast<V>(values[k]->front());
     SPIKELOOM_TRY(image.coefficient[k], of_doubles<V>(machine, *values[k]));
     *pointers[k] = image.coefficient[k].data();
   }

@@ -104,6 +104,9 @@ struct Records {
   void clear() { all.clear(), index.clear(), value.clear(); }
 };
 
+/// A log and where it is fetched to (session_records.cpp).
+struct FetchedLog;
+
 template <typename V>
 class TeamSession;
 
@@ -206,6 +209,10 @@ class CudaSession : public Session {
   // session_records.cpp
   template <typename F>
   Status each_logged(F f);
+  std::vector<FetchedLog> list_logs(bool packs) const;
+  Status fetch_logs(const std::vector<FetchedLog>& logs);
+  /// Where they are few they come along with what advance() waits for.
+  Status fetch_few_logs();
   /// Makes bits of the logs that have them.
   Status pack_logs();
   /// Takes what was recorded from the device.
@@ -247,6 +254,7 @@ class CudaSession : public Session {
   std::vector<InputEvent<V>> taken_;  ///< scratch
   Records made_;
   HostBuffer<std::uint32_t> fetched_;  ///< scratch
+  std::int64_t fetched_to_ = -1;       ///< it has the logs up to this step
   RunStats totals_;
   std::vector<NodeStats> saved_stats_;          ///< of a checkpoint that was loaded
   std::uint64_t steps_here_ = 0;                ///< since then

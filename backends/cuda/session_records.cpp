@@ -15,6 +15,8 @@ using Clocks = std::chrono::steady_clock;
 
 /// Bytes of logs from which on fetching their bits takes less time, though a kernel has to run.
 constexpr std::size_t kManyBytes = std::size_t{256} << 10;
+/// Words of logs up to which advance() fetches them: reading a step would wait for them once more.
+constexpr std::size_t kFewWords = std::size_t{16} << 10;
 
 /// Two words at once: most rows have none that is not 0.
 bool is_silent(const std::uint32_t* words, std::size_t count) {
@@ -27,7 +29,9 @@ bool is_silent(const std::uint32_t* words, std::size_t count) {
   return any == 0;
 }
 
-/// A log that was fetched: steps x batch rows of `width` words, values or bits.
+}  // namespace
+
+/// A log and where it is fetched to: steps x batch rows of `width` words, values or bits.
 struct FetchedLog {
   std::uint32_t node = 0;
   Variable variable = Variable::kSpikes;
@@ -35,7 +39,8 @@ struct FetchedLog {
   std::uint32_t size = 0;
   std::size_t width = 0;
   const void* from = nullptr;            ///< on the device
-  const std::uint32_t* words = nullptr;  ///< here
+  std::size_t at = 0, count = 0;         ///< where in the session's scratch, and how many words
+  const std::uint32_t* words = nullptr;  ///< there
   std::vector<std::uint32_t> given;      ///< elements with something to give in a step, and `batch`
   std::size_t next = 0;                  ///< of these
 
@@ -52,6 +57,8 @@ struct FetchedLog {
     next = 0;
   }
 };
+
+namespace {
 
 /// What a row says, as a sink takes it.
 struct RowValues {
@@ -106,19 +113,13 @@ Status CudaSession<V>::pack_logs() {
   return machine_.run(*pack_);
 }
 
-/// Fetches the logs and calls f(record, indices, values) for what they hold.
+/// The logs of the steps since they were taken, one after the other, as bits where `packs`.
 template <typename V>
-template <typename F>
-Status CudaSession<V>::each_logged(F f) {
+std::vector<FetchedLog> CudaSession<V>::list_logs(bool packs) const {
   static_assert(sizeof(V) == sizeof(std::uint32_t));
   const auto steps = static_cast<std::size_t>(step_ - log_base_), rows = steps * batch_;
   std::vector<FetchedLog> logs;
-  std::size_t words = 0, widest = 0, packable = 0;
-  for (std::uint32_t n = 0; n < nodes_.size(); ++n) {
-    if (!nodes_[n].bits_log.empty()) packable += rows * nodes_[n].out.ref.size * sizeof(V);
-  }
-  const bool packs = packable >= kManyBytes;
-  if (packs) SPIKELOOM_CHECK(pack_logs());
+  std::size_t at = 0;
   for (std::uint32_t n = 0; n < nodes_.size() && steps > 0; ++n) {
     const NodeDevice<V>& device = nodes_[n];
     for (const Variable variable : records_[n]) {
@@ -134,20 +135,57 @@ Status CudaSession<V>::each_logged(F f) {
                    : variable == Variable::kCurrent ? device.current_log.data()
                                                     : device.output_log.data();
       }
-      log.given.resize(std::size_t{batch_} + 1);
-      words += rows * log.width;
-      widest = std::max<std::size_t>(widest, log.size);
+      log.at = at, log.count = rows * log.width;
+      at += log.count;
     }
   }
-  SPIKELOOM_CHECK(fetched_.reserve(machine_, words));
-  std::uint32_t* to = fetched_.data();
-  for (FetchedLog& log : logs) {
-    const std::size_t bytes = rows * log.width * sizeof *to;
-    if (bytes != 0) SPIKELOOM_CHECK(machine_.download(to, log.from, bytes));
-    log.words = to;
-    to += rows * log.width;
+  return logs;
+}
+
+/// Does not wait for them.
+template <typename V>
+Status CudaSession<V>::fetch_logs(const std::vector<FetchedLog>& logs) {
+  if (logs.empty()) return {};
+  SPIKELOOM_CHECK(fetched_.reserve(machine_, logs.back().at + logs.back().count));
+  for (const FetchedLog& log : logs) {
+    const std::size_t bytes = log.count * sizeof(std::uint32_t);
+    SPIKELOOM_CHECK(machine_.download(fetched_.data() + log.at, log.from, bytes));
   }
-  if (!logs.empty()) SPIKELOOM_CHECK(machine_.wait());
+  return {};
+}
+
+template <typename V>
+Status CudaSession<V>::fetch_few_logs() {
+  const std::vector<FetchedLog> logs = list_logs(false);
+  if (logs.empty() || logs.back().at + logs.back().count > kFewWords) return {};
+  SPIKELOOM_CHECK(fetched_.reserve(machine_, kFewWords));
+  SPIKELOOM_CHECK(fetch_logs(logs));
+  fetched_to_ = step_;
+  return {};
+}
+
+/// Fetches the logs and calls f(record, indices, values) for what they hold.
+template <typename V>
+template <typename F>
+Status CudaSession<V>::each_logged(F f) {
+  const auto steps = static_cast<std::size_t>(step_ - log_base_), rows = steps * batch_;
+  std::size_t packable = 0;
+  for (const NodeDevice<V>& device : nodes_) {
+    if (!device.bits_log.empty()) packable += rows * device.out.ref.size * sizeof(V);
+  }
+  const bool is_here = fetched_to_ == step_, packs = !is_here && packable >= kManyBytes;
+  std::vector<FetchedLog> logs = list_logs(packs);
+  if (packs) SPIKELOOM_CHECK(pack_logs());
+  if (!is_here && !logs.empty()) {
+    SPIKELOOM_CHECK(fetch_logs(logs));
+    SPIKELOOM_CHECK(machine_.wait());
+  }
+  std::size_t widest = 0;
+  for (FetchedLog& log : logs) {
+    log.words = fetched_.data() + log.at;
+    log.given.resize(std::size_t{batch_} + 1);
+    widest = std::max<std::size_t>(widest, log.size);
+  }
 
   RowValues values(widest, packs);
   const auto give = [&](const FetchedLog& log, std::size_t row, const Record& where) {
@@ -212,8 +250,9 @@ Status CudaSession<V>::read(Sink& sink) {
   return status;
 }
 
-#define SPIKELOOM_INSTANTIATE(V)               \
-  template Status CudaSession<V>::take_logs(); \
+#define SPIKELOOM_INSTANTIATE(V)                 \
+  template Status CudaSession<V>::fetch_few_logs(); \
+  template Status CudaSession<V>::take_logs();   \
   template Status CudaSession<V>::read(Sink&);
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)

@@ -25,17 +25,6 @@ SPIKELOOM_KERNEL void write_bits(std::uint32_t* word, std::uint32_t lane, bool b
 #endif
 }
 
-/// The same where `writes`, which all 32 say alike.
-SPIKELOOM_KERNEL void write_bits_if(bool writes, std::uint32_t* word, std::uint32_t lane,
-                                    bool bit) {
-#if defined(__CUDA_ARCH__)
-  const std::uint32_t bits = __ballot_sync(~0U, bit);
-  if (writes && lane == 0) *word = bits;
-#else
-  if (writes) write_bits(word, lane, bit);
-#endif
-}
-
 #if defined(__CUDA_ARCH__)
 /// Over the warp, for its first thread: all 32 call it.
 __device__ __forceinline__ std::uint32_t sum_lanes(std::uint32_t own) {

@@ -183,13 +183,15 @@ struct LayerKernel {
   ResidentSignal source, out;  ///< its only link's, or its first's
   std::uint32_t delay = 0;     ///< of that link
   LayerShape shape;
+  BlockElements elements;
   std::uint32_t batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
 
   SPIKELOOM_KERNEL std::uint32_t items() const { return op.size / kChannels; }
   SPIKELOOM_KERNEL std::uint32_t threads() const { return kLayerThreads; }
-  SPIKELOOM_KERNEL std::uint32_t blocks() const { return tiles(items(), 32) * batch; }
+  SPIKELOOM_KERNEL std::uint32_t per_element() const { return tiles(items(), 32); }
+  SPIKELOOM_KERNEL std::uint32_t blocks() const { return per_element() * batch; }
   /// Two for kLayerWarps steps; then the counts.
   SPIKELOOM_KERNEL std::uint32_t phases_of(std::uint32_t steps) const {
     return 2 * tiles(steps, kLayerWarps) + 2;
@@ -198,9 +200,9 @@ struct LayerKernel {
 
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
     auto& shared = *static_cast<Shared*>(place.shared);
-    const std::uint32_t per = tiles(items(), 32);
-    const std::uint32_t element = place.block / per;
-    const Own own{place.block % per * 32 + place.thread % 32, place.thread / 32, element,
+    const std::uint32_t element = elements.of(place.block);
+    const std::uint32_t tile = place.block - element * elements.per;
+    const Own own{tile * 32 + place.thread % 32, place.thread / 32, element,
                   LayerImage{images + element * image_bytes}};
     if (phase == 0) begin(place, own, shared, local);
     const std::uint32_t phases = phases_of(local.count);
@@ -211,6 +213,7 @@ struct LayerKernel {
     } else if (phase + 2 == phases) {
       store(own, local);
       local.x.add_up(&shared.x);
+      if (kForm != LayerForm::kGeneral) local.y.sum_spikes();
       local.y.add_up(&shared.y);
     } else if (phase % 2 == 0) {
       const std::uint32_t s = phase / 2 * kLayerWarps + own.warp;

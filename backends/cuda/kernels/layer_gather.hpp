@@ -97,7 +97,13 @@ struct LayerWords {
     // Of the window's first row, which need not exist, relative to the channel's first word.
     std::uint32_t at = start % 32 + w.first_input - w.words_from - w.first_row * shape.row_step;
 #if defined(__CUDA_ARCH__)
-    if (!shape.straddles) return whole_rows(op, shape, w, c, at - w.first_tap) & w.valid;
+    if (!shape.straddles) {
+      const std::uint32_t corner = at - w.first_tap;
+      const std::uint32_t found = shape.square == 3   ? square<3>(shape, w, c, corner)
+                                  : shape.square == 5 ? square<5>(shape, w, c, corner)
+                                                      : whole_rows(op, shape, w, c, corner);
+      return found & w.valid;
+    }
 #endif
     std::uint32_t shift = w.first_tap, active = 0;
     for (std::uint32_t row = 0; row < rows; ++row) {
@@ -111,6 +117,22 @@ struct LayerWords {
 
  private:
 #if defined(__CUDA_ARCH__)
+  /// whole_rows() of a window of kSide rows and columns.
+  template <std::uint32_t kSide>
+  SPIKELOOM_KERNEL std::uint32_t square(const LayerShape& shape, const LayerWindow& w,
+                                        std::uint32_t c, std::uint32_t at) const {
+    constexpr std::uint32_t kRow = (1U << kSide) - 1;
+    const std::uint32_t lane = c << shape.word_shift;
+    std::uint32_t active = 0, start = at - w.left;
+    SPIKELOOM_UNROLL
+    for (std::uint32_t row = 0; row < kSide; ++row) {
+      const std::uint32_t word = __shfl_sync(~0U, own, static_cast<int>(lane + start / 32));
+      // Turned until the row's first tap lies where it belongs.
+      active |= __funnelshift_r(word, word, at - row * kSide) & kRow << row * kSide;
+      at += shape.row_step, start += shape.row_step;
+    }
+    return active;
+  }
   /// taps() where a row of the input lies in one word, with anything for taps that do not exist: a
   /// word is turned until the window's columns come first. `at` is the window's first tap.
   template <typename V>
@@ -205,72 +227,53 @@ SPIKELOOM_KERNEL void add_bytes(std::uint32_t bytes, std::int32_t* sum) {
 /// Four neighbouring outputs of a Dense layer that reads a whole signal, over its active sources in
 /// their order: all threads of a warp call it.
 template <typename V>
-SPIKELOOM_KERNEL void add_quads(const ResidentOp<V>& op, const ResidentRow<V>& in,
-                                const ResidentSignal& source, std::uint32_t quad, bool exists,
-                                V* sum, LayerCount<V>& count) {
-  constexpr std::uint32_t kAhead = 4;  // sources whose weights are on their way at once
-  // Of spikes, whose weights `load` fetches and `add` adds up.
-  const auto add_spikes = [&](std::uint32_t word, std::uint32_t bits, auto&& load, auto&& add) {
+SPIKELOOM_KERNEL void add_quads(std::uint32_t lane, const ResidentOp<V>& op,
+                                const ResidentRow<V>& in, const ResidentSignal& source,
+                                std::uint32_t quad, bool exists, V* sum, LayerCount<V>& count) {
+  const auto weights_of = [&](std::uint32_t from) { return from * op.outputs + 4 * quad; };
+  if (in.value != nullptr) {
+    for_active<1>(lane, in.bits, source.words, [&](const std::uint32_t(&from)[1]) {
+      const V x = exists ? in.value[from[0]] : V{0};
+      if (x == V{0}) return;
+      add_tap<4>(op, weights_of(from[0]), x, sum);
+      count.note_pairs(x, 4);
+    });
+    return;
+  }
+  // Of spikes, whose weights `load` fetches, of some at once, and `add` adds up.
+  const auto add_spikes = [&](auto&& load, auto&& add) {
     using Weights = std::remove_cvref_t<decltype(load(0U))>;
-    count.unit += 4 * bit_count(bits);
-    while (bits != 0) {
+    constexpr std::uint32_t kAhead = 4;
+    const auto add_some = [&](const std::uint32_t(&from)[kAhead]) {
       Weights weights[kAhead] = {};
       SPIKELOOM_UNROLL
-      for (std::uint32_t a = 0; a < kAhead; ++a, bits &= bits - 1) {
-        if (bits != 0) weights[a] = load((word * 32 + lowest_bit(bits)) * op.outputs + 4 * quad);
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        if (exists && from[a] != kNowhere) weights[a] = load(weights_of(from[a]));
       }
       SPIKELOOM_UNROLL
       for (std::uint32_t a = 0; a < kAhead; ++a) add(weights[a]);
-    }
+    };
+    const std::uint32_t spikes = for_active<kAhead>(lane, in.bits, source.words, add_some);
+    count.unit += exists ? 4 * spikes : 0;
   };
-  const auto add_word = [&](std::uint32_t word, std::uint32_t bits) {
-    if (!exists) return;
-    if (in.value != nullptr) {
-      SPIKELOOM_ROLLED
-      for (; bits != 0; bits &= bits - 1) {
-        const std::uint32_t from = word * 32 + lowest_bit(bits);
-        const V x = in.value[from];
-        if (x == V{0}) continue;
-        add_tap<4>(op, from * op.outputs + 4 * quad, x, sum);
-        count.note_pairs(x, 4);
-      }
+  if constexpr (std::is_integral_v<V>) {
+    if (op.narrow) {
+      const auto* const all = static_cast<const std::int8_t*>(op.weight);
+      add_spikes([&](std::uint32_t at) { return four_bytes(all + at); },
+                 [&](std::uint32_t bytes) { add_bytes(bytes, sum); });
       return;
     }
-    if constexpr (std::is_integral_v<V>) {
-      if (op.narrow) {
-        const auto* const all = static_cast<const std::int8_t*>(op.weight);
-        add_spikes(
-            word, bits, [&](std::uint32_t at) { return four_bytes(all + at); },
-            [&](std::uint32_t bytes) { add_bytes(bytes, sum); });
-        return;
-      }
-    }
-    add_spikes(
-        word, bits,
-        [&](std::uint32_t at) {
-          Four<V> four;
-          add_tap<4>(op, at, four.v);
-          return four;
-        },
-        [&](const Four<V>& four) {
-          SPIKELOOM_UNROLL
-          for (std::uint32_t k = 0; k < 4; ++k) sum[k] += four.v[k];
-        });
-  };
-  SPIKELOOM_ROLLED
-  for (std::uint32_t first = 0; first < source.words; first += 32) {
-#if defined(__CUDA_ARCH__)
-    const std::uint32_t lane = threadIdx.x % 32;
-    const std::uint32_t own = first + lane < source.words ? in.bits[first + lane] : 0;
-    SPIKELOOM_ROLLED
-    for (std::uint32_t live = __ballot_sync(~0U, own != 0); live != 0; live &= live - 1) {
-      const std::uint32_t word = lowest_bit(live);
-      add_word(first + word, __shfl_sync(~0U, own, static_cast<int>(word)));
-    }
-#else
-    for (std::uint32_t w = first; w < first + 32 && w < source.words; ++w) add_word(w, in.bits[w]);
-#endif
   }
+  add_spikes(
+      [&](std::uint32_t at) {
+        Four<V> four;
+        add_tap<4>(op, at, four.v);
+        return four;
+      },
+      [&](const Four<V>& four) {
+        SPIKELOOM_UNROLL
+        for (std::uint32_t k = 0; k < 4; ++k) sum[k] += four.v[k];
+      });
 }
 
 /// Where the input of a tap lies, for values: of channel `c` of the group, tap `t`.

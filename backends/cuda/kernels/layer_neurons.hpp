@@ -53,7 +53,7 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::count_input(
     const Own& own, const ResidentRow<V>& in) const {
   LayerCount<V> count;
   SPIKELOOM_ROLLED
-  for (std::uint32_t w = own.item; w < source.words; w += tiles(items(), 32) * 32) {
+  for (std::uint32_t w = own.item; w < source.words; w += per_element() * 32) {
     count.note_word(in, w);
   }
   if (count.events != 0) count.tally().add(op.in_tally + own.item / 32 % kTallyCopies);
@@ -73,7 +73,7 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own&
   } else if (kHead == LayerHead::kRows || (kAny && op.head == Head::kDense)) {
     const std::uint32_t before = local.x.unit + local.x.graded;
     if constexpr (kQuads) {
-      add_quads(op, in, source, own.item, exists(own), x, local.x);
+      add_quads(own.item % 32, op, in, source, own.item, exists(own), x, local.x);
     } else {
       gather_rows(own.item % 32, op, in, source, own.item / op.outputs, own.item % op.outputs,
                   exists(own), x[0], local.x);
@@ -135,14 +135,16 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
         completed_sum += static_cast<typename Tally<V>::Sum>(two[0]) + two[1];
       });
     }
+    products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t window, V* two) {
+      *reinterpret_cast<Two<V>*>(shared.sum[own.warp][c] + window) = {two[0], two[1]};
+    });
     if (any_lane(touched || op.bias != nullptr)) {
       std::uint32_t sum = 0;  // of weights alone it cannot overflow
-      products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t window, V* two) {
+      products.template for_each<kChannels>([&](std::uint32_t, std::uint32_t, V* two) {
         const auto one = static_cast<std::uint32_t>(two[0]);
         const auto other = static_cast<std::uint32_t>(two[1]);
         local.x.events += (one < 1 ? one : 1) + (other < 1 ? other : 1);
         sum += one + other;
-        *reinterpret_cast<Two<V>*>(shared.sum[own.warp][c] + window) = {two[0], two[1]};
       });
       local.x.sum += completes ? completed_sum : static_cast<V>(sum);
     }
@@ -173,10 +175,8 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own&
   V x[kChannels] = {};
   const bool touched = gather(own, step, in, x, local);
   write_bits(shared.touched + own.warp, lane, touched);
-  if (any_lane(touched)) {
-    SPIKELOOM_UNROLL
-    for (std::uint32_t k = 0; k < kChannels; ++k) shared.sum[own.warp][k][lane] = x[k];
-  }
+  SPIKELOOM_UNROLL
+  for (std::uint32_t k = 0; k < kChannels; ++k) shared.sum[own.warp][k][lane] = x[k];
   if (!exists(own)) return;
   const std::uint32_t first = kWindows ? local.window.output : own.item * kChannels;
   const std::uint32_t apart = kQuads ? 1 : op.plane;
@@ -221,25 +221,22 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
     kinds[k] = op.neurons.at(kVaried && moves(own) ? first + k * op.plane : 0, neurons.o);
   }
   const std::uint32_t steps = local.count - from < kLayerWarps ? local.count - from : kLayerWarps;
-  std::uint32_t touched[kLayerWarps], any = 0;
+  std::uint32_t any = 0;
   SPIKELOOM_UNROLL
-  for (std::uint32_t j = 0; j < kLayerWarps; ++j) {
-    touched[j] = j < steps ? shared.touched[j] : 0;
-    any |= touched[j];
-  }
+  for (std::uint32_t j = 0; j < kLayerWarps; ++j) any |= j < steps ? shared.touched[j] : 0;
   LayerBits<kOwn> spiked[kLayerWarps];
-  if (any_lane((any >> lane & 1) != 0 || local.awake)) {
+  const std::uint32_t exist = LayerBits<kOwn>::lanes(moves(own));
+  if (any != 0 || any_lane(local.awake)) {
     SPIKELOOM_UNROLL
     for (std::uint32_t j = 0; j < kLayerWarps; ++j) {
       if (j >= steps) break;
-      const bool comes = (touched[j] >> lane & 1) != 0;
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k < kOwn; ++k) {
         const equations::Coefficients<V>& c = kinds[kVaried ? k : 0];
-        const V x = comes ? shared.sum[j][channel + k][lane] : V{0};
-        const bool spikes = neurons.step(c, local.current[k], local.membrane[k], x);
-        spiked[j].note(k, moves(own) && spikes);
+        const V x = shared.sum[j][channel + k][lane];
+        spiked[j].note(k, neurons.step(c, local.current[k], local.membrane[k], x));
       }
+      spiked[j].keep(exist);
     }
     Restless<V, has_current(kForm)> restless(neurons.rest);
     SPIKELOOM_UNROLL
@@ -249,17 +246,12 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
     local.awake = restless.awake();
   }
   // A warp of a Dense layer's last tile may have no outputs, and no word.
-  const bool writes = !kQuads || any_lane(moves(own));
-  auto* const bits = own.image.template at<std::uint32_t>(out.bits);
-  SPIKELOOM_UNROLL
-  for (std::uint32_t j = 0; j < kLayerWarps; ++j) {
-    if (j >= steps) break;
-    const auto slot = static_cast<std::uint32_t>(local.first + from + j) & (out.slots - 1);
-    if (writes) spiked[j].write(bits + slot * out.words, first, op.plane);
-    local.y.events += bit_count(spiked[j].own);
+  if (exist != 0) {
+    auto* const bits = own.image.template at<std::uint32_t>(out.bits);
+    local.y.events +=
+        write_turn<kOwn>(spiked, steps, bits, out, local.first + from, first, op.plane);
   }
   if (op.log_count != 0) log(own, from, steps, first, spiked, local);
-  local.y.sum = static_cast<typename Tally<V>::Sum>(local.y.events);
 }
 
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>

@@ -23,6 +23,7 @@ struct PoolLayer {
   ResidentSignal source, out;  ///< its only link's
   std::uint32_t delay = 0;     ///< of that link
   LayerShape shape;
+  BlockElements elements;
   std::uint32_t batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
@@ -35,8 +36,9 @@ struct PoolLayer {
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local&) const {
     auto& shared = *static_cast<Shared*>(place.shared);
     if (phase == 1) {
-      const std::uint32_t element = place.block / per_element();
-      const std::uint32_t output = place.block % per_element() * kLayerThreads + place.thread;
+      const std::uint32_t element = elements.of(place.block);
+      const std::uint32_t output =
+          (place.block - element * elements.per) * kLayerThreads + place.thread;
       Own own{output,
               element,
               output < op.size,
@@ -106,7 +108,7 @@ struct PoolLayer {
     if (own.exists) moving.membrane = *membrane;
     if (own.exists && has_current(kForm)) moving.current = *current;
     run(own, moving);
-    own.y.sum = static_cast<typename Tally<V>::Sum>(own.y.events);
+    own.y.sum_spikes();
     if (own.exists) *membrane = moving.membrane;
     if (own.exists && has_current(kForm)) *current = moving.current;
   }
@@ -115,10 +117,20 @@ struct PoolLayer {
   SPIKELOOM_KERNEL bool even() const {
     return op.head == Head::kPool ? op.pooling == Pooling::kSum : op.even_taps;
   }
-  /// Whether that is all.
-  SPIKELOOM_KERNEL bool plain() const {
-    return even() && source.value == kNowhere && op.scale == nullptr && op.bias == nullptr &&
-           !op.counts_input;
+  /// Whether that is all, in kSteps steps.
+  template <std::uint32_t kSteps>
+  SPIKELOOM_KERNEL bool plain(const Own& own, std::int64_t first) const {
+    if (!even() || op.scale != nullptr || op.bias != nullptr || op.counts_input) return false;
+    if (source.value == kNowhere) return true;
+    if (source.graded == kNowhere) return false;
+    const auto* const graded = own.image.template at<std::int64_t>(source.graded);
+    bool spikes = true;
+    SPIKELOOM_UNROLL
+    for (std::uint32_t a = 0; a < kSteps; ++a) {
+      const std::int64_t step = first + a - delay;
+      spikes = graded[static_cast<std::uint32_t>(step) & (source.slots - 1)] != step + 1 && spikes;
+    }
+    return spikes;
   }
 
   /// All steps: what comes to the output, what `what` makes of it, and what is sent.
@@ -156,35 +168,52 @@ struct PoolLayer {
       ahead.touched |= (count != 0 ? 1U : 0U) << a;
       spikes += count;
     }
-    if (plain()) {
+    if (plain<kSteps>(own, first)) {
       pairs += spikes;
       own.x.events += weight != V{0} ? bit_count(ahead.touched) : 0;
     } else {
       weigh(own, first, ahead);
     }
     const std::uint32_t lane = own.output % 32;
-    auto* const bits = own.image.template at<std::uint32_t>(out.bits) + own.output / 32;
+    LayerBits<kSteps> sent;  // steps for channels
+    if (what.begin(ahead.touched != 0)) {
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kSteps; ++a) sent.note(a, what.step(ahead.x[a]));
+      what.end();
+      sent.keep(LayerBits<kSteps>::lanes(own.exists));
+    }
     // Warps of the last block may have no outputs, and no word.
-    const bool writes = own.output - lane < op.size;
-    const bool begun = what.begin(ahead.touched != 0);
-    std::uint32_t sent = 0;
-    SPIKELOOM_UNROLL
-    for (std::uint32_t a = 0; a < kSteps; ++a) {
-      const bool sends = begun && what.step(ahead.x[a]) && own.exists;
-      const auto slot = static_cast<std::uint32_t>(first + a) & (out.slots - 1);
-      write_bits_if(writes, bits + slot * out.words, lane, sends);
-      sent |= (sends ? 1U : 0U) << a;
-      if constexpr (kForm == LayerForm::kNone) {
+    if (own.output - lane < op.size) {
+      own.y.events += write_steps(own, first, sent);
+    }
+    if constexpr (kForm == LayerForm::kNone) {
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kSteps; ++a) {
         V* const to = own.image.template row<V>(out, first + a, false).value;
         if (to != nullptr && own.exists) to[own.output] = ahead.x[a];
       }
-    }
-    if (begun) what.end();
-    if constexpr (kForm != LayerForm::kNone) {
-      own.y.events += bit_count(sent);
-      if (op.log_count != 0) log(own, first, kSteps, sent);
+    } else {
+      if (op.log_count != 0) log(own, first, sent);
     }
     return ahead.x[kSteps - 1];
+  }
+  /// What the output did in steps from `first` on; for how many spikes the thread answers.
+  template <std::uint32_t kSteps>
+  SPIKELOOM_KERNEL std::uint32_t write_steps(const Own& own, std::int64_t first,
+                                             const LayerBits<kSteps>& sent) const {
+    auto* const bits = own.image.template at<std::uint32_t>(out.bits) + own.output / 32;
+    const auto start = static_cast<std::uint32_t>(first);
+    const std::uint32_t lane = own.output % 32;
+#if defined(__CUDA_ARCH__)
+    if (lane >= kSteps) return 0;
+    bits[((start + lane) & (out.slots - 1)) * out.words] = sent.own;
+#else
+    SPIKELOOM_UNROLL
+    for (std::uint32_t a = 0; a < kSteps; ++a) {
+      write_bits(bits + ((start + a) & (out.slots - 1)) * out.words, lane, sent.at(a));
+    }
+#endif
+    return bit_count(sent.own);
   }
   /// The active taps of the window.
   template <std::uint32_t kSteps>
@@ -201,6 +230,17 @@ struct PoolLayer {
     std::uint32_t at = w.first_input, shift = w.first_row * columns + w.first_tap;
     SPIKELOOM_ROLLED
     for (std::uint32_t row = w.first_row; row < w.last_row && own.exists; ++row) {
+      if (shape.one_word) {
+        // Turned until the row's first tap lies where it belongs.
+        const std::uint32_t word = at / 32, turn = at - shift, those = w.mask << shift;
+        SPIKELOOM_UNROLL
+        for (std::uint32_t a = 0; a < kSteps; ++a) {
+          const std::uint32_t both = bits[slot[a] + word];
+          ahead.active[a] |= funnel(both, both, turn) & those;
+        }
+        at += shape.row_step, shift += columns;
+        continue;
+      }
       if (dilation == 1) {
         const std::uint32_t word = at / 32;
         const bool two = at % 32 + w.width > 32;  // words
@@ -281,17 +321,17 @@ struct PoolLayer {
     }
     if (count.events != 0) count.tally().add(op.in_tally + own.output / 32 % kTallyCopies);
   }
-  SPIKELOOM_KERNEL void log(const Own& own, std::int64_t first, std::uint32_t steps,
-                            std::uint32_t sent) const {
+  template <std::uint32_t kSteps>
+  SPIKELOOM_KERNEL void log(const Own& own, std::int64_t first,
+                            const LayerBits<kSteps>& sent) const {
     SPIKELOOM_ROLLED
-    for (std::uint32_t a = 0; a < steps && own.exists; ++a) {
+    for (std::uint32_t a = 0; a < kSteps; ++a) {
+      const V y = sent.at(a) ? V{1} : V{0};
       const std::size_t logged =
           (static_cast<std::size_t>(first + a - clock->log_base) * batch + own.element) * op.size +
           own.output;
       SPIKELOOM_ROLLED
-      for (std::uint32_t l = 0; l < op.log_count; ++l) {
-        op.log[l][logged] = (sent >> a & 1) != 0 ? V{1} : V{0};
-      }
+      for (std::uint32_t l = 0; l < op.log_count && own.exists; ++l) op.log[l][logged] = y;
     }
   }
 };

@@ -163,9 +163,9 @@ SPIKELOOM_KERNEL void multiply_by_position(const ResidentOp<std::int32_t>& op,
       SPIKELOOM_ROLLED
       for (std::uint32_t k = 0; k < columns; ++k, valid >>= 1) {
         const std::uint32_t position = start + k;
-        const std::uint32_t found =
-            __shfl_sync(~0U, by_position, static_cast<int>(position % 32)) >>
-            (position / 32 * channels % 32);
+        // A shuffle takes its lane, a funnel its turn, modulo 32.
+        const std::uint32_t word = __shfl_sync(~0U, by_position, static_cast<int>(position));
+        const std::uint32_t found = funnel(word, word, position / 32 * channels);
         active |= ((valid & 1) != 0 ? found & all : 0) << shift;
         shift += channels;
         if (shift < 32) continue;

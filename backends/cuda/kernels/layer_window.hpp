@@ -21,6 +21,8 @@ struct LayerCount {
     ++events;
     sum += static_cast<typename Tally<V>::Sum>(value);
   }
+  /// Of events that are all 1.
+  SPIKELOOM_KERNEL void sum_spikes() { sum = static_cast<typename Tally<V>::Sum>(events); }
   SPIKELOOM_KERNEL void note_pairs(V value, std::uint32_t pairs) {
     (value == V{1} || value == V{-1} ? unit : graded) += pairs;
   }
@@ -54,8 +56,8 @@ struct LayerCount {
   }
 };
 
-/// A bit of each of a thread's channels: of their warp, lane c has the word of channel c. All
-/// threads of a warp call them.
+/// A bit of each of a thread's channels, or steps, 1, 2 or 4: of their warp, lanes c, c + kChannels
+/// and so on have the word of channel c. All threads of a warp call them.
 template <std::uint32_t kChannels>
 struct LayerBits {
   std::uint32_t own = 0;  ///< on a processor: the thread's bits
@@ -63,11 +65,20 @@ struct LayerBits {
   SPIKELOOM_KERNEL void note(std::uint32_t channel, bool bit) {
 #if defined(__CUDA_ARCH__)
     const std::uint32_t all = __ballot_sync(~0U, bit);
-    if (threadIdx.x % 32 == channel) own = all;
+    if (threadIdx.x % kChannels == channel) own = all;
 #else
     own |= (bit ? 1U : 0U) << channel;
 #endif
   }
+  /// Which of the warp's threads say so, for keep().
+  SPIKELOOM_KERNEL static std::uint32_t lanes(bool own) {
+#if defined(__CUDA_ARCH__)
+    return __ballot_sync(~0U, own);
+#else
+    return own ? ~0U : 0;
+#endif
+  }
+  SPIKELOOM_KERNEL void keep(std::uint32_t lanes) { own &= lanes; }
   SPIKELOOM_KERNEL bool at(std::uint32_t channel) const {
 #if defined(__CUDA_ARCH__)
     return (__shfl_sync(~0U, own, static_cast<int>(channel)) >> (threadIdx.x % 32) & 1) != 0;
@@ -75,7 +86,8 @@ struct LayerBits {
     return (own >> channel & 1) != 0;
 #endif
   }
-  /// `first` is the thread's output of the first channel; the others are `plane` apart.
+  /// Channels of one step: `first` is the thread's output of the first; the others are `plane`
+  /// apart.
   SPIKELOOM_KERNEL void write(std::uint32_t* bits, std::uint32_t first, std::uint32_t plane) const {
 #if defined(__CUDA_ARCH__)
     const std::uint32_t lane = threadIdx.x % 32;
@@ -88,6 +100,33 @@ struct LayerBits {
 #endif
   }
 };
+
+/// Writes what outputs did in up to kLayerWarps steps from `step` on; for how many spikes the
+/// thread answers.
+template <std::uint32_t kChannels>
+SPIKELOOM_KERNEL std::uint32_t write_turn(const LayerBits<kChannels>* of_step, std::uint32_t steps,
+                                          std::uint32_t* bits, const ResidentSignal& out,
+                                          std::int64_t step, std::uint32_t first,
+                                          std::uint32_t plane) {
+  const auto start = static_cast<std::uint32_t>(step);
+#if defined(__CUDA_ARCH__)
+  // A lane has a word.
+  const std::uint32_t lane = threadIdx.x % 32, j = lane / kChannels, c = lane % kChannels;
+  std::uint32_t word = of_step[0].own;
+  SPIKELOOM_UNROLL
+  for (std::uint32_t k = 1; k < kLayerWarps; ++k) word = j == k ? of_step[k].own : word;
+  if (j >= steps) return 0;
+  bits[((start + j) & (out.slots - 1)) * out.words + (first - lane + c * plane) / 32] = word;
+  return bit_count(word);
+#else
+  std::uint32_t count = 0;
+  for (std::uint32_t j = 0; j < steps; ++j) {
+    of_step[j].write(bits + ((start + j) & (out.slots - 1)) * out.words, first, plane);
+    count += bit_count(of_step[j].own);
+  }
+  return count;
+#endif
+}
 
 /// An element's rings.
 struct LayerImage {
@@ -135,7 +174,9 @@ struct LayerShape {
   // Where a warp's lanes can hold all words that its windows of a channel look at, LayerWords: so
   // many lanes, 2^word_shift, a channel; whether a window's row may lie in two words.
   bool has_words = false, straddles = false;
+  bool one_word = false;  ///< no window has a row that does; not dilated
   std::uint32_t word_shift = 0;
+  std::uint32_t square = 0;  ///< rows and columns of a window, where they are as many
 
   LayerShape() = default;
   template <typename V>
@@ -159,6 +200,14 @@ struct LayerShape {
       most = most < words ? words : most;
     }
     while (1U << word_shift < most) ++word_shift;
+    square = w.kernel_rows == w.kernel_columns ? static_cast<std::uint32_t>(w.kernel_rows) : 0;
+    one_word = w.dilation_columns == 1 && (!straddles || columns % 32 == 0);
+    for (std::int32_t c = 0; c < w.out_columns && straddles; ++c) {
+      const std::int32_t left = c * w.stride_columns - w.pad_columns;
+      const std::int32_t from = std::max(left, 0),
+                         to = std::min(left + w.kernel_columns, w.in_columns);
+      one_word = one_word && (to <= from || from / 32 == (to - 1) / 32);
+    }
     has_words = even && small && w.dilation_columns == 1 && word_shift <= 5;
   }
   SPIKELOOM_KERNEL std::uint32_t word_channels() const { return 32U >> word_shift; }

@@ -47,6 +47,7 @@ struct NeuronRef {
   const std::int32_t* refractory = nullptr;
   const V* initial = nullptr;  ///< membranes at the start, one per neuron; null for 0
   bool uniform = false;
+  equations::Coefficients<V> common;  ///< of all, where they are uniform
   NeuronBounds bounds;
   equations::StepOptions options;
 
@@ -56,14 +57,16 @@ struct NeuronRef {
   /// Where what of the options matters is known when this is compiled.
   SPIKELOOM_KERNEL equations::Coefficients<V> at(std::uint32_t neuron,
                                                  const equations::StepOptions& o) const {
-    const std::uint32_t i = uniform ? 0 : neuron;
+    if (uniform) return common;
     equations::Coefficients<V> c;
-    c.decay = decay[i];
-    c.gain = gain[i];
-    c.drive = drive[i];
-    if (o.clamped) c.clamp = clamp[i];
-    if (o.has_current) c.current_decay = current_decay[i], c.current_gain = current_gain[i];
-    if (o.spiking) c.threshold = threshold[i], c.reset = reset[i];
+    c.decay = decay[neuron];
+    c.gain = gain[neuron];
+    c.drive = drive[neuron];
+    if (o.clamped) c.clamp = clamp[neuron];
+    if (o.has_current) {
+      c.current_decay = current_decay[neuron], c.current_gain = current_gain[neuron];
+    }
+    if (o.spiking) c.threshold = threshold[neuron], c.reset = reset[neuron];
     return c;
   }
   /// One step with input x, which begins anew where the neuron `restarts`; how often it spikes.

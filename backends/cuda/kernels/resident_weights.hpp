@@ -68,11 +68,51 @@ SPIKELOOM_KERNEL V pooled(const ResidentOp<V>& op, const ResidentRow<V>& in, std
                                          : sum;
 }
 
+/// Calls f(from) for kAhead active sources after the other, in their order; kNowhere where there
+/// are no more. How many there are. All threads of a warp call it.
+template <std::uint32_t kAhead, typename F>
+SPIKELOOM_KERNEL std::uint32_t for_active([[maybe_unused]] std::uint32_t lane,
+                                          const std::uint32_t* mask, std::uint32_t words, F&& f) {
+  std::uint32_t count = 0;
+  SPIKELOOM_ROLLED
+  for (std::uint32_t first = 0; first < words; first += 32) {
+    std::uint32_t live = 0, bits = 0, base = 0;  // words; what is left of one of them
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t own = first + lane < words ? mask[first + lane] : 0;
+    live = __ballot_sync(~0U, own != 0);
+#else
+    for (std::uint32_t w = first; w < words && w < first + 32; ++w) {
+      live |= (mask[w] != 0 ? 1U : 0U) << (w - first);
+    }
+#endif
+    while (live != 0 || bits != 0) {
+      std::uint32_t from[kAhead];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        if (bits == 0 && live != 0) {
+          const std::uint32_t word = lowest_bit(live);
+          live &= live - 1;
+#if defined(__CUDA_ARCH__)
+          bits = __shfl_sync(~0U, own, static_cast<int>(word));
+#else
+          bits = mask[first + word];
+#endif
+          base = (first + word) * 32;
+          count += bit_count(bits);
+        }
+        from[a] = bits != 0 ? base + lowest_bit(bits) : kNowhere;
+        bits &= bits - 1;
+      }
+      f(from);
+    }
+  }
+  return count;
+}
+
 /// Dense: one output, over the active sources.
 template <typename V, typename Count>
-SPIKELOOM_KERNEL void gather_rows([[maybe_unused]] std::uint32_t lane, const ResidentOp<V>& op,
-                                  const ResidentRow<V>& in,
-                                  [[maybe_unused]] const ResidentSignal& source,
+SPIKELOOM_KERNEL void gather_rows(std::uint32_t lane, const ResidentOp<V>& op,
+                                  const ResidentRow<V>& in, const ResidentSignal& source,
                                   std::uint32_t repeat, std::uint32_t output, bool exists, V& sum,
                                   Count& count) {
   const auto weight = [&](std::uint32_t i) {
@@ -89,42 +129,23 @@ SPIKELOOM_KERNEL void gather_rows([[maybe_unused]] std::uint32_t lane, const Res
     sum += w * x;
     count.note_pairs(x, 1);
   };
-#if defined(__CUDA_ARCH__)
   if (op.inputs == source.size) {
     // One row for the whole warp: weights of kAhead sources are on their way at once.
     constexpr std::uint32_t kAhead = 8;
-    SPIKELOOM_ROLLED
-    for (std::uint32_t first = 0; first < source.words; first += 32) {
-      const std::uint32_t own = first + lane < source.words ? in.bits[first + lane] : 0;
-      std::uint32_t live = __ballot_sync(~0U, own != 0), bits = 0, base = 0;
-      while (live != 0 || bits != 0) {
-        std::uint32_t from[kAhead];
-        V value[kAhead];
-        SPIKELOOM_UNROLL
-        for (std::uint32_t a = 0; a < kAhead; ++a) {
-          if (bits == 0 && live != 0) {
-            const std::uint32_t word = lowest_bit(live);
-            live &= live - 1;
-            bits = __shfl_sync(~0U, own, static_cast<int>(word));
-            base = (first + word) * 32;
-          }
-          from[a] = bits != 0 ? base + lowest_bit(bits) : kNowhere;
-          bits &= bits - 1;
-        }
-        SPIKELOOM_UNROLL
-        for (std::uint32_t a = 0; a < kAhead; ++a) {
-          value[a] = exists && from[a] != kNowhere ? weight(from[a]) : V{0};
-        }
-        SPIKELOOM_UNROLL
-        for (std::uint32_t a = 0; a < kAhead; ++a) {
-          if (from[a] == kNowhere || !exists) continue;
-          add_one(in.value == nullptr ? V{1} : in.value[from[a]], value[a]);
-        }
+    for_active<kAhead>(lane, in.bits, source.words, [&](const std::uint32_t(&from)[kAhead]) {
+      V value[kAhead];
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        value[a] = exists && from[a] != kNowhere ? weight(from[a]) : V{0};
       }
-    }
+      SPIKELOOM_UNROLL
+      for (std::uint32_t a = 0; a < kAhead; ++a) {
+        if (from[a] == kNowhere || !exists) continue;
+        add_one(in.value == nullptr ? V{1} : in.value[from[a]], value[a]);
+      }
+    });
     return;
   }
-#endif
   SPIKELOOM_ROLLED
   for (std::uint32_t i = 0; exists && i < op.inputs; i += 32) {
     const std::uint32_t left = op.inputs - i, start = repeat * op.inputs + i;
