@@ -255,10 +255,14 @@ struct LayerKernel {
   SPIKELOOM_KERNEL void store(const Own& own, const Local& local) const;
   SPIKELOOM_KERNEL bool gather(const Own& own, std::int64_t step, const ResidentRow<V>& in, V* x,
                                Local& local) const;
+  SPIKELOOM_KERNEL bool complete(const Own& own, const ResidentRow<V>& in, bool touched, V* x,
+                                 Local& local) const;
   SPIKELOOM_KERNEL void count_input(const Own& own, const ResidentRow<V>& in) const;
   SPIKELOOM_KERNEL void add_up(const Own& own, std::uint32_t s, Shared& shared, Local& local) const;
-  SPIKELOOM_KERNEL bool multiply_up(const Own& own, std::uint32_t s, const ResidentRow<V>& in,
-                                    Shared& shared, Local& local) const;
+  /// Of a step: nothing is done, the thread's window is added up, or all is done.
+  enum class Done : std::uint8_t { kNothing, kWindow, kAll };
+  SPIKELOOM_KERNEL Done multiply_up(const Own& own, std::uint32_t s, const ResidentRow<V>& in,
+                                    Shared& shared, V* x, bool& touched, Local& local) const;
   SPIKELOOM_KERNEL void step(const Own& own, std::uint32_t first, Shared& shared,
                              Local& local) const;
   template <typename Neurons>

@@ -59,8 +59,8 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::count_input(
   if (count.events != 0) count.tally().add(op.in_tally + own.item / 32 % kTallyCopies);
 }
 
-/// What reaches the thread's outputs in a step, as the operation has it, and its counts; whether
-/// anything did. All threads of a warp call it.
+/// What reaches the thread's outputs in a step, and whether anything did; complete() comes after
+/// it. All threads of a warp call it.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own& own,
                                                                       std::int64_t step,
@@ -93,6 +93,16 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own&
     }
     touched = x[0] != V{0};
   }
+  return touched;
+}
+
+/// As the operation has it, and counted; whether there is anything now.
+template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
+SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::complete(const Own& own,
+                                                                        const ResidentRow<V>& in,
+                                                                        bool touched, V* x,
+                                                                        Local& local) const {
+  constexpr bool kAny = kHead == LayerHead::kAny;
   if ((op.scale != nullptr || op.bias != nullptr) && exists(own)) {
     const std::uint32_t channel = (kAny || kHead == LayerHead::kRows) && op.head == Head::kDense
                                       ? own.item * kChannels % op.outputs
@@ -103,26 +113,30 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::gather(const Own&
     }
     touched = touched || op.bias != nullptr;
   }
-  if (touched) {
-    SPIKELOOM_UNROLL
-    for (std::uint32_t k = 0; k < kChannels; ++k) local.x.note(x[k]);
-  }
+  const bool narrow = op.scale == nullptr && op.bias == nullptr;  // of weights alone
+  if (touched) local.x.template note_all<kChannels>(x, narrow);
   if (op.counts_input) count_input(own, in);
   return touched;
 }
 
-/// add_up() by products, where the operation and the step have some.
+/// add_up() of windows of whole numbers that no input has a value of its own for: by products or,
+/// where few sources are active, source by source.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
+SPIKELOOM_KERNEL typename LayerKernel<V, kChannels, kForm, kHead>::Done
+LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
     [[maybe_unused]] const Own& own, [[maybe_unused]] std::uint32_t s,
     [[maybe_unused]] const ResidentRow<V>& in, [[maybe_unused]] Shared& shared,
-    [[maybe_unused]] Local& local) const {
+    [[maybe_unused]] V* x, [[maybe_unused]] bool& touched, [[maybe_unused]] Local& local) const {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   if constexpr (std::is_integral_v<V> && kWindows && kChannels >= 8) {
-    if (op.products == nullptr || in.value != nullptr) return false;
+    if (op.products == nullptr || in.value != nullptr) return Done::kNothing;
+    const std::uint32_t word = first_word(op, shape, local.window, in.bits);
+    if (shape.scatters && op.in_group <= shape.word_channels() && sources_in(word) <= kFewSources) {
+      touched = scatter_round<kChannels>(op, shape, local.window, word, x, local.x);
+      return Done::kWindow;
+    }
     LayerProducts products;
-    const bool touched =
-        multiply_window<kChannels>(op, shape, local.window, in.bits, products, local.x);
+    touched = multiply_window<kChannels>(op, shape, local.window, in.bits, word, products, local.x);
     const std::uint32_t lane = own.item % 32, channel = local.window.channel;
     const bool last = op.x_latest != nullptr && s + 1 == local.count;
     write_bits(shared.touched + own.warp, lane, touched || op.bias != nullptr);
@@ -157,10 +171,10 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
       });
     }
     if (op.counts_input) count_input(own, in);
-    return true;
+    return Done::kAll;
   }
 #endif
-  return false;
+  return Done::kNothing;
 }
 
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
@@ -171,16 +185,21 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own&
   const std::int64_t step = local.first + s;
   const std::uint32_t lane = own.item % 32;
   const ResidentRow<V> in = own.image.template row<V>(source, step - delay, true);
-  if (multiply_up(own, s, in, shared, local)) return;
   V x[kChannels] = {};
-  const bool touched = gather(own, step, in, x, local);
+  bool touched = false;
+  const Done done = multiply_up(own, s, in, shared, x, touched, local);
+  if (done == Done::kAll) return;
+  if (done == Done::kNothing) touched = gather(own, step, in, x, local);
+  touched = complete(own, in, touched, x, local);
   write_bits(shared.touched + own.warp, lane, touched);
   SPIKELOOM_UNROLL
   for (std::uint32_t k = 0; k < kChannels; ++k) shared.sum[own.warp][k][lane] = x[k];
   if (!exists(own)) return;
   const std::uint32_t first = kWindows ? local.window.output : own.item * kChannels;
   const std::uint32_t apart = kQuads ? 1 : op.plane;
-  if (op.x_log != nullptr) op.x_log[log_place(own, step) + first] = x[0];  // kGeneral alone
+  if constexpr (kForm == LayerForm::kGeneral) {
+    if (op.x_log != nullptr) op.x_log[log_place(own, step) + first] = x[0];
+  }
   if (op.x_latest == nullptr || s + 1 != local.count) return;
   SPIKELOOM_UNROLL
   for (std::uint32_t k = 0; k < kChannels; ++k) {
@@ -218,7 +237,8 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
   equations::Coefficients<V> kinds[kKinds];
   SPIKELOOM_UNROLL
   for (std::uint32_t k = 0; k < kKinds; ++k) {
-    kinds[k] = op.neurons.at(kVaried && moves(own) ? first + k * op.plane : 0, neurons.o);
+    kinds[k] = kVaried ? op.neurons.at(moves(own) ? first + k * op.plane : 0, neurons.o)
+                       : op.neurons.common;
   }
   const std::uint32_t steps = local.count - from < kLayerWarps ? local.count - from : kLayerWarps;
   std::uint32_t any = 0;

@@ -21,6 +21,24 @@ struct LayerCount {
     ++events;
     sum += static_cast<typename Tally<V>::Sum>(value);
   }
+  /// Real sums are rounded as V's are, whole ones are exact: `narrow` if 32 bits hold them.
+  template <std::uint32_t kCount>
+  SPIKELOOM_KERNEL void note_all(const V* values, bool narrow) {
+    typename Tally<V>::Sum whole = 0;
+    std::conditional_t<std::is_integral_v<V>, std::uint32_t, V> all = 0;
+    SPIKELOOM_UNROLL
+    for (std::uint32_t k = 0; k < kCount; ++k) {
+      events += values[k] != V{0} ? 1 : 0;
+      all += static_cast<decltype(all)>(values[k]);
+    }
+    if (std::is_integral_v<V> && !narrow) {
+      SPIKELOOM_UNROLL
+      for (std::uint32_t k = 0; k < kCount; ++k) whole += static_cast<decltype(whole)>(values[k]);
+    } else {
+      whole = static_cast<decltype(whole)>(static_cast<V>(all));
+    }
+    sum += whole;
+  }
   /// Of events that are all 1.
   SPIKELOOM_KERNEL void sum_spikes() { sum = static_cast<typename Tally<V>::Sum>(events); }
   SPIKELOOM_KERNEL void note_pairs(V value, std::uint32_t pairs) {
@@ -176,13 +194,17 @@ struct LayerShape {
   bool has_words = false, straddles = false;
   bool one_word = false;  ///< no window has a row that does; not dilated
   std::uint32_t word_shift = 0;
+  // Where a source that is active can be added to all windows it is in: what divides by columns
+  // (divided()); whether a channel begins within a word.
+  bool scatters = false, ragged = false;
+  std::uint32_t columns = 1, per_column = 0;
   std::uint32_t square = 0;  ///< rows and columns of a window, where they are as many
 
   LayerShape() = default;
   template <typename V>
   explicit LayerShape(const ResidentOp<V>& op) {
     const ResidentWindow& w = op.window;
-    const auto columns = static_cast<std::uint32_t>(w.in_columns);
+    columns = static_cast<std::uint32_t>(w.in_columns);
     in_plane = static_cast<std::uint32_t>(w.in_rows) * columns;
     row_step = static_cast<std::uint32_t>(w.dilation_rows) * columns;
     taps = static_cast<std::uint32_t>(w.kernel_rows * w.kernel_columns);
@@ -209,6 +231,9 @@ struct LayerShape {
       one_word = one_word && (to <= from || from / 32 == (to - 1) / 32);
     }
     has_words = even && small && w.dilation_columns == 1 && word_shift <= 5;
+    per_column = per_divisor(columns);
+    ragged = in_plane % 32 != 0;
+    scatters = has_words && w.dilation_rows == 1 && std::uint64_t{in_plane} * columns >> 32 == 0;
   }
   SPIKELOOM_KERNEL std::uint32_t word_channels() const { return 32U >> word_shift; }
   /// Words of so many channels of all taps.
@@ -234,6 +259,7 @@ struct LayerWindow {
   std::uint32_t first_tap = 0, width = 0, mask = 0;
   std::uint32_t valid = 0;  ///< a bit for each tap within the input, where they are a word
   std::uint32_t left = 0;   ///< column of the first tap, which may be before the input's first
+  std::uint32_t top = 0;    ///< its row, after the first at which the warp looks
   /// Bits of the group's first channel that the warp looks at; on a processor, from where on the
   /// thread does.
   std::uint32_t words_from = 0, words_to = 0;
@@ -287,6 +313,7 @@ SPIKELOOM_KERNEL LayerWindow window_of(const ResidentOp<V>& op, const LayerShape
   const auto in_columns = static_cast<std::uint32_t>(w.in_columns);
   const LayerRows rows(w, position - threadIdx.x % 32);
   const std::uint32_t base = group * op.in_group * shape.in_plane;
+  made.top = static_cast<std::uint32_t>(top) - rows.low;
   made.words_from = base + rows.low * in_columns;
   made.words_to = base + rows.high * in_columns;
 #else
