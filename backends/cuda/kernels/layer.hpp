@@ -153,7 +153,7 @@ struct LayerInputKernel {
 };
 
 /// An operation of every element. A block has a tile: 32 outputs, of each of kChannels channels. In
-/// turns its warps add up what reaches the tile in kLayerWarps steps, each in one, and then move
+/// turns its warps add up what reaches the tile in kLayerTurn steps, each in some, and then move
 /// the tile's neurons through these steps, each those of its channels. Of Dense layers four outputs
 /// that lie side by side count as channels; their tile is 128 outputs, of which each warp has 32.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
@@ -164,8 +164,8 @@ struct LayerKernel {
   static constexpr std::uint32_t kOwn = kChannels > kLayerWarps ? kChannels / kLayerWarps : 1;
   struct Shared {
     Tally<V> x, y;
-    alignas(16) std::uint32_t touched[kLayerWarps];  ///< of each step: which of the 32 outputs
-    alignas(8) V sum[kLayerWarps][kChannels][32];    ///< of those
+    alignas(16) std::uint32_t touched[kLayerTurn];  ///< of each step: which of the 32 outputs
+    alignas(8) V sum[kLayerTurn][kChannels][32];
   };
   struct Local {
     LayerCount<V> x, y;
@@ -192,9 +192,9 @@ struct LayerKernel {
   SPIKELOOM_KERNEL std::uint32_t threads() const { return kLayerThreads; }
   SPIKELOOM_KERNEL std::uint32_t per_element() const { return tiles(items(), 32); }
   SPIKELOOM_KERNEL std::uint32_t blocks() const { return per_element() * batch; }
-  /// Two for kLayerWarps steps; then the counts.
+  /// Two for kLayerTurn steps; then the counts.
   SPIKELOOM_KERNEL std::uint32_t phases_of(std::uint32_t steps) const {
-    return 2 * tiles(steps, kLayerWarps) + 2;
+    return 2 * tiles(steps, kLayerTurn) + 2;
   }
   SPIKELOOM_KERNEL std::uint32_t phases() const { return phases_of(clock->count); }
 
@@ -207,19 +207,28 @@ struct LayerKernel {
     if (phase == 0) begin(place, own, shared, local);
     const std::uint32_t phases = phases_of(local.count);
     if (phase + 1 == phases) {
-      if (place.thread != 0) return;
-      if (op.x_tally != nullptr) shared.x.publish(place, op.x_tally);
-      if (op.y_tally != nullptr) shared.y.publish(place, op.y_tally);
-    } else if (phase + 2 == phases) {
+      if (place.thread == 0 && op.x_tally != nullptr) shared.x.publish(place, op.x_tally);
+      if (place.thread == 0 && op.y_tally != nullptr) shared.y.publish(place, op.y_tally);
+      return;
+    }
+    if (phase + 2 == phases) {
       store(own, local);
       local.x.add_up(&shared.x);
       if (kForm != LayerForm::kGeneral) local.y.sum_spikes();
       local.y.add_up(&shared.y);
-    } else if (phase % 2 == 0) {
-      const std::uint32_t s = phase / 2 * kLayerWarps + own.warp;
-      if (s < local.count) add_up(own, s, shared, local);
+      return;
+    }
+    const std::uint32_t from = phase / 2 * kLayerTurn;
+    const std::uint32_t left = local.count - from,
+                        to = from + (left < kLayerTurn ? left : kLayerTurn);
+    if (phase % 2 == 0) {
+      SPIKELOOM_ROLLED
+      for (std::uint32_t s = from + own.warp; s < to; s += kLayerWarps) {
+        add_up(own, s, shared, local);
+      }
     } else {
-      step(own, phase / 2 * kLayerWarps, shared, local);
+      SPIKELOOM_ROLLED
+      for (std::uint32_t s = from; s < to; s += kLayerWarps) step(own, s, shared, local);
     }
   }
 
@@ -259,10 +268,8 @@ struct LayerKernel {
                                  Local& local) const;
   SPIKELOOM_KERNEL void count_input(const Own& own, const ResidentRow<V>& in) const;
   SPIKELOOM_KERNEL void add_up(const Own& own, std::uint32_t s, Shared& shared, Local& local) const;
-  /// Of a step: nothing is done, the thread's window is added up, or all is done.
-  enum class Done : std::uint8_t { kNothing, kWindow, kAll };
-  SPIKELOOM_KERNEL Done multiply_up(const Own& own, std::uint32_t s, const ResidentRow<V>& in,
-                                    Shared& shared, V* x, bool& touched, Local& local) const;
+  SPIKELOOM_KERNEL bool multiply_up(const Own& own, std::uint32_t s, const ResidentRow<V>& in,
+                                    Shared& shared, Local& local) const;
   SPIKELOOM_KERNEL void step(const Own& own, std::uint32_t first, Shared& shared,
                              Local& local) const;
   template <typename Neurons>

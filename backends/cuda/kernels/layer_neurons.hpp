@@ -119,27 +119,22 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::complete(const Ow
   return touched;
 }
 
-/// add_up() of windows of whole numbers that no input has a value of its own for: by products or,
-/// where few sources are active, source by source.
+/// add_up() by products, where the operation and the step have some.
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
-SPIKELOOM_KERNEL typename LayerKernel<V, kChannels, kForm, kHead>::Done
-LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
+SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
     [[maybe_unused]] const Own& own, [[maybe_unused]] std::uint32_t s,
     [[maybe_unused]] const ResidentRow<V>& in, [[maybe_unused]] Shared& shared,
-    [[maybe_unused]] V* x, [[maybe_unused]] bool& touched, [[maybe_unused]] Local& local) const {
+    [[maybe_unused]] Local& local) const {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   if constexpr (std::is_integral_v<V> && kWindows && kChannels >= 8) {
-    if (op.products == nullptr || in.value != nullptr) return Done::kNothing;
-    const std::uint32_t word = first_word(op, shape, local.window, in.bits);
-    if (shape.scatters && op.in_group <= shape.word_channels() && sources_in(word) <= kFewSources) {
-      touched = scatter_round<kChannels>(op, shape, local.window, word, x, local.x);
-      return Done::kWindow;
-    }
+    if (op.products == nullptr || in.value != nullptr) return false;
     LayerProducts products;
-    touched = multiply_window<kChannels>(op, shape, local.window, in.bits, word, products, local.x);
+    const bool touched =
+        multiply_window<kChannels>(op, shape, local.window, in.bits, products, local.x);
+    const std::uint32_t slot = s % kLayerTurn;
     const std::uint32_t lane = own.item % 32, channel = local.window.channel;
     const bool last = op.x_latest != nullptr && s + 1 == local.count;
-    write_bits(shared.touched + own.warp, lane, touched || op.bias != nullptr);
+    write_bits(shared.touched + slot, lane, touched || op.bias != nullptr);
     const bool completes = op.scale != nullptr || op.bias != nullptr;
     typename Tally<V>::Sum completed_sum = 0;
     if (completes) {
@@ -150,7 +145,7 @@ LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
       });
     }
     products.template for_each<kChannels>([&](std::uint32_t c, std::uint32_t window, V* two) {
-      *reinterpret_cast<Two<V>*>(shared.sum[own.warp][c] + window) = {two[0], two[1]};
+      *reinterpret_cast<Two<V>*>(shared.sum[slot][c] + window) = {two[0], two[1]};
     });
     if (any_lane(touched || op.bias != nullptr)) {
       std::uint32_t sum = 0;  // of weights alone it cannot overflow
@@ -171,10 +166,10 @@ LayerKernel<V, kChannels, kForm, kHead>::multiply_up(
       });
     }
     if (op.counts_input) count_input(own, in);
-    return Done::kAll;
+    return true;
   }
 #endif
-  return Done::kNothing;
+  return false;
 }
 
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
@@ -185,15 +180,13 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::add_up(const Own&
   const std::int64_t step = local.first + s;
   const std::uint32_t lane = own.item % 32;
   const ResidentRow<V> in = own.image.template row<V>(source, step - delay, true);
+  if (multiply_up(own, s, in, shared, local)) return;
   V x[kChannels] = {};
-  bool touched = false;
-  const Done done = multiply_up(own, s, in, shared, x, touched, local);
-  if (done == Done::kAll) return;
-  if (done == Done::kNothing) touched = gather(own, step, in, x, local);
-  touched = complete(own, in, touched, x, local);
-  write_bits(shared.touched + own.warp, lane, touched);
+  const bool touched = complete(own, in, gather(own, step, in, x, local), x, local);
+  const std::uint32_t slot = s % kLayerTurn;
+  write_bits(shared.touched + slot, lane, touched);
   SPIKELOOM_UNROLL
-  for (std::uint32_t k = 0; k < kChannels; ++k) shared.sum[own.warp][k][lane] = x[k];
+  for (std::uint32_t k = 0; k < kChannels; ++k) shared.sum[slot][k][lane] = x[k];
   if (!exists(own)) return;
   const std::uint32_t first = kWindows ? local.window.output : own.item * kChannels;
   const std::uint32_t apart = kQuads ? 1 : op.plane;
@@ -241,9 +234,10 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
                        : op.neurons.common;
   }
   const std::uint32_t steps = local.count - from < kLayerWarps ? local.count - from : kLayerWarps;
+  const std::uint32_t slot = from % kLayerTurn;
   std::uint32_t any = 0;
   SPIKELOOM_UNROLL
-  for (std::uint32_t j = 0; j < kLayerWarps; ++j) any |= j < steps ? shared.touched[j] : 0;
+  for (std::uint32_t j = 0; j < kLayerWarps; ++j) any |= j < steps ? shared.touched[slot + j] : 0;
   LayerBits<kOwn> spiked[kLayerWarps];
   const std::uint32_t exist = LayerBits<kOwn>::lanes(moves(own));
   if (any != 0 || any_lane(local.awake)) {
@@ -253,7 +247,7 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_plain(const 
       SPIKELOOM_UNROLL
       for (std::uint32_t k = 0; k < kOwn; ++k) {
         const equations::Coefficients<V>& c = kinds[kVaried ? k : 0];
-        const V x = shared.sum[j][channel + k][lane];
+        const V x = shared.sum[slot + j][channel + k][lane];
         spiked[j].note(k, neurons.step(c, local.current[k], local.membrane[k], x));
       }
       spiked[j].keep(exist);
@@ -308,11 +302,12 @@ SPIKELOOM_KERNEL void LayerKernel<V, kChannels, kForm, kHead>::step_general(cons
   SPIKELOOM_ROLLED
   for (std::uint32_t j = 0; j < kLayerWarps && from + j < local.count; ++j) {
     const std::int64_t step = local.first + from + j;
-    const bool touched = (shared.touched[j] >> lane & 1) != 0;
+    const std::uint32_t slot = (from + j) % kLayerTurn;
+    const bool touched = (shared.touched[slot] >> lane & 1) != 0;
     const ResidentRow<V> to = own.image.template row<V>(out, step, false);
     V y = 0;
     if (exists(own)) {
-      const V x = touched ? shared.sum[j][0][lane] : V{0};
+      const V x = touched ? shared.sum[slot][0][lane] : V{0};
       const std::size_t logged = log_place(own, step) + i;
       y = x;
       if (op.has_neurons) {

@@ -105,18 +105,16 @@ struct ProductSum {
   }
 };
 
-/// Words of taps of one channel after the other; `before` is the lane's word of the first round.
+/// Words of taps of one channel after the other.
 SPIKELOOM_KERNEL void multiply_by_channel(const ResidentOp<std::int32_t>& op,
                                           const LayerShape& shape, const LayerWindow& w,
-                                          const std::uint32_t* bits, std::uint32_t before,
-                                          ProductSum& sum) {
+                                          const std::uint32_t* bits, ProductSum& sum) {
   const std::uint32_t together = shape.channels_at_once, round = shape.word_channels();
   const std::uint32_t those = together < 32 ? (1U << together) - 1 : ~0U;
   SPIKELOOM_ROLLED
   for (std::uint32_t first = 0; first < op.in_group; first += round) {
     const std::uint32_t left = op.in_group - first, here = left < round ? left : round;
-    const LayerWords words =
-        first == 0 ? LayerWords(0, before) : LayerWords(shape, w, bits, first, here);
+    const LayerWords words(shape, w, bits, first, here);
     const std::uint32_t live = words.live(shape);
     SPIKELOOM_ROLLED
     for (std::uint32_t some = 0; some < here; some += together) {
@@ -133,28 +131,13 @@ SPIKELOOM_KERNEL void multiply_by_channel(const ResidentOp<std::int32_t>& op,
   }
 }
 
-/// By position: where a lane's word is from, and the word.
-SPIKELOOM_KERNEL LayerPlace position_place(const LayerShape& shape, std::uint32_t first,
-                                           std::uint32_t lane) {
-  return {first + (lane & (shape.word_channels() - 1)), lane >> (5 - shape.word_shift)};
-}
-SPIKELOOM_KERNEL std::uint32_t position_word(const ResidentOp<std::int32_t>& op,
-                                             const LayerShape& shape, const LayerWindow& w,
-                                             const std::uint32_t* bits, std::uint32_t first) {
-  const auto [channel, word] = position_place(shape, first, threadIdx.x % 32);
-  const std::uint32_t plane = channel * shape.in_plane, at = (plane + w.words_from) / 32 + word;
-  const bool there =
-      channel < op.in_group && w.words_from < w.words_to && at * 32 < plane + w.words_to;
-  return there ? bits[at] : 0;
-}
-
 /// Words of the channels of one tap after the other: the warp's words of so many channels are
 /// transposed, so that a lane has all channels of a position; a tap is a shuffle.
 SPIKELOOM_KERNEL void multiply_by_position(const ResidentOp<std::int32_t>& op,
                                            const LayerShape& shape, const LayerWindow& w,
-                                           const std::uint32_t* bits, std::uint32_t before,
-                                           ProductSum& sum) {
-  const std::uint32_t channels = shape.word_channels();
+                                           const std::uint32_t* bits, ProductSum& sum) {
+  const std::uint32_t channels = shape.word_channels(), most = channels - 1;
+  const std::uint32_t lane = threadIdx.x % 32, word = lane >> (5 - shape.word_shift);
   const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
   const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
   const std::uint32_t all = channels == 32 ? ~0U : (1U << channels) - 1;
@@ -163,7 +146,11 @@ SPIKELOOM_KERNEL void multiply_by_position(const ResidentOp<std::int32_t>& op,
       w.words_from % 32 + w.first_input - w.words_from - w.first_row * shape.row_step - w.first_tap;
   SPIKELOOM_ROLLED
   for (std::uint32_t first = 0; first < op.in_group; first += channels) {
-    const std::uint32_t own = first == 0 ? before : position_word(op, shape, w, bits, first);
+    const std::uint32_t channel = first + (lane & most);
+    const std::uint32_t plane = channel * shape.in_plane, at = (plane + w.words_from) / 32 + word;
+    const bool there =
+        channel < op.in_group && w.words_from < w.words_to && at * 32 < plane + w.words_to;
+    const std::uint32_t own = there ? bits[at] : 0;
     if (!any_lane(own != 0)) {
       sum.weights += std::size_t{32} * shape.position_words();
       continue;
@@ -190,42 +177,20 @@ SPIKELOOM_KERNEL void multiply_by_position(const ResidentOp<std::int32_t>& op,
   }
 }
 
-/// The lane's word of the first round.
-SPIKELOOM_KERNEL std::uint32_t first_word(const ResidentOp<std::int32_t>& op,
-                                          const LayerShape& shape, const LayerWindow& w,
-                                          const std::uint32_t* bits) {
-  if (op.by_position) return position_word(op, shape, w, bits, 0);
-  const std::uint32_t round = shape.word_channels();
-  return LayerWords(shape, w, bits, 0, op.in_group < round ? op.in_group : round).own;
-}
-
-/// What add_window() adds up, where no input has a value of its own; `before` is first_word().
+/// What add_window() adds up, where no input has a value of its own.
 template <std::uint32_t kChannels>
 SPIKELOOM_KERNEL bool multiply_window(const ResidentOp<std::int32_t>& op, const LayerShape& shape,
                                       const LayerWindow& w, const std::uint32_t* bits,
-                                      std::uint32_t before, LayerProducts& products,
-                                      LayerCount<std::int32_t>& count) {
+                                      LayerProducts& products, LayerCount<std::int32_t>& count) {
   const std::size_t piece = w.channel / kChannels;
   ProductSum sum{op.products + piece * op.product_count * 32 + threadIdx.x % 32, products};
   if (op.by_position) {
-    multiply_by_position(op, shape, w, bits, before, sum);
+    multiply_by_position(op, shape, w, bits, sum);
   } else {
-    multiply_by_channel(op, shape, w, bits, before, sum);
+    multiply_by_channel(op, shape, w, bits, sum);
   }
   count.unit += kChannels * sum.pairs;
   return sum.touched;
-}
-
-/// The same source by source, of one round in which few are active.
-template <std::uint32_t kChannels>
-SPIKELOOM_KERNEL bool scatter_round(const ResidentOp<std::int32_t>& op, const LayerShape& shape,
-                                    const LayerWindow& w, std::uint32_t own, std::int32_t* sum,
-                                    LayerCount<std::int32_t>& count) {
-  const LayerWords words(0, own);
-  const auto place_of = [&](std::uint32_t lane) {
-    return op.by_position ? position_place(shape, 0, lane) : words.place(shape, lane);
-  };
-  return scatter<kChannels>(op, shape, w, own, place_of, sum, count);
 }
 #endif
 
