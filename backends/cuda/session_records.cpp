@@ -45,13 +45,26 @@ struct FetchedLog {
   std::size_t next = 0;                  ///< of these
 
   const std::uint32_t* row(std::size_t row) const { return words + row * width; }
-  /// Finds these, without branches that no processor can foretell.
+  /// Finds these.
   void look(std::size_t step, std::uint32_t batch) {
-    const bool sparse = Records::has_index(variable);
+    const std::uint32_t* const rows = row(step * batch);
+    if (!Records::has_index(variable)) {
+      find(batch, [](std::size_t) { return true; });
+    } else if (width == 1) {
+      find(batch, [&](std::size_t e) { return rows[e] != 0; });
+    } else {
+      find(batch, [&](std::size_t e) { return !is_silent(rows + e * width, width); });
+    }
+  }
+
+ private:
+  /// Without branches that no processor can foretell.
+  template <typename Gives>
+  void find(std::uint32_t batch, Gives gives) {
     std::size_t count = 0;
     for (std::uint32_t e = 0; e < batch; ++e) {
       given[count] = e;
-      count += sparse && is_silent(row(step * batch + e), width) ? 0 : 1;
+      count += gives(e) ? 1 : 0;
     }
     given[count] = batch;
     next = 0;
@@ -250,9 +263,9 @@ Status CudaSession<V>::read(Sink& sink) {
   return status;
 }
 
-#define SPIKELOOM_INSTANTIATE(V)                 \
+#define SPIKELOOM_INSTANTIATE(V)                    \
   template Status CudaSession<V>::fetch_few_logs(); \
-  template Status CudaSession<V>::take_logs();   \
+  template Status CudaSession<V>::take_logs();      \
   template Status CudaSession<V>::read(Sink&);
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)
