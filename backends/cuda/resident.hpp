@@ -57,7 +57,7 @@ class Resident {
   /// For so many chunks, each with a clock of its own.
   std::vector<KernelCall> calls(const Clock* clocks, std::uint32_t chunks) const;
   std::vector<Clock> divide(const Clock& clock) const;
-  std::uint32_t most_chunks() const;
+  std::uint32_t most_chunks() const { return most_steps_ / chunk_steps_; }
   std::uint32_t most_steps() const { return most_steps_; }
 
   /// A node's counts are another's: 0 the summed input's, 1 what it sends.

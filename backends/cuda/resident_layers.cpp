@@ -11,12 +11,9 @@ namespace {
 
 /// Steps of a chunk: few, so that the pipeline of a small batch fills soon, or many, for which
 /// neurons' states stay in registers; two chunks and what is read up to 8 steps late fill a ring of
-/// 64 or 128 steps. Whole chunks of a sequence, at most.
+/// 64 or 128 steps. Most steps of a sequence.
 constexpr std::uint32_t kFewSteps = 28, kManySteps = 60, kManyElements = 128;
-constexpr std::uint32_t kMostLayerSteps = 256, kMostChunks = 32;
-/// Chunks that a long sequence may have beside them: short ones, in which a pipeline fills and
-/// drains.
-constexpr std::uint32_t kShortChunks = 4;
+constexpr std::uint32_t kMostLayerSteps = 256, kMostSequence = 448;
 /// Outputs of a Dense layer from which on a thread has four.
 constexpr std::uint32_t kManyOutputs = 128;
 
@@ -139,7 +136,8 @@ template <typename V>
 void Resident<V>::size_rings() {
   const std::uint32_t chosen = batch_ < kManyElements ? kFewSteps : kManySteps;
   chunk_steps_ = tuning().steps != 0 ? std::min(tuning().steps, kMostLayerSteps) : chosen;
-  most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : kMostChunks);
+  const std::uint32_t chunks = std::max(kMostSequence / chunk_steps_, 1U);
+  most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : chunks);
   std::vector<std::uint32_t> latest(signals_.size(), 0);
   for (const ResidentOp<V>& op : ops_) {
     for (std::uint32_t l = 0; l < op.links; ++l) {
@@ -199,29 +197,17 @@ std::vector<KernelCall> Resident<V>::calls(const Clock* clocks, std::uint32_t ch
   return calls;
 }
 
-template <typename V>
-std::uint32_t Resident<V>::most_chunks() const {
-  return most_steps_ / chunk_steps_ + kShortChunks;
-}
-
-/// A clock for each chunk.
+/// A clock for each chunk; they are much alike.
 template <typename V>
 std::vector<Clock> Resident<V>::divide(const Clock& clock) const {
   std::vector<Clock> made;
   std::uint32_t done = 0;
-  const auto add = [&](std::uint32_t steps) {
+  for (std::uint32_t left = std::max(tiles(clock.count, chunk_steps_), 1U); left != 0; --left) {
     made.push_back(clock);
     made.back().first += done;
-    made.back().count = steps;
-    done += steps;
-  };
-  const std::uint32_t half = chunk_steps_ / 2, quarter = chunk_steps_ / 4;
-  const bool is_long = quarter != 0 && clock.count >= 4 * chunk_steps_;
-  if (is_long) add(quarter), add(half);
-  const std::uint32_t end = clock.count - (is_long ? half + quarter : 0);
-  const std::uint32_t whole = std::max(tiles(end - done, chunk_steps_), 1U);
-  for (std::uint32_t left = whole; left != 0; --left) add(tiles(end - done, left));
-  if (is_long) add(half), add(quarter);
+    made.back().count = tiles(clock.count - done, left);
+    done += made.back().count;
+  }
   return made;
 }
 
@@ -304,7 +290,6 @@ KernelCall Resident<V>::fill_run(K k, const Clock* clock) const {
   template void Resident<V>::size_rings();                                                \
   template Status Resident<V>::add_products(const WeightImage<V>&, ResidentOp<V>&);       \
   template std::vector<KernelCall> Resident<V>::calls(const Clock*, std::uint32_t) const; \
-  template std::uint32_t Resident<V>::most_chunks() const;                                \
   template std::vector<Clock> Resident<V>::divide(const Clock&) const;
 
 SPIKELOOM_RESIDENT_LAYERS(float)

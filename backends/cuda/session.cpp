@@ -43,6 +43,7 @@ Status CudaSession<V>::advance(Time until) {
   if (lost_) return lost_state();
   cancelled_ = false;
   fetched_to_ = -1;
+  const std::int64_t began = step_;
   const std::int64_t target = floor_div(until, step_time_);
   const auto start = Clocks::now();
   Status status;
@@ -72,12 +73,12 @@ Status CudaSession<V>::advance(Time until) {
     }
     status = run_chunk(static_cast<std::uint32_t>(last - step_));
   }
-  Status done = lost_ ? Status() : fetch_few_logs();
+  // Of earlier steps nobody may want to know anything.
+  if (!lost_ && log_base_ == began) fetch_few_logs();
   if (resident_ != nullptr) {
     for (std::uint32_t e = 0; e < batch_; ++e) waiting_ -= resident_->drop(e, queues_[e], step_);
   }
-  if (done.ok()) done = machine_.wait();
-  if (!done.ok()) {
+  if (Status done = machine_.wait(); !done.ok()) {
     lost_ = true;
     status = std::move(done);
   }

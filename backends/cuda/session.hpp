@@ -211,8 +211,10 @@ class CudaSession : public Session {
   Status each_logged(F f);
   std::vector<FetchedLog> list_logs(bool packs) const;
   Status fetch_logs(const std::vector<FetchedLog>& logs);
-  /// Where they are few they come along with what advance() waits for.
-  Status fetch_few_logs();
+  /// Where they are few they come along with what advance() waits for; if not, read() asks again.
+  void fetch_few_logs();
+  /// Whether their bits are fetched, where they have any.
+  bool packs_logs() const;
   /// Makes bits of the logs that have them.
   Status pack_logs();
   /// Takes what was recorded from the device.

@@ -15,8 +15,8 @@ using Clocks = std::chrono::steady_clock;
 
 /// Bytes of logs from which on fetching their bits takes less time, though a kernel has to run.
 constexpr std::size_t kManyBytes = std::size_t{256} << 10;
-/// Words of logs up to which advance() fetches them: reading a step would wait for them once more.
-constexpr std::size_t kFewWords = std::size_t{16} << 10;
+/// Words of logs up to which advance() fetches them: who reads them would wait once more.
+constexpr std::size_t kFewWords = std::size_t{128} << 10;
 
 /// Two words at once: most rows have none that is not 0.
 bool is_silent(const std::uint32_t* words, std::size_t count) {
@@ -168,28 +168,35 @@ Status CudaSession<V>::fetch_logs(const std::vector<FetchedLog>& logs) {
 }
 
 template <typename V>
-Status CudaSession<V>::fetch_few_logs() {
-  const std::vector<FetchedLog> logs = list_logs(false);
-  if (logs.empty() || logs.back().at + logs.back().count > kFewWords) return {};
-  SPIKELOOM_CHECK(fetched_.reserve(machine_, kFewWords));
-  SPIKELOOM_CHECK(fetch_logs(logs));
-  fetched_to_ = step_;
-  return {};
+bool CudaSession<V>::packs_logs() const {
+  const auto rows = static_cast<std::size_t>(step_ - log_base_) * batch_;
+  std::size_t bytes = 0;
+  for (const NodeDevice<V>& device : nodes_) {
+    if (!device.bits_log.empty()) bytes += rows * device.out.ref.size * sizeof(V);
+  }
+  return bytes >= kManyBytes;
+}
+
+template <typename V>
+void CudaSession<V>::fetch_few_logs() {
+  const bool packs = packs_logs();
+  const std::vector<FetchedLog> logs = list_logs(packs);
+  if (logs.empty() || logs.back().at + logs.back().count > kFewWords) return;
+  Status status = fetched_.reserve(machine_, kFewWords);
+  if (status.ok() && packs) status = pack_logs();
+  if (status.ok()) status = fetch_logs(logs);
+  if (status.ok()) fetched_to_ = step_;
 }
 
 /// Fetches the logs and calls f(record, indices, values) for what they hold.
 template <typename V>
 template <typename F>
 Status CudaSession<V>::each_logged(F f) {
-  const auto steps = static_cast<std::size_t>(step_ - log_base_), rows = steps * batch_;
-  std::size_t packable = 0;
-  for (const NodeDevice<V>& device : nodes_) {
-    if (!device.bits_log.empty()) packable += rows * device.out.ref.size * sizeof(V);
-  }
-  const bool is_here = fetched_to_ == step_, packs = !is_here && packable >= kManyBytes;
+  const auto steps = static_cast<std::size_t>(step_ - log_base_);
+  const bool packs = packs_logs();
   std::vector<FetchedLog> logs = list_logs(packs);
-  if (packs) SPIKELOOM_CHECK(pack_logs());
-  if (!is_here && !logs.empty()) {
+  if (fetched_to_ != step_ && !logs.empty()) {
+    if (packs) SPIKELOOM_CHECK(pack_logs());
     SPIKELOOM_CHECK(fetch_logs(logs));
     SPIKELOOM_CHECK(machine_.wait());
   }
@@ -263,9 +270,9 @@ Status CudaSession<V>::read(Sink& sink) {
   return status;
 }
 
-#define SPIKELOOM_INSTANTIATE(V)                    \
-  template Status CudaSession<V>::fetch_few_logs(); \
-  template Status CudaSession<V>::take_logs();      \
+#define SPIKELOOM_INSTANTIATE(V)                  \
+  template void CudaSession<V>::fetch_few_logs(); \
+  template Status CudaSession<V>::take_logs();    \
   template Status CudaSession<V>::read(Sink&);
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(std::int32_t)

@@ -415,6 +415,8 @@ TEST_P(CudaLaunches, ARecordThatTheDeviceDoesNotGiveBackIsGivenLater) {
   ASSERT_TRUE(opened.ok()) << error_of(opened);
   Session& session = **opened;
   ASSERT_TRUE(push_steps(session, kSteps).ok());
+  // What one call made, and little, comes along with it.
+  ASSERT_TRUE(session.advance(kSteps / 2 * session.step_time()).ok());
   ASSERT_TRUE(session.advance(kSteps * session.step_time()).ok());
   for (int* const left : {&machine->records_left, &machine->runs_left, &machine->reads_left}) {
     const int before = std::exchange(*left, 0);
@@ -426,6 +428,31 @@ TEST_P(CudaLaunches, ARecordThatTheDeviceDoesNotGiveBackIsGivenLater) {
   CountingSink all;
   ASSERT_TRUE(session.read(all).ok());
   EXPECT_EQ(all.count, std::size_t{4 * kSteps});
+}
+
+/// A few records that advance() fetches: they are there afterwards, or asked for again.
+TEST_P(CudaLaunches, RecordsThatComeAlongAreGivenOnce) {
+  constexpr std::int64_t kSteps = 40;
+  const auto machine = std::make_shared<WeakMachine>();
+  const auto executable =
+      cuda::compile_cuda<float>(relay_program(relays()), {}, "cuda", machine, {}, GetParam());
+  ASSERT_TRUE(executable.ok()) << error_of(executable);
+  const auto opened = (*executable)->open(1);
+  ASSERT_TRUE(opened.ok()) << error_of(opened);
+  Session& session = **opened;
+  ASSERT_TRUE(push_steps(session, 2 * kSteps).ok());
+  const int reads = machine->reads_left;
+  for (const bool comes : {true, false}) {
+    machine->reads_left = comes ? reads : 0;
+    const Status status = session.advance((comes ? 1 : 2) * kSteps * session.step_time());
+    ASSERT_TRUE(status.ok()) << status.error().message();
+    machine->reads_left = comes ? 0 : reads;
+    for (const std::size_t expected : {std::size_t{4 * kSteps}, std::size_t{0}}) {
+      CountingSink sink;
+      ASSERT_TRUE(session.read(sink).ok());
+      EXPECT_EQ(sink.count, expected);
+    }
+  }
 }
 
 /// Where there is no room for more, and where one of the writes of a network by layers fails.

@@ -159,7 +159,8 @@ struct LayerInputKernel {
 template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 struct LayerKernel {
   /// Blocks that a multiprocessor is to have at once: so many registers there are for a thread.
-  static constexpr int kBlocksAtOnce = kChannels == 16 || kForm == LayerForm::kGeneral ? 5 : 8;
+  static constexpr int kBlocksAtOnce =
+      kChannels == 16 || kForm == LayerForm::kGeneral ? 5 : (kChannels == 8 ? 6 : 8);
   /// Channels whose neurons a thread has.
   static constexpr std::uint32_t kOwn = kChannels > kLayerWarps ? kChannels / kLayerWarps : 1;
   struct Shared {

@@ -49,12 +49,6 @@ SPIKELOOM_KERNEL void add_tap(const ResidentOp<V>& op, std::uint32_t at, V x, V*
   for (std::uint32_t c = 0; c < kChannels; ++c) sum[c] += weight[c] * x;
 }
 
-/// Of a lane's word: which channel of the group it is of, and which word of what is looked at
-/// there.
-struct LayerPlace {
-  std::uint32_t channel = 0, word = 0;
-};
-
 /// The words that the windows of a warp look at, of channels [first, first + count) of the group:
 /// lanes hold them. On a processor a thread looks into memory.
 struct LayerWords {
@@ -65,13 +59,6 @@ struct LayerWords {
   const std::uint32_t* bits = nullptr;
 #endif
 
-#if defined(__CUDA_ARCH__)
-  SPIKELOOM_KERNEL LayerWords(std::uint32_t from, std::uint32_t word) : first(from), own(word) {}
-  /// Where a lane's word is from.
-  SPIKELOOM_KERNEL LayerPlace place(const LayerShape& shape, std::uint32_t lane) const {
-    return {first + (lane >> shape.word_shift), lane & ((1U << shape.word_shift) - 1)};
-  }
-#endif
   /// All threads of a warp call it.
   SPIKELOOM_KERNEL LayerWords(const LayerShape& shape, const LayerWindow& w,
                               const std::uint32_t* mask, std::uint32_t from,
@@ -84,7 +71,6 @@ struct LayerWords {
         (plane + w.words_from) / 32 + (lane & ((1U << shape.word_shift) - 1));
     const bool there = w.words_from < w.words_to && word * 32 < plane + w.words_to;
     if (channel < count && there) own = mask[word];
-    if (shape.ragged) own &= of_channel(w, plane, word);
 #else
     static_cast<void>(shape), static_cast<void>(w);
     bits = mask;
@@ -128,16 +114,6 @@ struct LayerWords {
     }
     return active;
   }
-
-#if defined(__CUDA_ARCH__)
-  /// Of a word of the signal the bits that are the channel's and looked at.
-  SPIKELOOM_KERNEL static std::uint32_t of_channel(const LayerWindow& w, std::uint32_t plane,
-                                                   std::uint32_t word) {
-    const std::uint32_t from = plane + w.words_from, to = plane + w.words_to;
-    const std::uint32_t low = from > word * 32 ? ~0U << (from - word * 32) : ~0U;
-    return to < word * 32 + 32 ? low & ((1U << (to - word * 32)) - 1) : low;
-  }
-#endif
 
  private:
 #if defined(__CUDA_ARCH__)
@@ -346,32 +322,38 @@ SPIKELOOM_KERNEL std::uint32_t sources_in(std::uint32_t own) {
 #endif
 }
 
-/// Adds the weights of active sources, in the order of lanes and bits. `place_of(lane)` says
-/// where a lane's word is from. Whether anything reached the thread's window. All threads of a warp
-/// call it.
-template <std::uint32_t kChannels, typename V, typename PlaceOf>
+/// Adds the weights of active sources, in the order of lanes and bits, each to the windows that it
+/// is in. Whether anything reached the thread's window. All threads of a warp call it.
+template <std::uint32_t kChannels, typename V>
 SPIKELOOM_KERNEL bool scatter(const ResidentOp<V>& op, const LayerShape& shape,
-                              const LayerWindow& w, std::uint32_t own, PlaceOf&& place_of, V* sum,
+                              const LayerWindow& w, const LayerWords& words, V* sum,
                               LayerCount<V>& count) {
   const auto rows = static_cast<std::uint32_t>(op.window.kernel_rows);
   const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
+  // Of the lane's own word: its channel's first tap, and its first bit, from where on the warp
+  // looks. A word may have bits of other channels.
+  const std::uint32_t lane = threadIdx.x % 32, channel = words.first + (lane >> shape.word_shift);
+  const std::uint32_t taps_of = channel * shape.taps, span = w.words_to - w.words_from;
+  const std::uint32_t start_of =
+      (lane & ((1U << shape.word_shift) - 1)) * 32 - (channel * shape.in_plane + w.words_from) % 32;
   std::uint32_t taps = 0;
   SPIKELOOM_ROLLED
-  for (std::uint32_t live = __ballot_sync(~0U, own != 0); live != 0; live &= live - 1) {
-    const std::uint32_t lane = lowest_bit(live);
-    const auto [channel, word] = place_of(lane);
-    // Of its first bit, from where on the warp looks.
-    const std::uint32_t start = word * 32 - (channel * shape.in_plane + w.words_from) % 32;
+  for (std::uint32_t live = __ballot_sync(~0U, words.own != 0); live != 0; live &= live - 1) {
+    const auto from = static_cast<int>(lowest_bit(live));
+    const std::uint32_t first_tap = __shfl_sync(~0U, taps_of, from);
+    const std::uint32_t start = __shfl_sync(~0U, start_of, from);
+    std::uint32_t bits = __shfl_sync(~0U, words.own, from);
     SPIKELOOM_ROLLED
-    for (std::uint32_t bits = __shfl_sync(~0U, own, static_cast<int>(lane)); bits != 0;
-         bits &= bits - 1) {
-      const std::uint32_t at = start + lowest_bit(bits), row = divided(at, shape.per_column);
+    do {
+      const std::uint32_t at = start + lowest_bit(bits),
+                          row = divided_by_several(at, shape.per_column);
+      bits &= bits - 1;
       const std::uint32_t tap_row = row - w.top, tap = at - row * shape.columns - w.left;
-      if (tap_row >= rows || tap >= columns) continue;
-      const std::uint32_t t = channel * shape.taps + tap_row * columns + tap;
+      if (at >= span || tap_row >= rows || tap >= columns) continue;
+      const std::uint32_t t = first_tap + tap_row * columns + tap;
       add_tap<kChannels>(op, w.weights + t * op.out_group, sum);
       ++taps;
-    }
+    } while (bits != 0);
   }
   count.unit += kChannels * taps;
   return taps != 0;
@@ -394,8 +376,7 @@ SPIKELOOM_KERNEL bool add_window(const ResidentOp<V>& op, const LayerShape& shap
       const LayerWords words(shape, w, in.bits, first, here);
 #if defined(__CUDA_ARCH__)
       if (shape.scatters && in.value == nullptr && sources_in(words.own) <= kFewSources) {
-        const auto place_of = [&](std::uint32_t lane) { return words.place(shape, lane); };
-        touched |= scatter<kChannels>(op, shape, w, words.own, place_of, sum, count);
+        touched |= scatter<kChannels>(op, shape, w, words, sum, count);
         continue;
       }
 #endif

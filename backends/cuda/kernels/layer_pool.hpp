@@ -187,10 +187,13 @@ struct PoolLayer {
       own.y.events += write_steps(own, first, sent);
     }
     if constexpr (kForm == LayerForm::kNone) {
-      SPIKELOOM_UNROLL
-      for (std::uint32_t a = 0; a < kSteps; ++a) {
-        V* const to = own.image.template row<V>(out, first + a, false).value;
-        if (to != nullptr && own.exists) to[own.output] = ahead.x[a];
+      if (out.value != kNowhere && own.exists) {
+        V* const values = own.image.template at<V>(out.value) + own.output;
+        const auto start = static_cast<std::uint32_t>(first);
+        SPIKELOOM_UNROLL
+        for (std::uint32_t a = 0; a < kSteps; ++a) {
+          values[((start + a) & (out.slots - 1)) * out.size] = ahead.x[a];
+        }
       }
     } else {
       if (op.log_count != 0) log(own, first, sent);

@@ -196,9 +196,9 @@ struct LayerShape {
   bool has_words = false, straddles = false;
   bool one_word = false;  ///< no window has a row that does; not dilated
   std::uint32_t word_shift = 0;
-  // Where a source that is active can be added to all windows it is in: what divides by columns
-  // (divided()); whether a channel begins within a word.
-  bool scatters = false, ragged = false;
+  // Where a source that is active can be added to all windows it is in; what divides by columns,
+  // of which there are several (divided()).
+  bool scatters = false;
   std::uint32_t columns = 1, per_column = 0;
   std::uint32_t square = 0;  ///< rows and columns of a window, where they are as many
 
@@ -234,8 +234,8 @@ struct LayerShape {
     }
     has_words = even && small && w.dilation_columns == 1 && word_shift <= 5;
     per_column = per_divisor(columns);
-    ragged = in_plane % 32 != 0;
-    scatters = has_words && w.dilation_rows == 1 && std::uint64_t{in_plane} * columns >> 32 == 0;
+    scatters = has_words && w.dilation_rows == 1 && columns > 1 &&
+               std::uint64_t{in_plane} * columns >> 32 == 0;
   }
   SPIKELOOM_KERNEL std::uint32_t word_channels() const { return 32U >> word_shift; }
   /// Words of so many channels of all taps.

@@ -59,14 +59,17 @@ struct alignas(16) Four {
 
 enum class Head : std::uint8_t { kDelay, kLinks, kDense, kConvolution, kPool };
 
-/// number / divisor with `per` = per_divisor(divisor), where number x divisor is below 2^32.
-SPIKELOOM_KERNEL std::uint32_t divided(std::uint32_t number, std::uint32_t per) {
-  if (per == 0) return number;
+/// divided() where the divisor is more than 1.
+SPIKELOOM_KERNEL std::uint32_t divided_by_several(std::uint32_t number, std::uint32_t per) {
 #if defined(__CUDA_ARCH__)
   return __umulhi(number, per);
 #else
   return static_cast<std::uint32_t>(std::uint64_t{number} * per >> 32);
 #endif
+}
+/// number / divisor with `per` = per_divisor(divisor), where number x divisor is below 2^32.
+SPIKELOOM_KERNEL std::uint32_t divided(std::uint32_t number, std::uint32_t per) {
+  return per == 0 ? number : divided_by_several(number, per);
 }
 /// The smallest whole number above 2^32 / divisor; 0 for 1.
 constexpr std::uint32_t per_divisor(std::uint32_t divisor) {
