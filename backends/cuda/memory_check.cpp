@@ -27,6 +27,7 @@ class MeasuringMachine : public Machine {
   bool has_products() override { return real_.has_products(); }
   Result<std::shared_ptr<Machine>> fork() override { return refused(); }
   std::uint64_t memory() const override { return held_.bytes(); }
+  std::uint64_t free_memory() override { return real_.free_memory(); }
 
  private:
   static constexpr std::uintptr_t kAlign = 256;

@@ -11,9 +11,10 @@ namespace {
 
 /// Steps of a chunk: few, so that the pipeline of a small batch fills soon, or many, for which
 /// neurons' states stay in registers; two chunks and what is read up to 8 steps late fill a ring of
-/// 64 or 128 steps. Most steps of a sequence.
-constexpr std::uint32_t kFewSteps = 28, kManySteps = 60, kManyElements = 128;
-constexpr std::uint32_t kMostLayerSteps = 256, kMostSequence = 448;
+/// 64, 128 or 256 steps. These last are taken where rings of a whole batch take a small share of
+/// the memory that is free. Most steps of a sequence.
+constexpr std::uint32_t kFewSteps = 28, kManySteps = 60, kLongSteps = 124, kManyElements = 128;
+constexpr std::uint32_t kMostLayerSteps = 256, kMostSequence = 496, kSmallShare = 8;
 /// Outputs of a Dense layer from which on a thread has four.
 constexpr std::uint32_t kManyOutputs = 128;
 
@@ -134,10 +135,6 @@ Status Resident<V>::add_products(const WeightImage<V>& weights, ResidentOp<V>& o
 /// Rings hold two chunks and what is read late.
 template <typename V>
 void Resident<V>::size_rings() {
-  const std::uint32_t chosen = batch_ < kManyElements ? kFewSteps : kManySteps;
-  chunk_steps_ = tuning().steps != 0 ? std::min(tuning().steps, kMostLayerSteps) : chosen;
-  const std::uint32_t chunks = std::max(kMostSequence / chunk_steps_, 1U);
-  most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : chunks);
   std::vector<std::uint32_t> latest(signals_.size(), 0);
   for (const ResidentOp<V>& op : ops_) {
     for (std::uint32_t l = 0; l < op.links; ++l) {
@@ -148,8 +145,23 @@ void Resident<V>::size_rings() {
     std::uint32_t& late = latest[links_[op.first_link].signal];
     late = std::max(late, longest(std::get<op::Delay>(program_.nodes[op.node].operation)));
   }
+  const auto slots = [&](std::size_t i, std::uint32_t steps) {
+    return std::max(signals_[i].slots, std::bit_ceil(2 * steps + latest[i]));
+  };
+  std::uint64_t bytes = 0;  // of all rings with the longest chunks
   for (std::size_t i = 0; i < signals_.size(); ++i) {
-    signals_[i].slots = std::max(signals_[i].slots, std::bit_ceil(2 * chunk_steps_ + latest[i]));
+    const ResidentSignal& s = signals_[i];
+    const std::uint64_t step = s.words * 4 + (s.value != kNowhere ? s.size * sizeof(V) : 0);
+    bytes += batch_ * step * slots(i, kLongSteps);
+  }
+  chunk_steps_ = batch_ < kManyElements                          ? kFewSteps
+                 : bytes <= machine_.free_memory() / kSmallShare ? kLongSteps
+                                                                 : kManySteps;
+  if (tuning().steps != 0) chunk_steps_ = std::min(tuning().steps, kMostLayerSteps);
+  const std::uint32_t chunks = std::max(kMostSequence / chunk_steps_, 1U);
+  most_steps_ = chunk_steps_ * (tuning().chunks != 0 ? tuning().chunks : chunks);
+  for (std::size_t i = 0; i < signals_.size(); ++i) {
+    signals_[i].slots = slots(i, chunk_steps_);
   }
 }
 

@@ -430,6 +430,32 @@ TEST_P(CudaLaunches, ARecordThatTheDeviceDoesNotGiveBackIsGivenLater) {
   EXPECT_EQ(all.count, std::size_t{4 * kSteps});
 }
 
+/// Where little memory is free, rings of a large batch hold fewer steps: the same comes of it.
+TEST(CudaSession, RingsFitWhatIsFree) {
+  const Network network =
+      chain({64}, {linear(64, 64, std::vector<float>(64 * 64, 1.0F)), relay(0.5F, 64)}, {64});
+  RunOptions options;
+  options.record_outputs = false;
+  std::uint64_t held[2] = {}, operations[2] = {};
+  for (const bool little : {false, true}) {
+    const auto machine = std::make_shared<WeakMachine>();
+    if (little) machine->free = 2 * held[0];
+    const auto executable = cuda::compile_cuda<float>(relay_program(network), options, "cuda",
+                                                      machine, {}, Tuning::Way::kLayers);
+    ASSERT_TRUE(executable.ok()) << error_of(executable);
+    const auto opened = (*executable)->open(128);
+    ASSERT_TRUE(opened.ok()) << error_of(opened);
+    Session& session = **opened;
+    ASSERT_TRUE(push_steps(session, 300).ok());
+    ASSERT_TRUE(session.advance(300 * session.step_time()).ok());
+    held[little ? 1 : 0] = session.stats().peak_memory_bytes;
+    operations[little ? 1 : 0] = session.stats().synaptic_operations();
+  }
+  EXPECT_LT(held[1], held[0]);
+  EXPECT_EQ(operations[0], std::uint64_t{300 * 64});
+  EXPECT_EQ(operations[1], operations[0]);
+}
+
 /// A few records that advance() fetches: they are there afterwards, or asked for again.
 TEST_P(CudaLaunches, RecordsThatComeAlongAreGivenOnce) {
   constexpr std::int64_t kSteps = 40;

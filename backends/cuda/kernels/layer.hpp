@@ -160,7 +160,9 @@ template <typename V, std::uint32_t kChannels, LayerForm kForm, LayerHead kHead>
 struct LayerKernel {
   /// Blocks that a multiprocessor is to have at once: so many registers there are for a thread.
   static constexpr int kBlocksAtOnce =
-      kChannels == 16 || kForm == LayerForm::kGeneral ? 5 : (kChannels == 8 ? 6 : 8);
+      kForm == LayerForm::kGeneral || (kChannels == 16 && std::is_integral_v<V>) ? 5
+      : kChannels >= 8                                                           ? 6
+                                                                                 : 8;
   /// Channels whose neurons a thread has.
   static constexpr std::uint32_t kOwn = kChannels > kLayerWarps ? kChannels / kLayerWarps : 1;
   struct Shared {

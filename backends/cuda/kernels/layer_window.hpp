@@ -10,7 +10,7 @@ namespace spikeloom::cuda {
 inline constexpr std::uint32_t kLayerWarps = 4, kLayerThreads = 32 * kLayerWarps;  ///< of a block
 /// Steps that a block adds up between two barriers: with several a warp, warps wait less for one
 /// that has more to do. A multiple of kLayerWarps.
-inline constexpr std::uint32_t kLayerTurn = 16;
+inline constexpr std::uint32_t kLayerTurn = 12;
 
 /// Counts of one thread.
 template <typename V>
