@@ -283,7 +283,7 @@ KernelCall Resident<V>::fill(K k, const Clock* clock, const ResidentOp<V>& op) c
   k.delay = links_[op.first_link].delay;
   k.out = signals_[op.out];
   if (op.head == Head::kConvolution || op.head == Head::kPool) k.shape = LayerShape(op);
-  k.elements = BlockElements(k.per_element(), std::uint64_t{k.per_element()} * batch_);
+  k.per_tiles = Divisor(k.per_element(), std::uint64_t{k.per_element()} * batch_);
   return fill_run(k, clock);
 }
 

@@ -186,7 +186,7 @@ struct LayerKernel {
   ResidentSignal source, out;  ///< its only link's, or its first's
   std::uint32_t delay = 0;     ///< of that link
   LayerShape shape;
-  BlockElements elements;
+  Divisor per_tiles;  ///< blocks of an element
   std::uint32_t batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
@@ -203,8 +203,8 @@ struct LayerKernel {
 
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local& local) const {
     auto& shared = *static_cast<Shared*>(place.shared);
-    const std::uint32_t element = elements.of(place.block);
-    const std::uint32_t tile = place.block - element * elements.per;
+    const std::uint32_t element = per_tiles.divide(place.block);
+    const std::uint32_t tile = place.block - element * per_tiles.number;
     const Own own{tile * 32 + place.thread % 32, place.thread / 32, element,
                   LayerImage{images + element * image_bytes}};
     if (phase == 0) begin(place, own, shared, local);

@@ -283,8 +283,9 @@ SPIKELOOM_KERNEL std::uint32_t input_of_tap(const ResidentOp<V>& op, const Layer
                                             std::uint32_t t) {
   const auto columns = static_cast<std::uint32_t>(op.window.kernel_columns);
   const auto dilation = static_cast<std::uint32_t>(op.window.dilation_columns);
-  return w.first_input + c * shape.in_plane + (t / columns - w.first_row) * shape.row_step +
-         (t % columns - w.first_tap) * dilation;
+  const std::uint32_t row = shape.per_tap_row.divide(t);
+  return w.first_input + c * shape.in_plane + (row - w.first_row) * shape.row_step +
+         (t - row * columns - w.first_tap) * dilation;
 }
 
 /// Adds the weights of active taps, which are bits from tap `tap` of channel 0 of the group on.
@@ -301,7 +302,8 @@ SPIKELOOM_KERNEL void add_taps(const ResidentOp<V>& op, const LayerShape& shape,
       count.unit += kChannels;
       continue;
     }
-    const V x = in.value[input_of_tap(op, shape, w, t / shape.taps, t % shape.taps)];
+    const std::uint32_t channel = shape.per_taps.divide(t);
+    const V x = in.value[input_of_tap(op, shape, w, channel, t - channel * shape.taps)];
     if (x == V{0}) continue;
     add_tap<kChannels>(op, at, x, sum);
     count.note_pairs(x, kChannels);

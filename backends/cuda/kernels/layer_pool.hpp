@@ -23,7 +23,7 @@ struct PoolLayer {
   ResidentSignal source, out;  ///< its only link's
   std::uint32_t delay = 0;     ///< of that link
   LayerShape shape;
-  BlockElements elements;
+  Divisor per_tiles;  ///< blocks of an element
   std::uint32_t batch = 1;
   char* images = nullptr;
   std::uint64_t image_bytes = 0;
@@ -36,9 +36,9 @@ struct PoolLayer {
   SPIKELOOM_KERNEL void operator()(const Place& place, std::uint32_t phase, Local&) const {
     auto& shared = *static_cast<Shared*>(place.shared);
     if (phase == 1) {
-      const std::uint32_t element = elements.of(place.block);
+      const std::uint32_t element = per_tiles.divide(place.block);
       const std::uint32_t output =
-          (place.block - element * elements.per) * kLayerThreads + place.thread;
+          (place.block - element * per_tiles.number) * kLayerThreads + place.thread;
       Own own{output,
               element,
               output < op.size,

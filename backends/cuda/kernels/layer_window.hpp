@@ -200,7 +200,8 @@ struct LayerShape {
   // of which there are several (divided()).
   bool scatters = false;
   std::uint32_t columns = 1, per_column = 0;
-  std::uint32_t square = 0;  ///< rows and columns of a window, where they are as many
+  Divisor per_taps, per_tap_row;  ///< taps of a channel, and of a row of a window
+  std::uint32_t square = 0;       ///< rows and columns of a window, where they are as many
 
   LayerShape() = default;
   template <typename V>
@@ -210,6 +211,8 @@ struct LayerShape {
     in_plane = static_cast<std::uint32_t>(w.in_rows) * columns;
     row_step = static_cast<std::uint32_t>(w.dilation_rows) * columns;
     taps = static_cast<std::uint32_t>(w.kernel_rows * w.kernel_columns);
+    per_taps = Divisor(taps, std::uint64_t{op.in_group} * taps);
+    per_tap_row = Divisor(static_cast<std::uint32_t>(w.kernel_columns), taps);
     const bool small = taps <= 32;
     channels_at_once = small ? 32 / taps : 1;
     rows_at_once = small ? static_cast<std::uint32_t>(w.kernel_rows)

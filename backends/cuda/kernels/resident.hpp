@@ -76,18 +76,17 @@ constexpr std::uint32_t per_divisor(std::uint32_t divisor) {
   return divisor == 1 ? 0 : static_cast<std::uint32_t>((std::uint64_t{1} << 32) / divisor + 1);
 }
 
-/// Of `blocks` blocks, `per` an element: whose a block is.
-struct BlockElements {
-  std::uint32_t per = 1, reciprocal = 0;
-  bool exact = false;  ///< divided() will do
+/// Divides numbers up to `most` by a number that a kernel is given: quickly where divided() is
+/// exact.
+struct Divisor {
+  std::uint32_t number = 1, reciprocal = 0;
+  bool exact = false;
 
-  BlockElements() = default;
-  BlockElements(std::uint32_t blocks_per_element, std::uint64_t blocks)
-      : per(blocks_per_element),
-        reciprocal(per_divisor(per)),
-        exact(blocks * blocks_per_element >> 32 == 0) {}
-  SPIKELOOM_KERNEL std::uint32_t of(std::uint32_t block) const {
-    return exact ? divided(block, reciprocal) : block / per;
+  Divisor() = default;
+  Divisor(std::uint32_t by, std::uint64_t most)
+      : number(by), reciprocal(per_divisor(by)), exact(most * by >> 32 == 0) {}
+  SPIKELOOM_KERNEL std::uint32_t divide(std::uint32_t value) const {
+    return exact ? divided(value, reciprocal) : value / number;
   }
 };
 
