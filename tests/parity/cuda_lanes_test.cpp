@@ -24,6 +24,7 @@ struct LaneCase {
   bool late = false;  ///< spikes at a step's beginning
   /// Those kernels by channels and head whose neurons have coefficients of their own.
   std::vector<std::pair<std::uint32_t, cuda::LayerHead>> own = {};
+  bool few = false;  ///< sources are active, each once
 };
 
 std::vector<LaneCase> lane_cases() {
@@ -81,6 +82,21 @@ std::vector<LaneCase> lane_cases() {
        1024},
       // More padding than a row of outputs needs; rows that no word begins.
       {"padded", chain({2, 6, 12}, {conv(16, 2, 3, 1, 3), relay(6.0F)}, {16, 10, 16}), 144},
+      {"five rows", chain({2, 8, 32}, {conv(16, 2, 5, 1, 2), relay(6.0F)}, {16, 8, 32}), 512},
+      // Few sources are added one by one.
+      {"few",
+       chain({2, 34, 34}, {conv(16, 2, 5, 2, 1), relay(), conv(8, 16, 3, 1, 1), relay()},
+             {8, 16, 16}),
+       2312,
+       false,
+       {},
+       true},
+      {"few, padded",
+       chain({2, 6, 12}, {conv(16, 2, 3, 1, 3), relay()}, {16, 10, 16}),
+       144,
+       false,
+       {},
+       true},
       {"narrow", chain({3, 7, 15}, {conv(8, 3, 2, 1, 1), relay(6.0F)}, {8, 8, 16}), 315},
       {"odd", chain({3, 13, 13}, {conv(5, 3, 3, 1, 1), relay(6.0F)}, {5, 13, 13}), 507},
       {"dense",
@@ -140,10 +156,25 @@ CodedInput half_busy_input(std::int64_t elements) {
   return made;
 }
 
+/// Every 16th event alone, as a spike.
+CodedInput few_of(const CodedInput& input) {
+  constexpr std::size_t kEvery = 16;
+  CodedInput made = input;
+  made.index.clear(), made.value.clear();
+  for (std::size_t s = 0; s + 1 < input.step_start.size(); ++s) {
+    for (std::size_t i = input.step_start[s]; i < input.step_start[s + 1]; i += kEvery) {
+      made.index.push_back(input.index[i]);
+      made.value.push_back(1.0);
+    }
+    made.step_start[s + 1] = made.index.size();
+  }
+  return made;
+}
+
 TEST_P(CudaLanes, EqualCpu) {
   for (const LaneCase& one : lane_cases()) {
     SCOPED_TRACE(one.name);
-    const CodedInput input = half_busy_input(one.inputs);
+    const CodedInput busy = half_busy_input(one.inputs), input = one.few ? few_of(busy) : busy;
     RunRequest request{.preset = "nir", .options = {{"dt", "1"}, {"reset", "subtract"}}};
     if (one.late) request.options.push_back({"reset-timing", "next"});
     request.arithmetic = GetParam();
