@@ -1,5 +1,7 @@
 #include "backends/cuda/memory_check.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "backends/cuda/held_memory.hpp"
@@ -27,7 +29,11 @@ class MeasuringMachine : public Machine {
   bool has_products() override { return real_.has_products(); }
   Result<std::shared_ptr<Machine>> fork() override { return refused(); }
   std::uint64_t memory() const override { return held_.bytes(); }
-  std::uint64_t free_memory() override { return real_.free_memory(); }
+  /// After what it has given out, as a real one would say.
+  std::uint64_t free_memory() override {
+    const std::uint64_t free = real_.free_memory(), held = held_.bytes();
+    return free == ~std::uint64_t{0} ? free : free - std::min(free, held);
+  }
 
  private:
   static constexpr std::uintptr_t kAlign = 256;

@@ -210,6 +210,32 @@ TEST_P(CudaLanes, EqualCpu) {
   }
 }
 
+/// Four sums of a thread together need more than 32 bits.
+TEST(CudaLayers, CountsLargeWholeNumbers) {
+  constexpr std::int64_t kSize = 128;
+  const Network network =
+      chain({kSize},
+            {linear(kSize, kSize, std::vector<float>(kSize * kSize, 8192.0F)), relay(1e6F, kSize)},
+            {kSize});
+  CodedInput input;
+  input.steps = 2;
+  for (std::uint32_t i = 0; i < kSize; ++i) input.index.push_back(i), input.value.push_back(1000.0);
+  input.step_start = {0, input.index.size(), input.index.size()};
+  RunRequest request{.preset = "nir", .options = {{"dt", "1"}, {"reset", "subtract"}}};
+  request.arithmetic = Arithmetic::kInteger;
+  std::vector<RunStats> stats;
+  for (const char* const backend : {"cpu", "cuda-host"}) {
+    request.backend = backend;
+    const auto compiled = compile_network(network, request);
+    ASSERT_TRUE(compiled.ok()) << error_of(compiled);
+    const auto run = run_batch(**compiled, std::vector<CodedInput>(1, input));
+    ASSERT_TRUE(run.ok()) << error_of(run);
+    stats.push_back((*run)[0].stats);
+  }
+  EXPECT_EQ(difference(stats[0], stats[1]), "");
+  EXPECT_EQ(stats[0].nodes[2].value_sum, 134217728000.0);  // 128 x 128 x 8192 x 1000
+}
+
 INSTANTIATE_TEST_SUITE_P(Arithmetics, CudaLanes,
                          testing::Values(Arithmetic::kFloat32, Arithmetic::kInteger),
                          [](const auto& info) { return to_string(info.param); });

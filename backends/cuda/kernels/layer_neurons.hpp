@@ -113,7 +113,8 @@ SPIKELOOM_KERNEL bool LayerKernel<V, kChannels, kForm, kHead>::complete(const Ow
     }
     touched = touched || op.bias != nullptr;
   }
-  const bool narrow = op.scale == nullptr && op.bias == nullptr;  // of weights alone
+  // Of spikes and bytes alone: 16 channels x 128 x 2^18 sources at most.
+  const bool narrow = op.narrow && in.value == nullptr && op.scale == nullptr && op.bias == nullptr;
   if (touched) local.x.template note_all<kChannels>(x, narrow);
   if (op.counts_input) count_input(own, in);
   return touched;

@@ -23,7 +23,7 @@ struct LayerCount {
     ++events;
     sum += static_cast<typename Tally<V>::Sum>(value);
   }
-  /// Real sums are rounded as V's are, whole ones are exact: `narrow` if 32 bits hold them.
+  /// Real ones are added as V; whole ones exactly, in 32 bits where `narrow` says that these do.
   template <std::uint32_t kCount>
   SPIKELOOM_KERNEL void note_all(const V* values, bool narrow) {
     typename Tally<V>::Sum whole = 0;
@@ -194,7 +194,7 @@ struct LayerShape {
   // Where a warp's lanes can hold all words that its windows of a channel look at, LayerWords: so
   // many lanes, 2^word_shift, a channel; whether a window's row may lie in two words.
   bool has_words = false, straddles = false;
-  bool one_word = false;  ///< no window has a row that does; not dilated
+  bool one_word = false;  ///< no window has a row that does; columns are not dilated
   std::uint32_t word_shift = 0;
   // Where a source that is active can be added to all windows it is in; what divides by columns,
   // of which there are several (divided()).
