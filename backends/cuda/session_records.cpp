@@ -167,6 +167,7 @@ Status CudaSession<V>::fetch_logs(const std::vector<FetchedLog>& logs) {
   if (logs.empty()) return {};
   SPIKELOOM_CHECK(fetched_.reserve(machine_, logs.back().at + logs.back().count));
   for (const FetchedLog& log : logs) {
+    if (log.count == 0) continue;  // of a device's part: it has none
     const std::size_t bytes = log.count * sizeof(std::uint32_t);
     SPIKELOOM_CHECK(machine_.download(fetched_.data() + log.at, log.from, bytes));
   }
