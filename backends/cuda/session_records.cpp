@@ -45,15 +45,9 @@ struct FetchedLog {
   std::size_t next = 0;                  ///< of these
 
   const std::uint32_t* row(std::size_t row) const { return words + row * width; }
-  /// Finds these. A device has written the rows past all caches: some of the following ones are
-  /// sent for.
+  /// Finds these.
   void look(std::size_t step, std::uint32_t batch) {
-    constexpr std::size_t kAhead = 2, kLine = 16;  // steps; words
     const std::uint32_t* const rows = row(step * batch);
-    const std::size_t step_words = batch * width, later = (step + kAhead) * step_words;
-    for (std::size_t w = later; w < later + step_words && w < count; w += kLine) {
-      __builtin_prefetch(words + w);
-    }
     if (!Records::has_index(variable)) {
       find(batch, [](std::size_t) { return true; });
     } else if (width == 1) {
